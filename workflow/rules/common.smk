@@ -1,0 +1,89 @@
+# Configuration checked once, names derived from it, and what rules share.
+import ast
+import difflib
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+validate(config, "../schemas/config.schema.yaml")
+
+LIBRARY = "workflow/scripts/taskvectors"
+
+
+def known(names, registry, where, file):
+    """The names, if the registry has them all; else one message that names the key and the nearest known name."""
+    for name in names:
+        if name not in registry:
+            near = difflib.get_close_matches(name, registry, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(registry)}."
+            raise WorkflowError(f"{where}: {name} is not in {file}. {hint}")
+    return list(names)
+
+
+MODELS = known(config["study"]["models"], config["models"], "study: models", "config/models.yaml")
+TASKS = known(
+    config["tasks"] if config["study"]["tasks"] == "all" else config["study"]["tasks"],
+    config["tasks"],
+    "study: tasks",
+    "config/tasks.yaml",
+)
+for pair in config["conflict"]["pairs"]:
+    known(pair, config["tasks"], "conflict: pairs", "config/tasks.yaml")
+PAIRS = [pair for pair in config["conflict"]["pairs"] if set(pair) <= set(TASKS)]
+FAMILY_OF = {task: config["tasks"][task]["family"] for task in TASKS}
+FAMILIES = list(dict.fromkeys(FAMILY_OF.values()))
+
+
+wildcard_constraints:
+    model="|".join(map(re.escape, MODELS)),
+    family="|".join(map(re.escape, FAMILIES)),
+
+
+def library(script):
+    """The library files a script imports, directly or not: inputs, so that an edit reruns what uses them."""
+    found, open_files = set(), [Path("workflow/scripts", f"{script}.py")]
+    while open_files:
+        for module in imported_modules(open_files.pop()):
+            file = Path(LIBRARY, f"{module}.py")
+            if file not in found and file.exists():
+                found.add(file)
+                open_files.append(file)
+    return sorted(map(str, found))
+
+
+def imported_modules(file):
+    """Names of the modules of `taskvectors` that a file imports, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    names = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    inside = [name.removeprefix("taskvectors").lstrip(".") for name in names if name.split(".")[0] == "taskvectors"]
+    return {"__init__", *inside}
+
+
+def family_tasks(wildcards):
+    """The entries of a family's tasks."""
+    return {task: config["tasks"][task] for task in TASKS if FAMILY_OF[task] == wildcards.family}
+
+
+def tables(tasks):
+    """The tables that tasks read, if any."""
+    return [config["tasks"][task]["table"] for task in tasks if "table" in config["tasks"][task]]
+
+
+def family_tables(wildcards):
+    return tables(family_tasks(wildcards))
+
+
+def given_episodes(wildcards):
+    """Episode files named by the user, if `episodes: source` is set."""
+    source = config["episodes"]["source"]
+    return [f"{source}/{task}.jsonl" for task in family_tasks(wildcards)] if source else []
+
+
+# Knowledge answers count when prediction and answer are prefixes of each other (the paper's rule).
+PREFIX_SCORED = {task: entry["family"] == "knowledge" for task, entry in config["tasks"].items()}
+
+
+def prefix_by_task(wildcards):
+    return {task: PREFIX_SCORED[task] for task in family_tasks(wildcards)}

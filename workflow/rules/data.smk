@@ -1,0 +1,45 @@
+# Episodes: the tasks as one tokenizer sees them, sampled once and replayed by every stage.
+rule episodes:
+    input:
+        weights="results/{model}/weights",
+        tables=family_tables,
+        given=given_episodes,
+        library=library("episodes"),
+    output:
+        episodes="results/{model}/episodes/{family}.jsonl",
+        filtered="results/{model}/filter/{family}.csv",
+    log:
+        "results/{model}/logs/episodes.{family}.log",
+    benchmark:
+        "results/{model}/benchmarks/episodes.{family}.tsv"
+    conda:
+        "../../envs/inference.yaml"
+    params:
+        tasks=family_tasks,
+        sizes=lookup(dpath="episodes", within=config),
+        seed=lookup(dpath="study/seed", within=config),
+    message:
+        "{wildcards.model}: episodes of the {wildcards.family} tasks"
+    script:
+        "../scripts/episodes.py"
+
+
+rule filter_table:
+    input:
+        families=collect("results/{{model}}/filter/{family}.csv", family=FAMILIES),
+        library=library("filter_table"),
+    output:
+        table=report(
+            "results/{model}/filter.csv",
+            caption="../report/filter.rst",
+            category="Data",
+            labels={"model": "{model}", "table": "single-token filter"},
+        ),
+    log:
+        "results/{model}/logs/filter_table.log",
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.model}: what the single-token filter kept"
+    script:
+        "../scripts/filter_table.py"

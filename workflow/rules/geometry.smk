@@ -1,0 +1,47 @@
+# Where the θ of different tasks lie: distances, separation, t-SNE and UMAP.
+rule geometry:
+    input:
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=FAMILIES),
+        choice="results/{model}/layer_choice.csv",
+        library=library("geometry"),
+    output:
+        geometry=report(
+            "results/{model}/geometry.csv",
+            caption="../report/geometry.rst",
+            category="Geometry",
+            labels={"model": "{model}", "table": "distances and separation by layer"},
+        ),
+        distances="results/{model}/distances.csv",
+    log:
+        "results/{model}/logs/geometry.log",
+    benchmark:
+        "results/{model}/benchmarks/geometry.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        seed=lookup(dpath="study/seed", within=config),
+    message:
+        "{wildcards.model}: geometry of θ"
+    script:
+        "../scripts/geometry.py"
+
+
+rule embed_theta:
+    input:
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=FAMILIES),
+        choice="results/{model}/layer_choice.csv",
+        library=library("embed_theta"),
+    output:
+        embedding="results/{model}/embedding.csv",
+    log:
+        "results/{model}/logs/embed_theta.log",
+    benchmark:
+        "results/{model}/benchmarks/embed_theta.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        methods=lookup(dpath="embedding", within=config),
+    message:
+        "{wildcards.model}: t-SNE and UMAP of θ"
+    script:
+        "../scripts/embed_theta.py"

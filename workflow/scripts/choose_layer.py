@@ -1,0 +1,15 @@
+"""Rule choose_layer: accuracy by layer, and the layers chosen on dev episodes: one per task, and one for all tasks."""
+
+import pandas as pd
+from taskvectors.accuracy import layer_choice, layer_sweep
+from taskvectors.progress import reported
+from taskvectors.tables import read_parquets, write_csv
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "choose_layer"):
+        families: dict[str, str] = snakemake.params.families
+        sweep: pd.DataFrame = layer_sweep(
+            read_parquets(snakemake.input.predictions), snakemake.wildcards.model, families
+        )
+        write_csv(snakemake.output.sweep, sweep)
+        write_csv(snakemake.output.choice, layer_choice(sweep))

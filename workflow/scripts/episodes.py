@@ -1,0 +1,68 @@
+"""Rule episodes: filter a family's tasks for one tokenizer, and sample (or read) its episodes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from taskvectors.episodes import Episode, read_episodes, sample_episode, write_episodes
+from taskvectors.errors import StudyError
+from taskvectors.models import load_tokenizer
+from taskvectors.progress import reported, track
+from taskvectors.tables import write_csv
+from taskvectors.tasks import Task, load_task
+from taskvectors.tokens import single_token_pairs
+
+
+def sampled(task: Task, sizes: Mapping[str, Any], seed: int) -> list[Episode]:
+    splits = {"baseline": (0, 0), "dev": (sizes["demonstrations"], sizes["dummies"])}
+    splits["test"] = splits["dev"]
+    return [
+        sample_episode(task, split, number, demonstrations=demonstrations, dummies=dummies, seed=seed)
+        for split, (demonstrations, dummies) in splits.items()
+        for number in range(sizes[split])
+    ]
+
+
+def given(task: str, folder: str) -> list[Episode]:
+    path = Path(folder) / f"{task}.jsonl"
+    episodes = read_episodes(path)
+    for line, episode in enumerate(episodes, start=1):
+        if episode.task != task or episode.split not in ("baseline", "dev", "test"):
+            raise StudyError(f"{path}, line {line}: task must be {task} and split one of baseline, dev, test.")
+        if episode.split != "baseline" and not episode.dummies:
+            raise StudyError(f"{path}, line {line}: dummies is empty; θ is computed under a dummy query.")
+    return episodes
+
+
+def main(
+    model: str,
+    weights: str,
+    entries: Mapping[str, Mapping[str, str]],
+    sizes: Mapping[str, Any],
+    seed: int,
+    episodes_file: str,
+    filter_file: str,
+) -> None:
+    tokenizer = load_tokenizer(weights)
+    rows, episodes = [], []
+    for name, entry in track(entries.items(), len(entries), "episodes"):
+        filtered = single_token_pairs(tokenizer, load_task(name, entry))
+        rows.append((model, entry["family"], name, filtered.total, filtered.kept, filtered.leading_space))
+        episodes += given(name, sizes["source"]) if sizes["source"] else sampled(filtered.task, sizes, seed)
+    columns = ["model", "family", "task", "total", "kept", "leading_space"]
+    write_csv(filter_file, pd.DataFrame(rows, columns=columns))
+    write_episodes(episodes_file, episodes)
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "episodes"):
+        main(
+            snakemake.wildcards.model,
+            snakemake.input.weights,
+            snakemake.params.tasks,
+            snakemake.params.sizes,
+            snakemake.params.seed,
+            snakemake.output.episodes,
+            snakemake.output.filtered,
+        )

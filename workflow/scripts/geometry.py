@@ -1,0 +1,29 @@
+"""Rule geometry: cosine distances of θ within and between tasks, and how well θ separates tasks, at every layer."""
+
+import pandas as pd
+from taskvectors.geometry import distance_histogram, geometry_at_layer
+from taskvectors.progress import reported, track
+from taskvectors.tables import read_csv, write_csv
+from taskvectors.thetas import read_thetas
+
+
+def labelled(table: pd.DataFrame, choice: pd.DataFrame, layer: int) -> pd.DataFrame:
+    """Put model, family, task and layer in front."""
+    families = choice.set_index("task")["family"]
+    table = table.assign(model=choice["model"].iloc[0], family=table["task"].map(families).fillna("all"), layer=layer)
+    first = ["model", "family", "task", "layer"]
+    return table[[*first, *(column for column in table.columns if column not in first)]]
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "geometry"):
+        chosen = read_csv(snakemake.input.choice)
+        theta, tasks, _ = read_thetas(snakemake.input.theta, chosen["task"], "test")
+        layers = theta.shape[1]
+        tables = [
+            labelled(geometry_at_layer(theta[:, layer], tasks, snakemake.params.seed), chosen, layer)
+            for layer in track(range(layers), layers, "geometry", unit="layer")
+        ]
+        common = int(chosen["common_layer"].iloc[0])
+        write_csv(snakemake.output.geometry, pd.concat(tables, ignore_index=True))
+        write_csv(snakemake.output.distances, labelled(distance_histogram(theta[:, common], tasks), chosen, common))

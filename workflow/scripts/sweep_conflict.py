@@ -1,0 +1,65 @@
+"""Rule sweep_conflict: prompts of task A, demonstrations kept, patched with θ of task B at every layer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import torch
+from taskvectors.engine import mean_theta, read_states, sweep_layers
+from taskvectors.episodes import Episode, read_episodes
+from taskvectors.models import LanguageModel, load_model
+from taskvectors.predictions import split_by_task
+from taskvectors.progress import reported, track
+from taskvectors.prompts import dummy_prompts, regular_prompt
+from taskvectors.scoring import is_correct
+from taskvectors.tables import write_parquet
+from taskvectors.tokens import decode, prompt_ids
+from torch import Tensor
+
+
+def conflict_tokens(lm: LanguageModel, side_a: list[Episode], side_b: list[Episode]) -> tuple[Tensor, Tensor]:
+    """Tokens after A's prompts as they are `[episode]`, and with θ of B patched in `[episode, layer]`."""
+    states, _ = read_states(lm, [prompt_ids(lm.tokenizer, dummy_prompts(episode)) for episode in side_b])
+    theta = mean_theta(states)
+    prompts = prompt_ids(lm.tokenizer, [regular_prompt(episode) for episode in side_a])
+    _, regular = read_states(lm, [[ids] for ids in prompts])
+    return regular[:, 0], sweep_layers(lm, prompts, theta)
+
+
+def score(
+    lm: LanguageModel, side_a: list[Episode], side_b: list[Episode], tokens: Tensor, prefix: Mapping[str, bool]
+) -> pd.DataFrame:
+    """One row an episode and layer (none for the prompt as it is), scored for A and for B."""
+    layers = range(tokens.shape[1]) if tokens.dim() == 2 else [None]
+    words = iter(decode(lm.tokenizer, tokens.flatten().tolist()))
+    rows = []
+    for a, b in zip(side_a, side_b, strict=True):
+        for layer in layers:
+            word = next(words)
+            correct_a = is_correct(word, a.answers, prefix=prefix[a.task])
+            correct_b = is_correct(word, b.answers, prefix=prefix[b.task])
+            rows.append((a.task, b.task, a.episode, layer, word, a.answers[0], b.answers[0], correct_a, correct_b))
+    columns = ["task_a", "task_b", "episode", "layer", "predicted", "answer_a", "answer_b", "correct_a", "correct_b"]
+    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+
+
+def main(lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], predictions_file: Path) -> None:
+    groups = split_by_task(episodes)
+    pairs = list(dict.fromkeys(episode.split for episode in episodes))
+    tables = []
+    for pair in track(pairs, len(pairs), "sweep_conflict", unit="pair"):
+        side_a, side_b = (groups[task, pair] for task in pair.split(">"))
+        regular, patched = conflict_tokens(lm, side_a, side_b)
+        tables += [score(lm, side_a, side_b, tokens, prefix) for tokens in (regular, patched)]
+    write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "sweep_conflict"):
+        torch.set_num_threads(snakemake.threads)
+        main(
+            load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device),
+            read_episodes(snakemake.input.episodes),
+            snakemake.params.prefix,
+            Path(snakemake.output.predictions),
+        )

@@ -1,0 +1,41 @@
+"""Rule sweep_layers: patch θ_L into zero-shot prompts, at every layer L, on dev and on test episodes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+from taskvectors.engine import sweep_layers
+from taskvectors.episodes import Episode, read_episodes
+from taskvectors.models import LanguageModel, load_model
+from taskvectors.predictions import predictions, split_by_task
+from taskvectors.progress import reported, track
+from taskvectors.prompts import zero_shot_prompt
+from taskvectors.tables import write_parquet
+from taskvectors.tokens import prompt_ids
+from torch import Tensor
+
+
+def main(
+    lm: LanguageModel, episodes: list[Episode], theta: dict[str, Tensor], prefix: Mapping[str, bool], predictions_file: Path
+) -> None:
+    groups = {key: group for key, group in split_by_task(episodes).items() if key[1] != "baseline"}
+    tables = []
+    for (task, split), group in track(groups.items(), len(groups), "sweep_layers", unit="split"):
+        ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in group])
+        tokens = sweep_layers(lm, ids, theta[f"{task}/{split}"])
+        tables.append(predictions(lm, group, "hypothesis", tokens, prefix[task]))
+    write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "sweep_layers"):
+        torch.set_num_threads(snakemake.threads)
+        main(
+            load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device),
+            read_episodes(snakemake.input.episodes),
+            load_file(snakemake.input.theta),
+            snakemake.params.prefix,
+            Path(snakemake.output.predictions),
+        )

@@ -1,0 +1,158 @@
+"""Episodes: the unit of data, one JSON line each, the same for every stage.
+
+An episode holds demonstrations, a query with its accepted answers, and the dummy queries x' under which θ is computed.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from taskvectors.errors import StudyError
+from taskvectors.files import write_text
+from taskvectors.tasks import Pair, Task
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One prompt to be. `split` is `baseline`, `dev`, `test`, or `<task A>><task B>` for a conflicting pair."""
+
+    task: str
+    split: str
+    episode: int
+    demos: tuple[tuple[str, str], ...]
+    query: str
+    answers: tuple[str, ...]
+    dummies: tuple[str, ...]
+
+
+def episode_rng(seed: int, *names: str | int) -> random.Random:
+    """A generator whose stream depends on `seed` and `names` alone: not on other episodes, order or process."""
+    key = json.dumps([seed, *names]).encode()
+    return random.Random(int.from_bytes(hashlib.sha256(key).digest()[:8], "big"))
+
+
+def sample_episode(
+    task: Task, split: str, episode: int, *, demonstrations: int, dummies: int, seed: int
+) -> Episode:
+    """Draw demonstrations, query and dummies with different inputs (paper, section 3.1).
+
+    Raises:
+        StudyError: if the task has too few pairs.
+    """
+    needed = demonstrations + dummies + 1
+    _refuse_if_too_few(task, task.pairs, needed)
+    drawn = episode_rng(seed, task.name, split, episode).sample(task.pairs, needed)
+    return _episode(task, split, episode, drawn[0], drawn[1 : 1 + demonstrations], drawn[1 + demonstrations :])
+
+
+def sample_conflict(
+    task_a: Task, task_b: Task, episode: int, *, demonstrations: int, dummies: int, seed: int
+) -> tuple[Episode, Episode]:
+    """Draw an episode of A and one of B on the same query (paper, section 4.2).
+
+    The query is an input of both tasks on which they disagree; it is neither among B's demonstrations nor its dummies.
+
+    Raises:
+        StudyError: if the tasks share no such input, or one of them has too few pairs.
+    """
+    split = f"{task_a.name}>{task_b.name}"
+    answers_b = {pair.input: pair for pair in task_b.pairs}
+    shared = [
+        pair
+        for pair in task_a.pairs
+        if pair.input in answers_b and not set(pair.answers) & set(answers_b[pair.input].answers)
+    ]
+    if not shared:
+        raise StudyError(
+            f"conflict {split}: the tasks share no input with different answers. Remove the pair from `conflict: pairs`."
+        )
+    rng = episode_rng(seed, split, episode)
+    query = rng.choice(shared)
+    sides = []
+    for task, pair in ((task_a, query), (task_b, answers_b[query.input])):
+        others = [other for other in task.pairs if other.input != query.input]
+        _refuse_if_too_few(task, others, demonstrations + dummies)
+        drawn = rng.sample(others, demonstrations + dummies)
+        sides.append(_episode(task, split, episode, pair, drawn[:demonstrations], drawn[demonstrations:]))
+    return sides[0], sides[1]
+
+
+def _refuse_if_too_few(task: Task, pairs: Iterable[Pair], needed: int) -> None:
+    have = len(list(pairs))
+    if have < needed:
+        raise StudyError(
+            f"task {task.name}: an episode needs {needed} different inputs, but only {have} pairs have a one-token answer "
+            "for this tokenizer. Add pairs to the table, ask for fewer demonstrations, or leave the task out."
+        )
+
+
+def _episode(task: Task, split: str, number: int, query: Pair, demos: list[Pair], dummies: list[Pair]) -> Episode:
+    return Episode(
+        task=task.name,
+        split=split,
+        episode=number,
+        demos=tuple((demo.input, demo.answers[0]) for demo in demos),
+        query=query.input,
+        answers=query.answers,
+        dummies=tuple(dummy.input for dummy in dummies),
+    )
+
+
+def write_episodes(path: str | Path, episodes: Iterable[Episode]) -> None:
+    """Write one JSON object a line, atomically."""
+    lines = (json.dumps(asdict(episode), ensure_ascii=False) for episode in episodes)
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_episodes(path: str | Path) -> list[Episode]:
+    """Read episodes and check every line.
+
+    Raises:
+        StudyError: naming file, line and fault.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StudyError(f"{path}: no such episode file. Correct `episodes: source` or set it to null.") from None
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
+    return [_parse(line, f"{path}, line {number}") for number, line in enumerate(text.splitlines(), start=1)]
+
+
+def _parse(line: str, where: str) -> Episode:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise StudyError(f"{where}: not JSON ({error}).") from None
+    names = {field.name for field in fields(Episode)}
+    if not isinstance(record, dict) or set(record) != names:
+        raise StudyError(f"{where}: an episode is an object with the keys {', '.join(sorted(names))}.")
+    if not all(isinstance(record[key], str) and record[key] for key in ("task", "split", "query")):
+        raise StudyError(f"{where}: task, split and query must be strings that are not empty.")
+    if not isinstance(record["episode"], int):
+        raise StudyError(f"{where}: episode must be a whole number.")
+    for key in ("answers", "dummies"):
+        if not isinstance(record[key], list) or not all(isinstance(cell, str) and cell for cell in record[key]):
+            raise StudyError(f"{where}: {key} must be a list of strings that are not empty.")
+    if not record["answers"]:
+        raise StudyError(f"{where}: answers is empty; answers[0] is the reference.")
+    demos = record["demos"]
+    if not isinstance(demos, list) or not all(
+        isinstance(demo, list) and len(demo) == 2 and all(isinstance(cell, str) and cell for cell in demo) for demo in demos
+    ):
+        raise StudyError(f"{where}: demos must be a list of [input, output] pairs of strings.")
+    inputs = [demo[0] for demo in demos]
+    if set(record["dummies"]) & {record["query"], *inputs}:
+        raise StudyError(f"{where}: a dummy is the query or a demonstration; θ would know the answer. Replace it.")
+    return Episode(
+        task=record["task"],
+        split=record["split"],
+        episode=record["episode"],
+        demos=tuple((demo[0], demo[1]) for demo in demos),
+        query=record["query"],
+        answers=tuple(record["answers"]),
+        dummies=tuple(record["dummies"]),
+    )

@@ -1,0 +1,90 @@
+"""Loading a causal language model and finding its stack of blocks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from taskvectors.errors import StudyError
+from taskvectors.weights import check_manifest
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A model in evaluation mode, its tokenizer, and its blocks from bottom to top."""
+
+    model: nn.Module
+    tokenizer: Any
+    blocks: nn.ModuleList
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
+    @property
+    def hidden(self) -> int:
+        """Width of the residual stream."""
+        return self.model.config.get_text_config().hidden_size
+
+    @property
+    def layers(self) -> int:
+        return len(self.blocks)
+
+
+def find_blocks(model: nn.Module) -> nn.ModuleList:
+    """The one stack of blocks: the module list with as many members as the configuration has hidden layers.
+
+    Raises:
+        StudyError: if there is none (not a decoder-only model, or not an ordinary one).
+    """
+    config = model.config.get_text_config()
+    wanted = getattr(config, "num_hidden_layers", None)
+    stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == wanted]
+    if not stacks or getattr(config, "is_encoder_decoder", False):
+        raise StudyError(
+            f"{type(model).__name__}: its stack of blocks cannot be found (no module list with num_hidden_layers = {wanted} "
+            "members). The study needs a decoder-only model of transformers; choose another in config/models.yaml."
+        )
+    return stacks[0]
+
+
+def load_tokenizer(folder: str | Path) -> Any:
+    """The tokenizer alone: no weights are read."""
+    check_manifest(folder)
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto") -> LanguageModel:
+    """Load weights for inference.
+
+    Args:
+        folder: a folder written by rule `weights`.
+        dtype: `float32`, `bfloat16`, `float16`, or `auto` for the dtype of the files.
+        device: `auto` (a GPU if there is one), `cpu` or `cuda`.
+
+    Raises:
+        StudyError: if files are damaged, the architecture has no decoder or the blocks cannot be found.
+    """
+    transformers_logging.disable_progress_bar()
+    check_manifest(folder)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if AutoConfig.from_pretrained(folder, trust_remote_code=False).is_encoder_decoder:
+            raise StudyError(f"{folder}: an encoder-decoder model. Choose a decoder-only one in config/models.yaml.")
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype if dtype == "auto" else getattr(torch, dtype), trust_remote_code=False
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise StudyError(f"{folder}: the model cannot be loaded ({error}). Delete the folder and run again.") from None
+    model = model.to(device).eval().requires_grad_(False)
+    return LanguageModel(model, load_tokenizer(folder), find_blocks(model))

