@@ -7,7 +7,7 @@ def weights_source(wildcards):
     """The download, or the files of the user's own folder."""
     entry = config["models"][wildcards.model]
     if "folder" not in entry:
-        return [f"results/{wildcards.model}/download"]
+        return [weights_folder(wildcards)]
     files = [str(file) for file in sorted(Path(entry["folder"]).glob("*")) if file.suffix in (".json", ".safetensors")]
     if not files:
         raise WorkflowError(
@@ -15,6 +15,10 @@ def weights_source(wildcards):
             "Name a folder written by save_pretrained."
         )
     return files
+
+
+def weights_folder(wildcards):
+    return config["models"][wildcards.model].get("folder", f"results/{wildcards.model}/download")
 
 
 rule download_weights:
@@ -49,7 +53,7 @@ rule weights:
     conda:
         "../../envs/inference.yaml"
     params:
-        source=lookup(dpath="models/{model}/folder", within=config, default="results/{model}/download"),
+        source=weights_folder,
         parameters=lookup(dpath="models/{model}/parameters", within=config, default=None),
     message:
         "{wildcards.model}: preparing weights"

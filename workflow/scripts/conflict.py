@@ -6,5 +6,5 @@ from taskvectors.tables import read_parquets, write_csv
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "conflict"):
-        table = conflict_table(read_parquets(snakemake.input.predictions), snakemake.wildcards.model)
+        table = conflict_table(read_parquets([snakemake.input.predictions]), snakemake.wildcards.model)
         write_csv(snakemake.output.table, table)
