@@ -1,6 +1,7 @@
 # Configuration checked once, names derived from it, and what rules share.
 import ast
 import difflib
+import json
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -42,7 +43,8 @@ wildcard_constraints:
 
 def library(script):
     """The library files a script imports, directly or not: inputs, so that an edit reruns what uses them."""
-    found, open_files = set(), [Path("workflow/scripts", f"{script}.py")]
+    start = script if "/" in script else f"workflow/scripts/{script}.py"
+    found, open_files = set(), [Path(start)]
     while open_files:
         for module in imported_modules(open_files.pop()):
             file = Path(LIBRARY, f"{module}.py")
@@ -54,11 +56,21 @@ def library(script):
 
 def imported_modules(file):
     """Names of the modules of `taskvectors` that a file imports, anywhere in it."""
-    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    nodes = list(ast.walk(ast.parse(python_code(file))))
     names = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    names += [f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
     names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     inside = [name.removeprefix("taskvectors").lstrip(".") for name in names if name.split(".")[0] == "taskvectors"]
     return {"__init__", *inside}
+
+
+def python_code(file):
+    """The code of a Python file, or of a notebook's code cells."""
+    text = file.read_text(encoding="utf-8")
+    if file.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 def family_tasks(wildcards):

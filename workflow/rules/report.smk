@@ -1,0 +1,48 @@
+# The report: a notebook executed on the tables and figures, then rendered to one self-contained page.
+rule study_notebook:
+    input:
+        figures=collect("reports/figures/{figure}.svg", figure=FIGURES),
+        accuracy=of_all_models("accuracy"),
+        choice=of_all_models("layer_choice"),
+        conflict=of_all_models("conflict") if PAIRS else [],
+        geometry=of_all_models("geometry"),
+        tokens=of_all_models("decoded_tokens"),
+        filtered=of_all_models("filter"),
+        published=collect("data/paper/{table}.csv", table=["main_results", "conflicting_tasks"]),
+        style="workflow/report/page.css",
+        library=library("workflow/notebooks/study.py.ipynb"),
+    output:
+        summary=report(
+            "results/summary.csv",
+            caption="../report/study.rst",
+            category="Accuracy",
+            labels={"model": "all", "table": "ours and the paper's"},
+        ),
+    log:
+        notebook="results/logs/study.ipynb",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        config={key: value for key, value in config.items() if key != "compute"},
+    message:
+        "Report: executing the notebook"
+    notebook:
+        "../notebooks/study.py.ipynb"
+
+
+rule study_page:
+    input:
+        "results/summary.csv",
+    output:
+        "reports/study.html",
+    log:
+        "results/logs/study_page.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Report: rendering {output}"
+    shell:
+        "jupyter nbconvert results/logs/study.ipynb --to html --no-input --embed-images"
+        " --HTMLExporter.require_js_url= --HTMLExporter.mathjax_url= --HTMLExporter.mermaid_js_url="
+        " --TemplateExporter.exclude_input_prompt=True"
+        " --output-dir reports --output study.html > {log} 2>&1"
