@@ -25,7 +25,7 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
+    default_target: True
     input:
         "reports/study.html",
         collect("results/{model}/predictions.parquet", model=MODELS),
-    default_target: True

@@ -58,7 +58,9 @@ def imported_modules(file):
     """Names of the modules of `taskvectors` that a file imports, anywhere in it."""
     nodes = list(ast.walk(ast.parse(python_code(file))))
     names = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-    names += [f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+    names += [
+        f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+    ]
     names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     inside = [name.removeprefix("taskvectors").lstrip(".") for name in names if name.split(".")[0] == "taskvectors"]
     return {"__init__", *inside}

@@ -1,6 +1,7 @@
 """Rule choose_layer: accuracy by layer, and the layers chosen on dev episodes: one per task, and one for all tasks."""
 
 import pandas as pd
+
 from taskvectors.accuracy import layer_choice, layer_sweep
 from taskvectors.progress import reported
 from taskvectors.tables import read_parquets, write_csv

@@ -6,16 +6,22 @@ from typing import Any
 import pandas as pd
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
+
 from taskvectors.engine import unembed
 from taskvectors.models import LanguageModel, load_model
 from taskvectors.progress import reported, track
 from taskvectors.tables import read_csv, write_csv
 from taskvectors.tokens import decode
-from torch import Tensor
 
 
 def main(
-    model: str, lm: LanguageModel, theta: dict[str, Tensor], choice: pd.DataFrame, decoding: Mapping[str, Any], file: str
+    model: str,
+    lm: LanguageModel,
+    theta: dict[str, Tensor],
+    choice: pd.DataFrame,
+    decoding: Mapping[str, Any],
+    file: str,
 ) -> None:
     rows = []
     for chosen in track(choice.itertuples(), len(choice), "decode_theta"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
 from taskvectors.episodes import Episode, read_episodes, sample_episode, write_episodes
 from taskvectors.errors import StudyError
 from taskvectors.models import load_tokenizer

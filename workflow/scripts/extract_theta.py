@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
+
 from taskvectors.engine import mean_theta, read_states
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.files import atomic
@@ -15,7 +17,6 @@ from taskvectors.progress import reported, track
 from taskvectors.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.tables import write_parquet
 from taskvectors.tokens import prompt_ids
-from torch import Tensor
 
 
 def theta_and_regular(lm: LanguageModel, episodes: list[Episode]) -> tuple[Tensor, Tensor]:
@@ -31,7 +32,9 @@ def baseline(lm: LanguageModel, episodes: list[Episode]) -> Tensor:
     return read_states(lm, [[prompt] for prompt in ids])[1][:, 0]
 
 
-def main(lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], theta_file: Path, predictions_file: Path) -> None:
+def main(
+    lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], theta_file: Path, predictions_file: Path
+) -> None:
     theta: dict[str, Tensor] = {}
     tables = []
     groups = split_by_task(episodes)

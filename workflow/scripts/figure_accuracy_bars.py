@@ -1,6 +1,7 @@
 """Rule figure_accuracy_bars: baseline, hypothesis and regular accuracy of our models and the paper's."""
 
 import pandas as pd
+
 from taskvectors.figures import accuracy_bars, save, set_style
 from taskvectors.progress import reported
 from taskvectors.published import published_accuracy

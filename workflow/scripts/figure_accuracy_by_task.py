@@ -1,6 +1,7 @@
 """Rule figure_accuracy_by_task: accuracy of every task."""
 
 import pandas as pd
+
 from taskvectors.figures import accuracy_by_task, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv

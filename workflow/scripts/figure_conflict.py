@@ -1,6 +1,7 @@
 """Rule figure_conflict: conflicting tasks by layer."""
 
 import pandas as pd
+
 from taskvectors.figures import conflict, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv

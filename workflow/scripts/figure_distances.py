@@ -1,6 +1,7 @@
 """Rule figure_distances: cosine distances of θ within and between tasks."""
 
 import pandas as pd
+
 from taskvectors.figures import distances, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv

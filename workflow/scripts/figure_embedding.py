@@ -1,6 +1,7 @@
 """Rule figure_embedding: t-SNE and UMAP of θ."""
 
 import pandas as pd
+
 from taskvectors.figures import embedding, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv

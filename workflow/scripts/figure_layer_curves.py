@@ -1,6 +1,7 @@
 """Rule figure_layer_curves: dev accuracy of the patched model by layer."""
 
 import pandas as pd
+
 from taskvectors.figures import layer_curves, save, set_style
 from taskvectors.progress import reported
 from taskvectors.published import published_layers

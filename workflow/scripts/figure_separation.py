@@ -1,7 +1,8 @@
 """Rule figure_separation: where tasks separate, and where patching works."""
 
 import pandas as pd
-from taskvectors.figures import separation, save, set_style
+
+from taskvectors.figures import save, separation, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv
 

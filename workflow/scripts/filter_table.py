@@ -1,6 +1,7 @@
 """Rule filter_table: pairs kept of total for every task, in one table."""
 
 import pandas as pd
+
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv, write_csv
 

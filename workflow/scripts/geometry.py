@@ -1,6 +1,7 @@
 """Rule geometry: cosine distances of θ within and between tasks, and how well θ separates tasks, at every layer."""
 
 import pandas as pd
+
 from taskvectors.geometry import distance_histogram, geometry_at_layer
 from taskvectors.progress import reported, track
 from taskvectors.tables import read_csv, write_csv

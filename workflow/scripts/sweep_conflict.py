@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import Tensor
+
 from taskvectors.engine import mean_theta, read_states, sweep_layers
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.models import LanguageModel, load_model
@@ -14,7 +16,6 @@ from taskvectors.prompts import dummy_prompts, regular_prompt
 from taskvectors.scoring import is_correct
 from taskvectors.tables import write_parquet
 from taskvectors.tokens import decode, prompt_ids
-from torch import Tensor
 
 
 def conflict_tokens(lm: LanguageModel, side_a: list[Episode], side_b: list[Episode]) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
+
 from taskvectors.engine import sweep_layers
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.models import LanguageModel, load_model
@@ -14,11 +16,14 @@ from taskvectors.progress import reported, track
 from taskvectors.prompts import zero_shot_prompt
 from taskvectors.tables import write_parquet
 from taskvectors.tokens import prompt_ids
-from torch import Tensor
 
 
 def main(
-    lm: LanguageModel, episodes: list[Episode], theta: dict[str, Tensor], prefix: Mapping[str, bool], predictions_file: Path
+    lm: LanguageModel,
+    episodes: list[Episode],
+    theta: dict[str, Tensor],
+    prefix: Mapping[str, bool],
+    predictions_file: Path,
 ) -> None:
     groups = {key: group for key, group in split_by_task(episodes).items() if key[1] != "baseline"}
     tables = []

@@ -16,7 +16,13 @@ def conflict_table(predictions: pd.DataFrame, model: str) -> pd.DataFrame:
     for (task_a, task_b), pair in predictions.groupby(["task_a", "task_b"], sort=False):
         regular = pair[pair["layer"].isna()]
         for layer, patched in pair[pair["layer"].notna()].groupby("layer"):
-            row: dict[str, object] = {"model": model, "task_a": task_a, "task_b": task_b, "layer": layer, "n": len(patched)}
+            row: dict[str, object] = {
+                "model": model,
+                "task_a": task_a,
+                "task_b": task_b,
+                "layer": layer,
+                "n": len(patched),
+            }
             for name, table in (("regular", regular), ("patched", patched)):
                 for side in ("a", "b"):
                     correct = int(table[f"correct_{side}"].sum())

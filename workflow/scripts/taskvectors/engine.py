@@ -23,7 +23,9 @@ UNEMBED_ROWS = 256  # last tokens unembedded at once: logits are rows × vocabul
 
 
 @torch.inference_mode()
-def read_states(lm: LanguageModel, prompts: list[list[Ids]], tick: Callable[[int], None] = lambda n: None) -> tuple[Tensor, Tensor]:
+def read_states(
+    lm: LanguageModel, prompts: list[list[Ids]], tick: Callable[[int], None] = lambda n: None
+) -> tuple[Tensor, Tensor]:
     """States after every block and the greedy next token, at the last token of every prompt.
 
     The prompts of one episode share their demonstrations: their longest common prefix of ids runs once, and its KV cache
@@ -73,7 +75,9 @@ def mean_theta(states: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def sweep_layers(lm: LanguageModel, prompts: list[Ids], theta: Tensor, tick: Callable[[int], None] = lambda n: None) -> Tensor:
+def sweep_layers(
+    lm: LanguageModel, prompts: list[Ids], theta: Tensor, tick: Callable[[int], None] = lambda n: None
+) -> Tensor:
     """Greedy next token when the last token's state after block L is replaced by θ_L, for every L.
 
     A staircase: what blocks up to L compute for the last token is irrelevant once its state after L is replaced. So the
@@ -93,9 +97,7 @@ def sweep_layers(lm: LanguageModel, prompts: list[Ids], theta: Tensor, tick: Cal
     """
     tokens = torch.empty(len(prompts), lm.layers, dtype=torch.long)
     lengths = [len(ids) for ids in prompts]
-    for batch in _equal_batches(
-        lengths, lambda length: max(1, min(SWEEP_ROWS, SWEEP_CACHE // length) // lm.layers)
-    ):
+    for batch in _equal_batches(lengths, lambda length: max(1, min(SWEEP_ROWS, SWEEP_CACHE // length) // lm.layers)):
         ids = [prompts[i] for i in batch]
         cache = _prefill(lm, [prompt[:-1] for prompt in ids])
         tokens[batch] = _staircase(lm, [prompt[-1] for prompt in ids], cache, theta[batch])
@@ -115,7 +117,9 @@ def _staircase(lm: LanguageModel, last_ids: Ids, cache: Any, theta: Tensor) -> T
     with _growing(lm, theta):
         hidden = lm.model.base_model(inputs, past_key_values=cache, use_cache=True).last_hidden_state
     if hidden.shape[0] != episodes * lm.layers:
-        raise StudyError(f"{type(lm.model).__name__}: the patch fired on {hidden.shape[0] // episodes} of {lm.layers} blocks.")
+        raise StudyError(
+            f"{type(lm.model).__name__}: the patch fired on {hidden.shape[0] // episodes} of {lm.layers} blocks."
+        )
     return next_tokens(lm, hidden[:, -1]).unflatten(0, (lm.layers, episodes)).T
 
 
@@ -211,7 +215,9 @@ def _growing(lm: LanguageModel, theta: Tensor) -> Iterator[None]:
             return value
 
         def hook(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> Any:
-            return (arguments[0], *map(repeat, arguments[1:])), {name: repeat(value) for name, value in keywords.items()}
+            return (arguments[0], *map(repeat, arguments[1:])), {
+                name: repeat(value) for name, value in keywords.items()
+            }
 
         return hook
 

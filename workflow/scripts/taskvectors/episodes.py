@@ -34,9 +34,7 @@ def episode_rng(seed: int, *names: str | int) -> random.Random:
     return random.Random(int.from_bytes(hashlib.sha256(key).digest()[:8], "big"))
 
 
-def sample_episode(
-    task: Task, split: str, episode: int, *, demonstrations: int, dummies: int, seed: int
-) -> Episode:
+def sample_episode(task: Task, split: str, episode: int, *, demonstrations: int, dummies: int, seed: int) -> Episode:
     """Draw demonstrations, query and dummies with different inputs (paper, section 3.1).
 
     Raises:
@@ -141,7 +139,8 @@ def _parse(line: str, where: str) -> Episode:
         raise StudyError(f"{where}: answers is empty; answers[0] is the reference.")
     demos = record["demos"]
     if not isinstance(demos, list) or not all(
-        isinstance(demo, list) and len(demo) == 2 and all(isinstance(cell, str) and cell for cell in demo) for demo in demos
+        isinstance(demo, list) and len(demo) == 2 and all(isinstance(cell, str) and cell for cell in demo)
+        for demo in demos
     ):
         raise StudyError(f"{where}: demos must be a list of [input, output] pairs of strings.")
     inputs = [demo[0] for demo in demos]

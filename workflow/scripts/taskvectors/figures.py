@@ -84,8 +84,15 @@ def layer_curves(sweep: pd.DataFrame, published: pd.DataFrame, models: Labels) -
     for name, table in published.groupby("model", sort=False):
         line = table.groupby("layer")["dev_accuracy"].mean()
         last.plot(line.index / line.index.max(), line, lw=1.2, ls="--", color=PAPER_GREY)
-        last.annotate(name, (line.idxmax() / line.index.max(), line.max()), fontsize=7, color="#606060", xytext=(0, 3),
-                      textcoords="offset points", ha="center")
+        last.annotate(
+            name,
+            (line.idxmax() / line.index.max(), line.max()),
+            fontsize=7,
+            color="#606060",
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+        )
     for colour, name in zip(sns.color_palette("dark", len(names)), names, strict=True):
         line = dev[dev["model"] == name].groupby("layer")["accuracy"].mean()
         last.plot(line.index / line.index.max(), line, lw=2.2, label=models[name], color=colour)
@@ -117,7 +124,10 @@ def accuracy_bars(accuracy: pd.DataFrame, published: pd.DataFrame, models: Label
     axis.axvline(len(names) - 0.3, color="#888888", lw=0.8, ls=":")
     axis.text(len(names) - 0.2, 1.06, "published (Hendel et al. 2023) →", fontsize=8, color="#606060", va="top")
     ticks = [*np.arange(len(names)), *(len(names) + 0.4 + np.arange(len(means)))]
-    axis.set_xticks(ticks, [models[name].replace(" ", "\n", 1) for name in names] + [name.replace(" ", "\n") for name in means.index])
+    axis.set_xticks(
+        ticks,
+        [models[name].replace(" ", "\n", 1) for name in names] + [name.replace(" ", "\n") for name in means.index],
+    )
     axis.grid(axis="x", visible=False)
     axis.set(ylabel="accuracy, mean over tasks", ylim=(0, 1.08))
     _percent(axis)
@@ -138,7 +148,9 @@ def accuracy_by_task(accuracy: pd.DataFrame, models: Labels, tasks: Labels) -> F
             y = np.arange(len(order)) + shift
             axis.errorbar(table["accuracy"], y, xerr=error, fmt="o", ms=5, lw=1, color=colour, label=method)
         axis.set_yticks(range(len(order)), [tasks[task] for task in order])
-        axis.set(title=models[name], xlim=(-0.02, 1.02), xlabel="accuracy (95% interval)", ylim=(len(order) - 0.5, -0.5))
+        axis.set(
+            title=models[name], xlim=(-0.02, 1.02), xlabel="accuracy (95% interval)", ylim=(len(order) - 0.5, -0.5)
+        )
         _percent(axis, "x")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     return figure
@@ -160,7 +172,9 @@ def embedding(points: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
             axis.scatter(mine["x"], mine["y"], s=14, marker=markers[task], color=colour, alpha=0.6, lw=0)
         _label_clusters(axis, table, tasks)
         title = {"tsne": "t-SNE", "umap": "UMAP"}[method]
-        axis.set(title=f"{models[name]}: {title}, layer {table['layer'].iloc[0]}", xticks=[], yticks=[], xlabel="", ylabel="")
+        axis.set(
+            title=f"{models[name]}: {title}, layer {table['layer'].iloc[0]}", xticks=[], yticks=[], xlabel="", ylabel=""
+        )
         axis.margins(0.1)
     handles = [
         mpl.lines.Line2D([], [], marker="o", ls="", color=FAMILY_COLOURS[family], label=family)
@@ -194,7 +208,9 @@ def distances(histogram: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
         for kind, colour in colours.items():
             table = histogram[(histogram["model"] == name) & (histogram["task"] == task) & (histogram["kind"] == kind)]
             share = table["count"] / max(table["count"].sum(), 1)
-            axis.stairs(share, [*table["bin_low"], table["bin_high"].iloc[-1]], fill=True, color=colour, alpha=0.75, label=kind)
+            axis.stairs(
+                share, [*table["bin_low"], table["bin_high"].iloc[-1]], fill=True, color=colour, alpha=0.75, label=kind
+            )
         axis.set_title(f"{models[name]}\n{tasks[task]}", fontsize=7.5)
         axis.set(yticks=[], xlim=(0, 1.3))
         axis.tick_params(labelsize=7)
@@ -212,13 +228,22 @@ def conflict(table: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
     pairs = list(dict.fromkeys(zip(table["task_a"], table["task_b"], strict=True)))
     figure = Figure(figsize=(2.6 * max(len(pairs), 2), 1.0 + 2.3 * len(names)))
     axes = figure.subplots(len(names), len(pairs), squeeze=False, sharey=True, sharex="row")
-    sides = {"a": ("task A, as in the prompt", METHOD_COLOURS["regular"]), "b": ("task B, patched in", METHOD_COLOURS["hypothesis"])}
+    sides = {
+        "a": ("task A, as in the prompt", METHOD_COLOURS["regular"]),
+        "b": ("task B, patched in", METHOD_COLOURS["hypothesis"]),
+    }
     for row, name in zip(axes, names, strict=True):
         for axis, (task_a, task_b) in zip(row, pairs, strict=True):
             mine = table[(table["model"] == name) & (table["task_a"] == task_a) & (table["task_b"] == task_b)]
             for side, (label, colour) in sides.items():
-                axis.fill_between(mine["layer"], mine[f"patched_{side}_ci_low"], mine[f"patched_{side}_ci_high"],
-                                  color=colour, alpha=0.15, lw=0)
+                axis.fill_between(
+                    mine["layer"],
+                    mine[f"patched_{side}_ci_low"],
+                    mine[f"patched_{side}_ci_high"],
+                    color=colour,
+                    alpha=0.15,
+                    lw=0,
+                )
                 axis.plot(mine["layer"], mine[f"patched_{side}"], color=colour, lw=2, label=label)
                 axis.axhline(mine[f"regular_{side}"].iloc[0], color=colour, lw=1, ls="--")
             axis.set(ylim=(-0.02, 1.02))
@@ -241,7 +266,14 @@ def separation(geometry: pd.DataFrame, sweep: pd.DataFrame, models: Labels) -> F
         scores = geometry[(geometry["model"] == name) & (geometry["task"] == "all")].set_index("layer")
         dev = sweep[(sweep["model"] == name) & (sweep["split"] == "dev")].groupby("layer")["accuracy"].mean()
         axis.plot(dev.index, dev, color="black", lw=2.2, label="dev accuracy, patched")
-        axis.plot(scores.index, scores["knn_accuracy"], color="#009e73", lw=1.6, ls="-.", label="5 nearest neighbours find the task")
+        axis.plot(
+            scores.index,
+            scores["knn_accuracy"],
+            color="#009e73",
+            lw=1.6,
+            ls="-.",
+            label="5 nearest neighbours find the task",
+        )
         axis.plot(scores.index, scores["silhouette"], color="#d55e00", lw=1.6, ls="--", label="silhouette of tasks")
         axis.set(title=models[name], xlabel="layer", ylim=(-0.3, 1.05))
     axes[0].set_ylabel("score")

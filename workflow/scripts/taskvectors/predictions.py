@@ -29,7 +29,16 @@ def predictions(lm: LanguageModel, episodes: list[Episode], method: str, tokens:
     layers = range(tokens.shape[1]) if tokens.dim() == 2 else [None]
     words = iter(decode(lm.tokenizer, tokens.flatten().tolist()))
     rows = [
-        (e.task, e.split, e.episode, method, layer, word := next(words), e.answers[0], is_correct(word, e.answers, prefix=prefix))
+        (
+            e.task,
+            e.split,
+            e.episode,
+            method,
+            layer,
+            word := next(words),
+            e.answers[0],
+            is_correct(word, e.answers, prefix=prefix),
+        )
         for e in episodes
         for layer in layers
     ]

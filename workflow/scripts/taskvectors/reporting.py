@@ -86,7 +86,9 @@ def task_table(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> 
     wide.insert(2, "layer", [layers[model, task] for model, task in zip(wide["model"], wide["task"], strict=True)])
     order = ["baseline", "hypothesis", "hypothesis_common", "hypothesis_oracle", "last_layer", "regular"]
     names = {method: method.replace("_", ": ", 1) for method in order if method.startswith("hypothesis_")}
-    return _labelled(wide[["model", "task", "layer", *order]], config).rename(columns={**names, "last_layer": "θ at last layer"})
+    return _labelled(wide[["model", "task", "layer", *order]], config).rename(
+        columns={**names, "last_layer": "θ at last layer"}
+    )
 
 
 def paper_table(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -99,7 +101,9 @@ def paper_table(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config)
     return table.assign(task=table["task"].map(lambda task: config["tasks"][task]["label"]))
 
 
-def conflict_summary(conflict: pd.DataFrame, choice: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:
+def conflict_summary(
+    conflict: pd.DataFrame, choice: pd.DataFrame, published: pd.DataFrame, config: Config
+) -> pd.DataFrame:
     """Each pair at the layer chosen for task B on the main experiment's dev episodes, and the paper's numbers below."""
     layers = choice.set_index(["model", "task"])["layer"]
     at_choice = [row.layer == layers[row.model, row.task_b] for row in conflict.itertuples()]
@@ -132,7 +136,9 @@ def token_table(tokens: pd.DataFrame, config: Config, shown: int = 10) -> pd.Dat
 def filter_table(filtered: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Pairs kept of total by the single-token filter; tasks with few pairs left are marked."""
     notes = ["few pairs: episodes repeat inputs" if kept < FEW_PAIRS else "" for kept in filtered["kept"]]
-    return _labelled(filtered.drop(columns="family").assign(note=notes), config).rename(columns={"leading_space": "leading space"})
+    return _labelled(filtered.drop(columns="family").assign(note=notes), config).rename(
+        columns={"leading_space": "leading space"}
+    )
 
 
 def _labelled(table: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -145,7 +151,9 @@ def methods(config: Config, tasks: list[str]) -> str:
     """The methods section (Markdown), generated from the configuration."""
     episodes, conflict, pictures = config["episodes"], config["conflict"], config["embedding"]
     sampling = (
-        f"taken from `{episodes['source']}`" if episodes["source"] else f"sampled with study seed {config['study']['seed']}"
+        f"taken from `{episodes['source']}`"
+        if episodes["source"]
+        else f"sampled with study seed {config['study']['seed']}"
     )
     models = "\n".join(f"* {_model_line(name, config['models'][name])}" for name in config["study"]["models"])
     return f"""**Models.**

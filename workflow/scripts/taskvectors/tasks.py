@@ -50,7 +50,9 @@ def read_table(path: str | Path) -> tuple[Pair, ...]:
             reader = csv.DictReader(file)
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
-                raise StudyError(f"{path}, line 1: no column {', '.join(missing)}; the header must be {','.join(COLUMNS)}.")
+                raise StudyError(
+                    f"{path}, line 1: no column {', '.join(missing)}; the header must be {','.join(COLUMNS)}."
+                )
             pairs = _checked_pairs(path, reader)
     except FileNotFoundError:
         raise StudyError(f"{path}: no such task table. Add it, or correct `table` in config/tasks.yaml.") from None
@@ -76,7 +78,9 @@ def _checked_pairs(path: Path, reader: csv.DictReader) -> list[Pair]:
                 raise StudyError(f"{where}, column {column}: empty cell. Fill it or delete the line.")
         if cells["input"] in seen:
             first = seen[cells["input"]]
-            raise StudyError(f"{where}: input {cells['input']!r} stands already in line {first}. Delete one of the two.")
+            raise StudyError(
+                f"{where}: input {cells['input']!r} stands already in line {first}. Delete one of the two."
+            )
         seen[cells["input"]] = reader.line_num
         others = [other for other in cells["also_accepted"].split(ALTERNATIVES) if other]
         pairs.append(Pair(cells["input"], (cells["output"], *others)))

@@ -9,7 +9,9 @@ from safetensors import SafetensorError, safe_open
 from taskvectors.errors import StudyError
 
 
-def read_thetas(paths: Iterable[str | Path], tasks: Iterable[str], split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read_thetas(
+    paths: Iterable[str | Path], tasks: Iterable[str], split: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """θ of one split, tasks one after the other.
 
     Returns:

@@ -150,7 +150,9 @@ def _check_same_logits(model: Any, folder: Path) -> None:
     with torch.no_grad():
         saved = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(ids).logits
         if not torch.equal(saved, model(ids).logits):
-            raise StudyError(f"{folder}: the saved weights do not give the logits of the GGUF file. Delete it, run again.")
+            raise StudyError(
+                f"{folder}: the saved weights do not give the logits of the GGUF file. Delete it, run again."
+            )
 
 
 def check_manifest(folder: str | Path) -> None:

@@ -1,0 +1,54 @@
+# make study: the whole study. make test: all tests. Both first make a virtual environment from exact pins.
+PYTHON ?= python3
+CORES ?= all
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONNOUSERSITE := 1
+
+.PHONY: study test test-fast lint format pins report clean
+
+study: .venv/installed
+	snakemake --cores $(CORES)
+	@echo "Open reports/study.html"
+
+test: .venv/installed
+	python -m pytest
+
+test-fast: .venv/installed
+	python -m pytest -m "not slow"
+
+lint: .venv/installed
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow/rules
+	snakemake --lint
+
+format: .venv/installed
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow/rules
+
+report: .venv/installed
+	mkdir -p reports
+	snakemake --report reports/workflow.zip
+
+.venv/installed: envs/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11 to 3.13 is needed, $$($(PYTHON) --version) was found. Try: make PYTHON=python3.12 ..."; exit 1; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	touch $@
+
+# Newest versions of what pyproject.toml asks for, pinned with all they need.
+pins:
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(PYTHON) -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))' > .venv/wanted.txt
+	.venv/bin/python -m pip install --quiet -r .venv/wanted.txt
+	{ echo "# Exact pins of the pip path: everything pyproject.toml asks for and all it needs. Written by 'make pins'."; \
+	  .venv/bin/python -m pip freeze | sed 's/+cpu$$//'; } > envs/requirements.txt
+	touch .venv/installed
+
+clean:
+	rm -rf results/* reports/* .snakemake
+	git checkout -- results/README.md reports/README.md
