@@ -42,9 +42,8 @@ wildcard_constraints:
 
 
 def library(script):
-    """The library files a script imports, directly or not: inputs, so that an edit reruns what uses them."""
-    start = script if "/" in script else f"workflow/scripts/{script}.py"
-    found, open_files = set(), [Path(start)]
+    """The library files that a script or notebook under workflow imports, directly or not: inputs, so that an edit reruns what uses them."""
+    found, open_files = set(), [Path("workflow", script)]
     while open_files:
         for module in imported_modules(open_files.pop()):
             file = Path(LIBRARY, f"{module}.py")
@@ -101,3 +100,25 @@ PREFIX_SCORED = {task: entry["family"] == "knowledge" for task, entry in config[
 
 def prefix_by_task(wildcards):
     return {task: PREFIX_SCORED[task] for task in family_tasks(wildcards)}
+
+
+def of_all_models(table):
+    return collect("results/{model}/{table}.csv", model=MODELS, table=table)
+
+
+def weights_source(wildcards):
+    """The download, or the files of the user's own folder."""
+    entry = config["models"][wildcards.model]
+    if "folder" not in entry:
+        return [weights_folder(wildcards)]
+    files = [str(file) for file in sorted(Path(entry["folder"]).glob("*")) if file.suffix in (".json", ".safetensors")]
+    if not files:
+        raise WorkflowError(
+            f"config/models.yaml, models: {wildcards.model}: folder: {entry['folder']} holds no model. "
+            "Name a folder written by save_pretrained."
+        )
+    return files
+
+
+def weights_folder(wildcards):
+    return config["models"][wildcards.model].get("folder", f"results/{wildcards.model}/download")

@@ -6,7 +6,7 @@ rule conflict_episodes:
     input:
         weights="results/{model}/weights",
         tables=tables(CONFLICT_TASKS),
-        library=library("conflict_episodes"),
+        library=library("scripts/conflict_episodes.py"),
     output:
         episodes="results/{model}/episodes/conflict.jsonl",
     log:
@@ -28,7 +28,7 @@ rule sweep_conflict:
     input:
         weights="results/{model}/weights",
         episodes="results/{model}/episodes/conflict.jsonl",
-        library=library("sweep_conflict"),
+        library=library("scripts/sweep_conflict.py"),
     output:
         predictions="results/{model}/predictions/sweep_conflict.parquet",
     log:
@@ -51,7 +51,7 @@ rule sweep_conflict:
 rule conflict:
     input:
         predictions="results/{model}/predictions/sweep_conflict.parquet",
-        library=library("conflict"),
+        library=library("scripts/conflict.py"),
     output:
         table=report(
             "results/{model}/conflict.csv",

@@ -4,7 +4,7 @@ rule episodes:
         weights="results/{model}/weights",
         tables=family_tables,
         given=given_episodes,
-        library=library("episodes"),
+        library=library("scripts/episodes.py"),
     output:
         episodes="results/{model}/episodes/{family}.jsonl",
         filtered="results/{model}/filter/{family}.csv",
@@ -27,7 +27,7 @@ rule episodes:
 rule filter_table:
     input:
         families=collect("results/{{model}}/filter/{family}.csv", family=FAMILIES),
-        library=library("filter_table"),
+        library=library("scripts/filter_table.py"),
     output:
         table=report(
             "results/{model}/filter.csv",

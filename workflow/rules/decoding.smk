@@ -4,7 +4,7 @@ rule decode_theta:
         weights="results/{model}/weights",
         theta=collect("results/{{model}}/theta/{family}.safetensors", family=FAMILIES),
         choice="results/{model}/layer_choice.csv",
-        library=library("decode_theta"),
+        library=library("scripts/decode_theta.py"),
     output:
         tokens=report(
             "results/{model}/decoded_tokens.csv",

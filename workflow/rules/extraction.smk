@@ -3,7 +3,7 @@ rule extract_theta:
     input:
         weights="results/{model}/weights",
         episodes="results/{model}/episodes/{family}.jsonl",
-        library=library("extract_theta"),
+        library=library("scripts/extract_theta.py"),
     output:
         theta="results/{model}/theta/{family}.safetensors",
         predictions="results/{model}/predictions/extract_theta.{family}.parquet",

@@ -1,20 +1,15 @@
 # Figures of all models together, from tables alone.
-PUBLISHED = "data/paper"
 MODEL_LABELS = {model: config["models"][model]["label"] for model in MODELS}
 TASK_LABELS = {task: config["tasks"][task]["label"] for task in TASKS}
 FIGURES = ["accuracy_bars", "layer_curves", "accuracy_by_task", "embedding", "distances", "separation"]
 FIGURES += ["conflict"] if PAIRS else []
 
 
-def of_all_models(table):
-    return collect("results/{model}/{table}.csv", model=MODELS, table=table)
-
-
 rule figure_accuracy_bars:
     input:
         accuracy=of_all_models("accuracy"),
-        published=f"{PUBLISHED}/main_results.csv",
-        library=library("figure_accuracy_bars"),
+        published="data/paper/main_results.csv",
+        library=library("scripts/figure_accuracy_bars.py"),
     output:
         report(
             "reports/figures/accuracy_bars.svg",
@@ -29,7 +24,6 @@ rule figure_accuracy_bars:
         "../../envs/analysis.yaml"
     params:
         models=MODEL_LABELS,
-        published=PUBLISHED,
     message:
         "Figure: mean accuracy by method"
     script:
@@ -39,8 +33,8 @@ rule figure_accuracy_bars:
 rule figure_layer_curves:
     input:
         sweep=of_all_models("layer_sweep"),
-        published=f"{PUBLISHED}/layer_curves.csv",
-        library=library("figure_layer_curves"),
+        published="data/paper/layer_curves.csv",
+        library=library("scripts/figure_layer_curves.py"),
     output:
         report(
             "reports/figures/layer_curves.svg",
@@ -55,7 +49,6 @@ rule figure_layer_curves:
         "../../envs/analysis.yaml"
     params:
         models=MODEL_LABELS,
-        published=PUBLISHED,
     message:
         "Figure: accuracy by layer"
     script:
@@ -65,7 +58,7 @@ rule figure_layer_curves:
 rule figure_accuracy_by_task:
     input:
         accuracy=of_all_models("accuracy"),
-        library=library("figure_accuracy_by_task"),
+        library=library("scripts/figure_accuracy_by_task.py"),
     output:
         report(
             "reports/figures/accuracy_by_task.svg",
@@ -90,7 +83,7 @@ rule figure_accuracy_by_task:
 rule figure_embedding:
     input:
         embedding=of_all_models("embedding"),
-        library=library("figure_embedding"),
+        library=library("scripts/figure_embedding.py"),
     output:
         report(
             "reports/figures/embedding.svg",
@@ -115,7 +108,7 @@ rule figure_embedding:
 rule figure_distances:
     input:
         distances=of_all_models("distances"),
-        library=library("figure_distances"),
+        library=library("scripts/figure_distances.py"),
     output:
         report(
             "reports/figures/distances.svg",
@@ -141,7 +134,7 @@ rule figure_separation:
     input:
         geometry=of_all_models("geometry"),
         sweep=of_all_models("layer_sweep"),
-        library=library("figure_separation"),
+        library=library("scripts/figure_separation.py"),
     output:
         report(
             "reports/figures/separation.svg",
@@ -165,7 +158,7 @@ rule figure_separation:
 rule figure_conflict:
     input:
         conflict=of_all_models("conflict"),
-        library=library("figure_conflict"),
+        library=library("scripts/figure_conflict.py"),
     output:
         report(
             "reports/figures/conflict.svg",

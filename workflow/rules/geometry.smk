@@ -3,7 +3,7 @@ rule geometry:
     input:
         theta=collect("results/{{model}}/theta/{family}.safetensors", family=FAMILIES),
         choice="results/{model}/layer_choice.csv",
-        library=library("geometry"),
+        library=library("scripts/geometry.py"),
     output:
         geometry=report(
             "results/{model}/geometry.csv",
@@ -30,7 +30,7 @@ rule embed_theta:
     input:
         theta=collect("results/{{model}}/theta/{family}.safetensors", family=FAMILIES),
         choice="results/{model}/layer_choice.csv",
-        library=library("embed_theta"),
+        library=library("scripts/embed_theta.py"),
     output:
         embedding="results/{model}/embedding.csv",
     log:

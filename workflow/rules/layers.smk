@@ -4,7 +4,7 @@ rule sweep_layers:
         weights="results/{model}/weights",
         episodes="results/{model}/episodes/{family}.jsonl",
         theta="results/{model}/theta/{family}.safetensors",
-        library=library("sweep_layers"),
+        library=library("scripts/sweep_layers.py"),
     output:
         predictions="results/{model}/predictions/sweep_layers.{family}.parquet",
     log:
@@ -27,7 +27,7 @@ rule sweep_layers:
 rule choose_layer:
     input:
         predictions=collect("results/{{model}}/predictions/sweep_layers.{family}.parquet", family=FAMILIES),
-        library=library("choose_layer"),
+        library=library("scripts/choose_layer.py"),
     output:
         sweep=report(
             "results/{model}/layer_sweep.csv",
@@ -61,7 +61,7 @@ rule accuracy:
             family=FAMILIES,
         ),
         choice="results/{model}/layer_choice.csv",
-        library=library("accuracy"),
+        library=library("scripts/accuracy.py"),
     output:
         accuracy=report(
             "results/{model}/accuracy.csv",

@@ -3,27 +3,9 @@ localrules:
     download_weights,
 
 
-def weights_source(wildcards):
-    """The download, or the files of the user's own folder."""
-    entry = config["models"][wildcards.model]
-    if "folder" not in entry:
-        return [weights_folder(wildcards)]
-    files = [str(file) for file in sorted(Path(entry["folder"]).glob("*")) if file.suffix in (".json", ".safetensors")]
-    if not files:
-        raise WorkflowError(
-            f"config/models.yaml, models: {wildcards.model}: folder: {entry['folder']} holds no model. "
-            "Name a folder written by save_pretrained."
-        )
-    return files
-
-
-def weights_folder(wildcards):
-    return config["models"][wildcards.model].get("folder", f"results/{wildcards.model}/download")
-
-
 rule download_weights:
     input:
-        library=library("download_weights"),
+        library=library("scripts/download_weights.py"),
     output:
         folder=directory("results/{model}/download"),
     log:
@@ -43,7 +25,7 @@ rule download_weights:
 rule weights:
     input:
         source=weights_source,
-        library=library("weights"),
+        library=library("scripts/weights.py"),
     output:
         folder=directory("results/{model}/weights"),
     log:

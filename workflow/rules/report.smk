@@ -8,9 +8,10 @@ rule study_notebook:
         geometry=of_all_models("geometry"),
         tokens=of_all_models("decoded_tokens"),
         filtered=of_all_models("filter"),
-        published=collect("data/paper/{table}.csv", table=["main_results", "conflicting_tasks"]),
+        published="data/paper/main_results.csv",
+        published_conflict="data/paper/conflicting_tasks.csv",
         style="workflow/report/page.css",
-        library=library("workflow/notebooks/study.py.ipynb"),
+        library=library("notebooks/study.py.ipynb"),
     output:
         summary=report(
             "results/summary.csv",

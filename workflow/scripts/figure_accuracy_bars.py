@@ -4,7 +4,6 @@ import pandas as pd
 
 from taskvectors.figures import accuracy_bars, save, set_style
 from taskvectors.progress import reported
-from taskvectors.published import published_accuracy
 from taskvectors.tables import read_csv
 
 if __name__ == "__main__":
@@ -12,7 +11,7 @@ if __name__ == "__main__":
         set_style()
         figure = accuracy_bars(
             pd.concat(map(read_csv, snakemake.input.accuracy), ignore_index=True),
-            published_accuracy(snakemake.params.published),
+            read_csv(snakemake.input.published),
             snakemake.params.models,
         )
         for path in snakemake.output:

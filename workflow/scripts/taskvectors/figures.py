@@ -191,7 +191,8 @@ def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Labels) -> 
     width = np.ptp(table["x"]) * 0.26
     placed: list[tuple[float, float]] = []
     medians = table.groupby("task", sort=False)[["x", "y"]].median().sort_values("y")
-    for task, (x, y) in medians.iterrows():
+    for task, (x, median) in medians.iterrows():
+        y = median
         while any(abs(y - other_y) < height and abs(x - other_x) < width for other_x, other_y in placed):
             y += height / 4
         placed.append((x, y))

@@ -24,7 +24,7 @@ def read_thetas(
     for path in paths:
         try:
             with safe_open(path, framework="numpy") as file:
-                found |= {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}
+                found |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         except (SafetensorError, OSError) as error:
             raise StudyError(f"{path}: cannot be read ({error}). Delete it and run again.") from None
     tasks = list(tasks)
