@@ -1,0 +1,141 @@
+"""Statistics, the study's tables and the geometry of θ, against independent references."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import cosine
+from scipy.stats import norm
+from sklearn.metrics import silhouette_score
+
+from taskvectors import accuracy as acc
+from taskvectors.conflict import conflict_table
+from taskvectors.errors import StudyError
+from taskvectors.files import atomic, write_text
+from taskvectors.geometry import distance_histogram, embed, geometry_at_layer
+from taskvectors.statistics import accuracy_table, wilson
+from taskvectors.tables import read_csv, write_csv
+
+
+@pytest.mark.parametrize(("correct", "n"), [(0, 50), (27, 50), (50, 50), (1, 3)])
+def test_wilson_is_the_textbook_formula(correct, n):
+    z, p = norm.ppf(0.975), correct / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert wilson(correct, n) == pytest.approx((centre - half, centre + half), abs=1e-12)
+
+
+def test_accuracy_table_counts():
+    table = accuracy_table(
+        pd.DataFrame({"task": ["a", "a", "b"], "split": "dev", "correct": [True, False, True]}), ["task", "split"]
+    )
+    assert table[["task", "n", "accuracy"]].to_numpy().tolist() == [["a", 2, 0.5], ["b", 1, 1.0]]
+
+
+def predictions():
+    """Two tasks, three layers. Dev is best at layer 1 for `a` and 2 for `b`; test of `b` is best at layer 0."""
+    correct = {
+        ("a", "dev"): [[0, 1, 0], [0, 1, 1]],
+        ("b", "dev"): [[0, 0, 1], [0, 1, 1]],
+        ("a", "test"): [[0, 1, 0], [0, 1, 0]],
+        ("b", "test"): [[1, 0, 0], [1, 0, 1]],
+    }
+    rows = [
+        (task, split, episode, "hypothesis", layer, "w", "w", bool(hit))
+        for (task, split), episodes in correct.items()
+        for episode, layers in enumerate(episodes)
+        for layer, hit in enumerate(layers)
+    ]
+    for task in "ab":
+        rows += [(task, "baseline", e, "baseline", None, "w", "w", False) for e in range(2)]
+        rows += [(task, "test", e, "regular", None, "w", "w", True) for e in range(2)]
+        rows += [(task, "dev", e, "regular", None, "w", "w", False) for e in range(2)]
+    columns = ["task", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
+    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+
+
+def test_layer_choice_and_accuracy_by_method():
+    families = {"a": "f", "b": "f"}
+    table = predictions()
+    sweep = acc.layer_sweep(table[table["method"] == "hypothesis"], "m", families)
+    choice = acc.layer_choice(sweep).set_index("task")
+    assert choice["layer"].to_dict() == {"a": 1, "b": 2}
+    assert set(choice["common_layer"]) == {1}  # means: 0, .75, .75; the tie goes to the lower layer
+    result = acc.accuracy(acc.tidy(table, "m", families), choice.reset_index())
+    by = result.set_index(["task", "method"])["accuracy"].to_dict()
+    assert (by["a", "hypothesis"], by["b", "hypothesis"], by["all", "hypothesis"]) == (1, 0.5, 0.75)
+    assert (by["b", "hypothesis_common"], by["b", "hypothesis_oracle"], by["b", "last_layer"]) == (0, 1, 0.5)
+    assert (by["all", "baseline"], by["all", "regular"]) == (0, 1)  # dev episodes are never reported
+
+
+def test_conflict_table_scores_both_tasks():
+    rows = [("a", "b", e, layer, "w", "x", "y", layer is None, layer == 1) for e in range(4) for layer in (None, 0, 1)]
+    columns = ["task_a", "task_b", "episode", "layer", "predicted", "answer_a", "answer_b", "correct_a", "correct_b"]
+    table = conflict_table(pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"}), "m").set_index("layer")
+    assert table[["n", "regular_a", "regular_b", "patched_a", "patched_b"]].loc[1].tolist() == [4, 1, 0, 0, 1]
+    assert table.loc[0, "patched_b"] == 0
+
+
+def clouds(tasks=3, episodes=12, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(tasks, 16)) * 3
+    theta = np.concatenate([centre + rng.normal(size=(episodes, 16)) for centre in centres])
+    return theta.astype(np.float32), np.repeat([f"t{i}" for i in range(tasks)], episodes)
+
+
+def test_geometry_equals_plain_loops():
+    theta, tasks = clouds()
+    table = geometry_at_layer(theta, tasks, seed=0).set_index("task")
+    pairs = [(i, j) for i in range(len(theta)) for j in range(i) if tasks[i] == tasks[j] == "t1"]
+    within = [cosine(theta[i], theta[j]) for i, j in pairs]
+    between = [cosine(x, y) for x in theta[tasks == "t1"] for y in theta[tasks != "t1"]]
+    row = table.loc["t1"]
+    assert row["within_mean"] == pytest.approx(np.mean(within), abs=1e-5)
+    assert row["within_std"] == pytest.approx(np.std(within), abs=1e-5)
+    assert row["between_mean"] == pytest.approx(np.mean(between), abs=1e-5)
+    assert table.loc["all", "silhouette"] == pytest.approx(silhouette_score(theta, tasks, metric="cosine"), abs=1e-5)
+    assert table.loc["all", "knn_accuracy"] > 0.9
+    rng = np.random.default_rng(1)
+    assert geometry_at_layer(theta, rng.permutation(tasks), seed=0).set_index("task").loc["all", "knn_accuracy"] < 0.6
+
+
+def test_geometry_of_one_task_has_no_separation():
+    theta, tasks = clouds(tasks=1)
+    row = geometry_at_layer(theta, tasks, seed=0).iloc[0]
+    assert np.isnan(row["silhouette"]) and np.isnan(row["between_mean"]) and row["within_mean"] > 0
+
+
+def test_histogram_counts_every_pair_once():
+    theta, tasks = clouds()
+    counts = distance_histogram(theta, tasks).groupby(["task", "kind"])["count"].sum()
+    assert counts["t0", "within"] == 12 * 11 / 2
+    assert counts["t0", "between"] == 12 * 24
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("tsne", {"seed": 1, "perplexity": 30}), ("umap", {"seed": 1, "neighbours": 15, "min_dist": 0.1})],
+)
+def test_pictures_are_reproducible_and_keep_neighbours(method, options):
+    theta, tasks = clouds()
+    xy = embed(theta, method, options)
+    assert xy.shape == (36, 2)
+    assert np.array_equal(xy, embed(theta, method, options))
+    assert silhouette_score(xy, tasks) > 0.3
+
+
+def test_nothing_half_written_is_left(tmp_path):
+    path = tmp_path / "t.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["t.txt"]
+
+
+def test_tables_keep_words_that_look_like_missing_values(tmp_path):
+    write_csv(tmp_path / "t.csv", pd.DataFrame({"token": ["nan", "null", "NA"], "logit": [1 / 3, 2, 3]}))
+    assert read_csv(tmp_path / "t.csv")["token"].tolist() == ["nan", "null", "NA"]
+    (tmp_path / "bad.csv").write_text("")
+    with pytest.raises(StudyError, match=r"bad.csv: cannot be read as CSV"):
+        read_csv(tmp_path / "bad.csv")
