@@ -106,19 +106,25 @@ def of_all_models(table):
     return collect("results/{model}/{table}.csv", model=MODELS, table=table)
 
 
+def local_files(folder):
+    """The files of the user's own model folder that the study reads."""
+    return [str(file) for file in sorted(Path(folder).glob("*")) if file.suffix in (".json", ".safetensors")]
+
+
 def weights_source(wildcards):
     """The download, or the files of the user's own folder."""
-    entry = config["models"][wildcards.model]
-    if "folder" not in entry:
-        return [weights_folder(wildcards)]
-    files = [str(file) for file in sorted(Path(entry["folder"]).glob("*")) if file.suffix in (".json", ".safetensors")]
-    if not files:
-        raise WorkflowError(
-            f"config/models.yaml, models: {wildcards.model}: folder: {entry['folder']} holds no model. "
-            "Name a folder written by save_pretrained."
-        )
-    return files
+    folder = weights_folder(wildcards)
+    return local_files(folder) if "folder" in config["models"][wildcards.model] else [folder]
 
 
 def weights_folder(wildcards):
     return config["models"][wildcards.model].get("folder", f"results/{wildcards.model}/download")
+
+
+for model in MODELS:
+    folder = config["models"][model].get("folder")
+    if folder and not local_files(folder):
+        raise WorkflowError(
+            f"config/models.yaml, models: {model}: folder: {folder} holds no model. "
+            "Name a folder written by save_pretrained."
+        )

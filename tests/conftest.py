@@ -1,0 +1,94 @@
+"""Copies of the project to run the workflow in, and one small finished study on real weights."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".snakemake", "__pycache__", ".*_cache")
+SMOKE = "config/smoke.yaml"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A copy of the project in a folder of its own."""
+
+    folder: Path
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+
+    def environment(self) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return os.environ | {"PATH": path, "PYTHONNOUSERSITE": "1"}
+
+    def snakemake(self, *arguments: str, config: str = SMOKE) -> subprocess.CompletedProcess[str]:
+        """Run and wait; stdout and stderr come back together."""
+        return subprocess.run(
+            self.command("--configfile", config, *arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Jobs per rule that a dry run would do."""
+        result = self.snakemake("-n", *arguments)
+        assert result.returncode == 0, result.stdout
+        if "Nothing to be done" in result.stdout:
+            return {}
+        stats = result.stdout.split("Job stats:")[-1].split("total")[0]
+        return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def copy_project(folder: Path) -> Study:
+    shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
+    for made in ("results", "reports"):
+        shutil.rmtree(folder / made, ignore_errors=True)
+    return Study(folder)
+
+
+@pytest.fixture
+def project(tmp_path) -> Study:
+    """The project as cloned, nothing computed; in a folder with spaces in its name."""
+    return copy_project(tmp_path / "a new clone")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Study:
+    """The smoke study, run to its end on real weights. Do not change it: take `changed`."""
+    study = copy_project(tmp_path_factory.mktemp("finished") / "study")
+    result = study.snakemake()
+    assert result.returncode == 0, result.stdout[-6000:]
+    return study
+
+
+@pytest.fixture
+def changed(finished, tmp_path) -> Study:
+    """A copy of the finished study to edit: same files, same times, weights shared."""
+    folder = tmp_path / "changed"
+    shutil.copytree(finished.folder, folder, symlinks=True, copy_function=_copy_or_link)
+    return Study(folder)
+
+
+def _copy_or_link(source: str, target: str) -> None:
+    """Big files are never edited in place: a hard link saves a gigabyte a test."""
+    if Path(source).stat().st_size > 10_000_000:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)

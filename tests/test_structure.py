@@ -1,0 +1,130 @@
+"""What rules declare against what their scripts import; environments; pins; the config schema."""
+
+import ast
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
+NOTEBOOK = ROOT / "workflow/notebooks/study.py.ipynb"
+LIBRARY = "workflow/scripts/taskvectors"
+# Import names that differ from the names of packages on conda-forge.
+PACKAGES = {"torch": "pytorch", "sklearn": "scikit-learn", "umap": "umap-learn", "matplotlib": "matplotlib-base"}
+PACKAGES |= {"seaborn": "seaborn-base", "IPython": "ipykernel", "mpl_toolkits": "matplotlib-base"}
+
+
+@pytest.fixture(scope="module")
+def rules():
+    """Every rule of the default study as Snakemake sees it."""
+    with contextlib.chdir(ROOT), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        workflow = api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=Path("Snakefile"))
+        return {rule.name: rule for rule in workflow._workflow.rules}
+
+
+def running(rules):
+    return {name: rule for name, rule in rules.items() if rule.script or rule.notebook or rule.shellcmd}
+
+
+def really_imported(script: Path) -> set[str]:
+    """Library files in memory after the script's own imports, in a fresh interpreter."""
+    code = (
+        "import sys, runpy; sys.path.insert(0, 'workflow/scripts'); runpy.run_path(sys.argv[1], run_name='imported');"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'taskvectors'), sep='\\n')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(script)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return {str(Path(ROOT, line).relative_to(ROOT)) for line in result.stdout.split("\n") if line}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_rules_declare_the_library_files_their_script_imports(rules, script):
+    declared = set(map(str, rules[script.stem].input["library"]))
+    assert declared == really_imported(script)
+    assert rules[script.stem].script.endswith(f"scripts/{script.name}")
+
+
+def test_the_notebook_rule_declares_what_the_notebook_imports(rules, tmp_path):
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    imports = [
+        ast.unparse(node)
+        for cell in cells
+        if cell["cell_type"] == "code"
+        for node in ast.walk(ast.parse("".join(cell["source"])))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    script = tmp_path / "imports.py"
+    script.write_text("\n".join(imports), encoding="utf-8")
+    assert set(map(str, rules["study_notebook"].input["library"])) == really_imported(script)
+
+
+def test_every_running_rule_has_log_and_environment(rules):
+    for name, rule in running(rules).items():
+        assert rule.conda_env, name
+        assert rule.log, name
+        for log in rule.log:
+            assert name in str(log) or name == "study_notebook", f"{name}: {log}"
+
+
+def third_party(file: Path) -> set[str]:
+    """Packages a file imports, lazily or not, beside the standard library and ours."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+    return {PACKAGES.get(name, name) for name in names - set(sys.stdlib_module_names) - {"taskvectors", "imported"}}
+
+
+def test_environments_declare_what_their_scripts_import(rules):
+    for name, rule in running(rules).items():
+        environment = ROOT / "envs" / Path(str(rule.conda_env)).name
+        declared = {re.split(r"[ =<>]", item)[0] for item in yaml.safe_load(environment.read_text())["dependencies"]}
+        files = [ROOT / file for file in rule.input.get("library", [])]
+        if rule.script:
+            files.append(ROOT / "workflow/scripts" / f"{name}.py")
+        needed = set().union(*map(third_party, files)) if files else set()
+        assert needed <= declared, f"{name}: {environment.name} lacks {needed - declared}"
+
+
+def test_environments_are_conda_forge_without_pip_section():
+    for file in (ROOT / "envs").glob("*.yaml"):
+        environment = yaml.safe_load(file.read_text())
+        assert environment["channels"] == ["conda-forge", "nodefaults"]
+        assert all(isinstance(item, str) for item in environment["dependencies"])
+
+
+def test_pins_are_exact_and_hold_all_direct_dependencies():
+    lines = (ROOT / "envs/requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin) for pin in pins)
+    pinned = {pin.split("==")[0].lower().replace("_", "-") for pin in pins}
+    direct = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.split(r"[\[=]", name)[0].replace("_", "-") for name in direct} <= pinned
+
+
+LINTERS = {
+    "ruff check": ["ruff", "check", "."],
+    "ruff format": ["ruff", "format", "--check", "."],
+    "snakefmt": ["snakefmt", "--check", "Snakefile", "workflow/rules"],
+    "snakemake --lint": ["snakemake", "--lint"],
+}
+
+
+@pytest.mark.parametrize("name", LINTERS)
+def test_the_linters_find_nothing(name):
+    executable, *arguments = LINTERS[name]
+    command = [str(Path(sys.executable).parent / executable), *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr

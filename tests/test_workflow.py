@@ -1,0 +1,162 @@
+"""The workflow on real weights: a fresh copy, a second run, edits, damage, kills."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+MODEL = "results/smollm2-135m"
+AFTER_SWEEP = {
+    "choose_layer",
+    "accuracy",
+    "geometry",
+    "embed_theta",
+    "decode_theta",
+    "study_notebook",
+    "study_page",
+    "all",
+}
+FIGURES = {"accuracy_bars", "layer_curves", "accuracy_by_task", "embedding", "distances", "separation"}
+AFTER_SWEEP |= {f"figure_{name}" for name in FIGURES}
+
+
+def test_the_study_leaves_report_figures_and_tables(finished):
+    page = (finished.folder / "reports/study.html").read_text(encoding="utf-8")
+    for part in ("Does in-context learning create task vectors?", "SmolLM2 135M", "LLaMA 13B", "next letter", "Wilson"):
+        assert part.lower() in page.lower()
+    assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?https?:", page)
+    for name in (*FIGURES, "conflict"):
+        assert (finished.folder / f"reports/figures/{name}.svg").stat().st_size > 1000
+    accuracy = pd.read_csv(finished.folder / MODEL / "accuracy.csv")
+    assert list(accuracy) == ["model", "family", "task", "method", "layer", "n", "accuracy", "ci_low", "ci_high"]
+    assert ((accuracy["ci_low"] <= accuracy["accuracy"]) & (accuracy["accuracy"] <= accuracy["ci_high"])).all()
+    sweep = pd.read_csv(finished.folder / MODEL / "layer_sweep.csv")
+    assert set(sweep["layer"]) == set(range(30)) and set(sweep["split"]) == {"dev", "test"}
+
+
+def test_demonstrations_and_theta_help_on_real_weights(finished):
+    accuracy = pd.read_csv(finished.folder / MODEL / "accuracy.csv")
+    means = accuracy[accuracy["task"] == "all"].set_index("method")["accuracy"]
+    assert means["regular"] > means["baseline"] + 0.2
+    assert means["hypothesis"] > means["baseline"] + 0.2
+
+
+def test_few_pairs_are_reported(finished):
+    filtered = pd.read_csv(finished.folder / MODEL / "filter.csv").set_index("task")
+    assert filtered.loc["next_letter", "kept"] == 25
+    assert (filtered["kept"] <= filtered["total"]).all()
+    assert "few pairs" in (finished.folder / "reports/study.html").read_text(encoding="utf-8")
+
+
+def test_logs_show_done_of_total_and_a_rate(finished):
+    log = (finished.folder / MODEL / "logs/sweep_layers.linguistic.log").read_text(encoding="utf-8")
+    assert re.search(r"sweep_layers: 4 of 4 splits, [\d.]+ splits/s", log)
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.snakemake().stdout
+
+
+def test_snakemakes_own_report_has_captions(finished):
+    result = finished.snakemake("--report", "reports/workflow.zip")
+    assert result.returncode == 0, result.stdout
+    with zipfile.ZipFile(finished.folder / "reports/workflow.zip") as archive:
+        text = "".join(archive.read(name).decode(errors="ignore") for name in archive.namelist() if "data" in name)
+    assert "Accuracy of every task by method" in text and "Conflicting tasks" in text
+
+
+def test_an_edited_table_reruns_its_family_and_what_follows(changed):
+    changed.edit("data/tasks/country_capital.csv", "France,Paris,", "France,Paris,Lutetia")
+    jobs = changed.planned()
+    assert jobs.pop("episodes") == 1 and jobs.pop("extract_theta") == 1 and jobs.pop("sweep_layers") == 1
+    assert set(jobs) == AFTER_SWEEP | {"filter_table"}
+
+
+def test_an_edited_parameter_reruns_what_uses_it(changed):
+    changed.edit("config/config.yaml", "perplexity: 30", "perplexity: 20")
+    assert set(changed.planned()) == {"embed_theta", "figure_embedding", "study_notebook", "study_page", "all"}
+
+
+@pytest.mark.parametrize(
+    ("module", "rules"),
+    [
+        ("conflict", {"conflict", "figure_conflict", "study_notebook", "study_page", "all"}),
+        ("figures", {f"figure_{name}" for name in (*FIGURES, "conflict")} | {"study_notebook", "study_page", "all"}),
+        ("geometry", {"geometry", "embed_theta", "figure_embedding", "figure_distances", "figure_separation",
+                      "study_notebook", "study_page", "all"}),
+    ],
+)  # fmt: skip
+def test_an_edited_library_function_reruns_what_imports_it(changed, module, rules):
+    path = changed.folder / f"workflow/scripts/taskvectors/{module}.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    assert set(changed.planned()) == rules
+
+
+def test_a_touched_file_reruns_nothing(changed):
+    for path in (changed.folder / "workflow/scripts/taskvectors").glob("*.py"):
+        path.touch()
+    assert changed.planned() == {}
+
+
+def test_an_edit_really_changes_the_report(changed):
+    changed.edit("config/models.yaml", "label: SmolLM2 135M", "label: Renamed model")
+    result = changed.snakemake()
+    assert result.returncode == 0, result.stdout[-3000:]
+    page = (changed.folder / "reports/study.html").read_text(encoding="utf-8")
+    assert "Renamed model" in page and "SmolLM2 135M" not in page
+
+
+def test_a_duplicate_in_a_table_stops_with_file_and_line(changed):
+    table = changed.folder / "data/tasks/country_capital.csv"
+    table.write_text(table.read_text(encoding="utf-8") + "France,Paris,\n", encoding="utf-8")
+    result = changed.snakemake()
+    assert result.returncode != 0
+    assert "data/tasks/country_capital.csv, line 193: input 'France' stands already in line" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (changed.folder / MODEL / "episodes/knowledge.jsonl").exists()
+
+
+def test_a_truncated_weight_file_stops_with_the_remedy(changed):
+    weights = changed.folder / MODEL / "weights/model.safetensors"
+    data = weights.read_bytes()[:-1000]
+    weights.unlink()  # it is a hard link
+    weights.write_bytes(data)
+    result = changed.snakemake("--forcerun", "decode_theta", "--until", "decode_theta")
+    assert result.returncode != 0
+    assert re.search(r"model.safetensors: \d+ bytes, expected \d+: the file is damaged. Delete", result.stdout)
+    assert "Traceback" not in result.stdout
+    assert not (changed.folder / MODEL / "decoded_tokens.csv").exists()
+
+
+def test_a_killed_run_resumes_to_the_same_tables(finished, changed):
+    for part in ("theta", "predictions", "episodes"):
+        shutil.rmtree(changed.folder / MODEL / part)
+    log = changed.folder / MODEL / "logs/extract_theta.linguistic.log"
+    log.unlink()
+    with subprocess.Popen(
+        changed.command("--configfile", "config/smoke.yaml"),
+        cwd=changed.folder,
+        env=changed.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as run:
+        deadline = time.monotonic() + 240
+        while not log.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(run.pid, signal.SIGKILL)
+    assert log.exists()
+    assert changed.snakemake("--unlock").returncode == 0
+    result = changed.snakemake("--rerun-incomplete")
+    assert result.returncode == 0, result.stdout[-3000:]
+    for table in sorted(Path(finished.folder, MODEL).glob("*.csv")):
+        assert (changed.folder / MODEL / table.name).read_bytes() == table.read_bytes(), table.name
+    assert not list((changed.folder / MODEL).rglob(".*.parquet"))
