@@ -13,7 +13,7 @@ from taskvectors.errors import StudyError
 from taskvectors.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.scoring import is_correct
 from taskvectors.tasks import Pair, Task, load_task, read_table
-from taskvectors.tokens import single_token_pairs
+from taskvectors.tokens import shared_spelling, single_token_pairs
 
 ROOT = Path(__file__).parents[1]
 ENTRIES = yaml.safe_load((ROOT / "config/tasks.yaml").read_text(encoding="utf-8"))["tasks"]
@@ -111,6 +111,15 @@ def test_filter_uses_the_spelling_that_keeps_more():
     assert spaced.task.pairs[0] == Pair(" a", (" one", " uno"))
     tie = single_token_pairs(Words("one", " two"), task)
     assert (tie.kept, tie.leading_space) == (1, False)
+
+
+def test_conflicting_tasks_are_filtered_in_one_spelling():
+    a = Task("a", "f", (Pair("x", ("one",)), Pair("y", ("two",))))
+    b = Task("b", "f", (Pair("x", ("uno",)), Pair("y", ("dos",))))
+    words = Words("one", "two", " one", " uno", " dos")  # alone, A would take no space and B one
+    both = shared_spelling(words, a, b)
+    assert [side.leading_space for side in both] == [True, True]
+    assert [side.kept for side in both] == [1, 2]
 
 
 LETTERS = load_task("next_letter", ENTRIES["next_letter"])

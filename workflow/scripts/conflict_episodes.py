@@ -7,7 +7,7 @@ from taskvectors.episodes import sample_conflict, write_episodes
 from taskvectors.models import load_tokenizer
 from taskvectors.progress import reported, track
 from taskvectors.tasks import load_task
-from taskvectors.tokens import single_token_pairs
+from taskvectors.tokens import shared_spelling
 
 
 def main(
@@ -19,13 +19,14 @@ def main(
     episodes_file: str,
 ) -> None:
     tokenizer = load_tokenizer(weights)
-    tasks = {name: single_token_pairs(tokenizer, load_task(name, entry)).task for name, entry in entries.items()}
+    tasks = {name: load_task(name, entry) for name, entry in entries.items()}
     episodes = []
     for task_a, task_b in track(conflict["pairs"], len(conflict["pairs"]), "conflict_episodes", unit="pair"):
+        side_a, side_b = (side.task for side in shared_spelling(tokenizer, tasks[task_a], tasks[task_b]))
         for number in range(conflict["episodes"]):
             episodes += sample_conflict(
-                tasks[task_a],
-                tasks[task_b],
+                side_a,
+                side_b,
                 number,
                 demonstrations=conflict["demonstrations"],
                 dummies=dummies,

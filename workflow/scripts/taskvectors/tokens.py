@@ -36,11 +36,22 @@ def single_token_pairs(tokenizer: Tokenizer, task: Task) -> Filtered:
 
     Whichever spelling keeps more pairs is used for the whole task; on a tie, the one without a space.
     """
-    plain = _kept(tokenizer, task.pairs)
-    spaced = _kept(tokenizer, tuple(_with_space(pair) for pair in task.pairs))
-    leading_space = len(spaced) > len(plain)
-    pairs = spaced if leading_space else plain
-    return Filtered(replace(task, pairs=pairs), total=len(task.pairs), leading_space=leading_space)
+    plain, spaced = (_filtered(tokenizer, task, leading_space) for leading_space in (False, True))
+    return spaced if spaced.kept > plain.kept else plain
+
+
+def shared_spelling(tokenizer: Tokenizer, task_a: Task, task_b: Task) -> tuple[Filtered, Filtered]:
+    """Filter two tasks in one spelling, so that their inputs compare: the one that keeps more pairs of both together."""
+    plain, spaced = (
+        (_filtered(tokenizer, task_a, leading_space), _filtered(tokenizer, task_b, leading_space))
+        for leading_space in (False, True)
+    )
+    return max(plain, spaced, key=lambda both: both[0].kept + both[1].kept)
+
+
+def _filtered(tokenizer: Tokenizer, task: Task, leading_space: bool) -> Filtered:
+    pairs = tuple(map(_with_space, task.pairs)) if leading_space else task.pairs
+    return Filtered(replace(task, pairs=_kept(tokenizer, pairs)), len(task.pairs), leading_space)
 
 
 def _with_space(pair: Pair) -> Pair:
