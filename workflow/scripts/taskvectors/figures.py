@@ -79,6 +79,7 @@ def layer_curves(sweep: pd.DataFrame, published: pd.DataFrame, models: Labels) -
         axis.axvline(best, color="black", lw=0.8, ls=":")
         axis.annotate(f"layer {best}", (best, 1.0), xytext=(4, -4), textcoords="offset points", va="top", fontsize=8)
         axis.set(title=models[name], xlabel="patched layer L", ylim=(-0.02, 1.02))
+        axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
         _percent(axis)
     last = axes[len(names)]
     for name, table in published.groupby("model", sort=False):
@@ -126,7 +127,7 @@ def accuracy_bars(accuracy: pd.DataFrame, published: pd.DataFrame, models: Label
     ticks = [*np.arange(len(names)), *(len(names) + 0.4 + np.arange(len(means)))]
     axis.set_xticks(
         ticks,
-        [models[name].replace(" ", "\n", 1) for name in names] + [name.replace(" ", "\n") for name in means.index],
+        ["\n".join(models[name].rsplit(" ", 1)) for name in names] + [name.replace(" ", "\n") for name in means.index],
     )
     axis.grid(axis="x", visible=False)
     axis.set(ylabel="accuracy, mean over tasks", ylim=(0, 1.08))
@@ -192,7 +193,7 @@ def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Labels) -> 
     placed: list[tuple[float, float]] = []
     medians = table.groupby("task", sort=False)[["x", "y"]].median().sort_values("y")
     for task, (x, median) in medians.iterrows():
-        y = median
+        y = median + height
         while any(abs(y - other_y) < height and abs(x - other_x) < width for other_x, other_y in placed):
             y += height / 4
         placed.append((x, y))
@@ -203,7 +204,8 @@ def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Labels) -> 
 def distances(histogram: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
     """Cosine distances of θ within a task and to the other tasks (paper, figure 8), a panel per task, model by model."""
     panels = list(dict.fromkeys(zip(histogram["model"], histogram["task"], strict=True)))
-    figure, axes = _grid(len(panels), 6, 2.2, 1.55, sharex=True)
+    figure, axes = _grid(len(panels), 6, 2.2, 1.55)
+    reach = histogram[histogram["count"] > 0].groupby("model")["bin_high"].max()
     colours = {"within": METHOD_COLOURS["hypothesis"], "between": METHOD_COLOURS["baseline"]}
     for axis, (name, task) in zip(axes, panels, strict=False):
         for kind, colour in colours.items():
@@ -213,7 +215,7 @@ def distances(histogram: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
                 share, [*table["bin_low"], table["bin_high"].iloc[-1]], fill=True, color=colour, alpha=0.75, label=kind
             )
         axis.set_title(f"{models[name]}\n{tasks[task]}", fontsize=7.5)
-        axis.set(yticks=[], xlim=(0, 1.3))
+        axis.set(yticks=[], xlim=(0, reach[name]))
         axis.tick_params(labelsize=7)
     figure.supxlabel("cosine distance between θ", fontsize=9)
     figure.supylabel("share of pairs", fontsize=9)
@@ -277,6 +279,7 @@ def separation(geometry: pd.DataFrame, sweep: pd.DataFrame, models: Labels) -> F
         )
         axis.plot(scores.index, scores["silhouette"], color="#d55e00", lw=1.6, ls="--", label="silhouette of tasks")
         axis.set(title=models[name], xlabel="layer", ylim=(-0.3, 1.05))
+        axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     axes[0].set_ylabel("score")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     return figure

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 NEIGHBOURS = 5
 FOLDS = 5
-BINS = np.linspace(0, 1.5, 61)
+BINS = np.linspace(0, 1.5, 151)
 
 
 def geometry_at_layer(theta: np.ndarray, tasks: np.ndarray, seed: int) -> pd.DataFrame:
