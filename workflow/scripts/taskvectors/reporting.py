@@ -34,7 +34,7 @@ def figure_html(path: str, caption: str) -> str:
 
 def table_html(table: pd.DataFrame, caption: str) -> str:
     """A table inside the page; every cell is escaped."""
-    body = table.to_html(index=False, border=0, float_format="{:.2f}".format, na_rep="–", escape=True)
+    body = table.rename_axis(columns=None).to_html(index=False, border=0, float_format="{:.2f}".format, na_rep="–", escape=True)
     return f'<figure class="table"><figcaption>{html.escape(caption)}</figcaption><div class="scroll">{body}</div></figure>'
 
 
@@ -44,7 +44,7 @@ def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> 
     ours = pooled.pivot(index="model", columns="method", values="accuracy")[list(METHODS)].reset_index()
     n = pooled[pooled["method"] == "hypothesis"].set_index("model")["n"]
     ours.insert(1, "source", "this study")
-    ours.insert(2, "n", ours["model"].map(n))
+    ours.insert(2, "n", ours["model"].map(n).astype("Int64"))
     ours["model"] = ours["model"].map(lambda model: config["models"][model]["label"])
     papers = published.groupby("model")[list(METHODS)].mean().reset_index()
     papers.insert(1, "source", "published")
