@@ -34,7 +34,9 @@ def figure_html(path: str, caption: str) -> str:
 
 def table_html(table: pd.DataFrame, caption: str) -> str:
     """A table inside the page; every cell is escaped."""
-    body = table.rename_axis(columns=None).to_html(index=False, border=0, float_format="{:.2f}".format, na_rep="–", escape=True)
+    body = table.rename_axis(columns=None).to_html(
+        index=False, border=0, float_format="{:.2f}".format, na_rep="–", escape=True
+    )
     return f'<figure class="table"><figcaption>{html.escape(caption)}</figcaption><div class="scroll">{body}</div></figure>'
 
 
