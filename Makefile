@@ -39,7 +39,8 @@ report: .venv/installed
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	touch $@
 
-# Newest versions of what pyproject.toml asks for, pinned with all they need.
+# Newest versions of what pyproject.toml asks for, pinned with all they need. Run it with the oldest Python supported, for
+# instance make pins PYTHON=/usr/bin/python3.11: newer ones are offered versions that it cannot install.
 pins:
 	rm -rf .venv
 	$(PYTHON) -m venv .venv

@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
 
@@ -103,6 +105,17 @@ def test_environments_are_conda_forge_without_pip_section():
         environment = yaml.safe_load(file.read_text())
         assert environment["channels"] == ["conda-forge", "nodefaults"]
         assert all(isinstance(item, str) for item in environment["dependencies"])
+
+
+def test_pins_install_on_every_python_supported():
+    """Minor releases matter: soupsieve 3 asks for 3.11.5, and Debian 12 has 3.11.2."""
+    refused = [
+        f"{installed.name} {installed.version} needs Python {wanted}"
+        for installed in distributions()
+        if (wanted := installed.metadata["Requires-Python"])
+        and not all(python in SpecifierSet(wanted) for python in ("3.11.0", "3.12.0", "3.13.0"))
+    ]
+    assert refused == []
 
 
 def test_pins_are_exact_and_hold_all_direct_dependencies():
