@@ -137,7 +137,8 @@ def test_a_truncated_weight_file_stops_with_the_remedy(changed):
 
 
 def test_a_killed_run_resumes_to_the_same_tables(finished, changed):
-    for made in Path(changed.folder, MODEL).iterdir():  # intermediate files alone would not be missed: their tables stand
+    # Intermediate files alone would not be missed while the tables made of them stand.
+    for made in Path(changed.folder, MODEL).iterdir():
         if made.is_file():
             made.unlink()
         elif made.name not in ("weights", "download"):

@@ -1,16 +1,14 @@
 """Rule figure_accuracy_bars: baseline, hypothesis and regular accuracy of our models and the paper's."""
 
-import pandas as pd
-
 from taskvectors.figures import accuracy_bars, save, set_style
 from taskvectors.progress import reported
-from taskvectors.tables import read_csv
+from taskvectors.tables import read_csv, read_csvs
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_accuracy_bars"):
         set_style()
         figure = accuracy_bars(
-            pd.concat(map(read_csv, snakemake.input.accuracy), ignore_index=True),
+            read_csvs(snakemake.input.accuracy),
             read_csv(snakemake.input.published),
             snakemake.params.models,
         )

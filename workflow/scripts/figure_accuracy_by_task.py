@@ -1,16 +1,14 @@
 """Rule figure_accuracy_by_task: accuracy of every task."""
 
-import pandas as pd
-
 from taskvectors.figures import accuracy_by_task, save, set_style
 from taskvectors.progress import reported
-from taskvectors.tables import read_csv
+from taskvectors.tables import read_csvs
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_accuracy_by_task"):
         set_style()
         figure = accuracy_by_task(
-            pd.concat(map(read_csv, snakemake.input.accuracy), ignore_index=True),
+            read_csvs(snakemake.input.accuracy),
             snakemake.params.models,
             snakemake.params.tasks,
         )

@@ -1,16 +1,14 @@
 """Rule figure_distances: cosine distances of θ within and between tasks."""
 
-import pandas as pd
-
 from taskvectors.figures import distances, save, set_style
 from taskvectors.progress import reported
-from taskvectors.tables import read_csv
+from taskvectors.tables import read_csvs
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_distances"):
         set_style()
         figure = distances(
-            pd.concat(map(read_csv, snakemake.input.distances), ignore_index=True),
+            read_csvs(snakemake.input.distances),
             snakemake.params.models,
             snakemake.params.tasks,
         )

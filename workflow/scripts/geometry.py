@@ -4,14 +4,14 @@ import pandas as pd
 
 from taskvectors.geometry import distance_histogram, geometry_at_layer
 from taskvectors.progress import reported, track
-from taskvectors.tables import read_csv, write_csv
+from taskvectors.tables import ALL, read_csv, write_csv
 from taskvectors.thetas import read_thetas
 
 
 def labelled(table: pd.DataFrame, choice: pd.DataFrame, layer: int) -> pd.DataFrame:
     """Put model, family, task and layer in front."""
     families = choice.set_index("task")["family"]
-    table = table.assign(model=choice["model"].iloc[0], family=table["task"].map(families).fillna("all"), layer=layer)
+    table = table.assign(model=choice["model"].iloc[0], family=table["task"].map(families).fillna(ALL), layer=layer)
     first = ["model", "family", "task", "layer"]
     return table[[*first, *(column for column in table.columns if column not in first)]]
 

@@ -10,12 +10,12 @@ from torch import Tensor
 from taskvectors.engine import mean_theta, read_states, sweep_layers
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.models import LanguageModel, load_model
-from taskvectors.predictions import split_by_task
+from taskvectors.predictions import split_by_task, words_by_layer
 from taskvectors.progress import reported, track
 from taskvectors.prompts import dummy_prompts, regular_prompt
 from taskvectors.scoring import is_correct
 from taskvectors.tables import write_parquet
-from taskvectors.tokens import decode, prompt_ids
+from taskvectors.tokens import prompt_ids
 
 
 def conflict_tokens(lm: LanguageModel, side_a: list[Episode], side_b: list[Episode]) -> tuple[Tensor, Tensor]:
@@ -31,15 +31,11 @@ def score(
     lm: LanguageModel, side_a: list[Episode], side_b: list[Episode], tokens: Tensor, prefix: Mapping[str, bool]
 ) -> pd.DataFrame:
     """One row an episode and layer (none for the prompt as it is), scored for A and for B."""
-    layers = range(tokens.shape[1]) if tokens.dim() == 2 else [None]
-    words = iter(decode(lm.tokenizer, tokens.flatten().tolist()))
     rows = []
-    for a, b in zip(side_a, side_b, strict=True):
-        for layer in layers:
-            word = next(words)
-            correct_a = is_correct(word, a.answers, prefix=prefix[a.task])
-            correct_b = is_correct(word, b.answers, prefix=prefix[b.task])
-            rows.append((a.task, b.task, a.episode, layer, word, a.answers[0], b.answers[0], correct_a, correct_b))
+    for (a, b), layer, word in words_by_layer(lm, list(zip(side_a, side_b, strict=True)), tokens):
+        correct_a = is_correct(word, a.answers, prefix=prefix[a.task])
+        correct_b = is_correct(word, b.answers, prefix=prefix[b.task])
+        rows.append((a.task, b.task, a.episode, layer, word, a.answers[0], b.answers[0], correct_a, correct_b))
     columns = ["task_a", "task_b", "episode", "layer", "predicted", "answer_a", "answer_b", "correct_a", "correct_b"]
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
 

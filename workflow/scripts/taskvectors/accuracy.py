@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from taskvectors.statistics import accuracy_table
+from taskvectors.tables import ALL
 
 KEY = ["model", "family", "task"]
-ALL = "all"
 
 
 def tidy(predictions: pd.DataFrame, model: str, families: Mapping[str, str]) -> pd.DataFrame:

@@ -4,8 +4,6 @@ import pandas as pd
 
 from taskvectors.statistics import wilson
 
-SCORES = ("regular_a", "regular_b", "patched_a", "patched_b")
-
 
 def conflict_table(predictions: pd.DataFrame, model: str) -> pd.DataFrame:
     """Shares answered as A and as B, by pair and layer: the study's table `conflict.csv`.

@@ -23,9 +23,7 @@ UNEMBED_ROWS = 256  # last tokens unembedded at once: logits are rows × vocabul
 
 
 @torch.inference_mode()
-def read_states(
-    lm: LanguageModel, prompts: list[list[Ids]], tick: Callable[[int], None] = lambda n: None
-) -> tuple[Tensor, Tensor]:
+def read_states(lm: LanguageModel, prompts: list[list[Ids]]) -> tuple[Tensor, Tensor]:
     """States after every block and the greedy next token, at the last token of every prompt.
 
     The prompts of one episode share their demonstrations: their longest common prefix of ids runs once, and its KV cache
@@ -33,7 +31,6 @@ def read_states(
 
     Args:
         prompts: `[episode][prompt]` token ids; every episode has the same number of prompts.
-        tick: is called with the number of episodes just done.
 
     Returns:
         states `[episode, prompt, layer, hidden]` in the model's dtype, on the CPU;
@@ -45,7 +42,6 @@ def read_states(
     shared = [common_prefix(episode) for episode in prompts]
     for batch in _equal_batches(shared, lambda prefix: max(1, READ_TOKENS // max(prefix, 32))):
         states[batch], tokens[batch] = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]])
-        tick(len(batch))
     return states, tokens
 
 
@@ -75,9 +71,7 @@ def mean_theta(states: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def sweep_layers(
-    lm: LanguageModel, prompts: list[Ids], theta: Tensor, tick: Callable[[int], None] = lambda n: None
-) -> Tensor:
+def sweep_layers(lm: LanguageModel, prompts: list[Ids], theta: Tensor) -> Tensor:
     """Greedy next token when the last token's state after block L is replaced by θ_L, for every L.
 
     A staircase: what blocks up to L compute for the last token is irrelevant once its state after L is replaced. So the
@@ -87,7 +81,6 @@ def sweep_layers(
     Args:
         prompts: `[episode]` token ids, two tokens or more each.
         theta: `[episode, layer, hidden]`.
-        tick: is called with the number of episodes just done.
 
     Returns:
         next tokens `[episode, layer]`, int64, on the CPU.
@@ -101,7 +94,6 @@ def sweep_layers(
         ids = [prompts[i] for i in batch]
         cache = _prefill(lm, [prompt[:-1] for prompt in ids])
         tokens[batch] = _staircase(lm, [prompt[-1] for prompt in ids], cache, theta[batch])
-        tick(len(batch))
     return tokens
 
 

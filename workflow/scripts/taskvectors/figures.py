@@ -12,6 +12,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from taskvectors.files import atomic
+from taskvectors.tables import ALL
 
 METHOD_COLOURS = {"baseline": "#b8b8b8", "hypothesis": "#d1495b", "regular": "#30638e"}
 FAMILY_COLOURS = {"algorithmic": "#0072b2", "knowledge": "#d55e00", "linguistic": "#009e73", "translation": "#aa4499"}
@@ -53,6 +54,13 @@ def _grid(panels: int, columns: int, width: float, height: float, **options: obj
     for axis in axes[panels:]:
         axis.set_visible(False)
     return figure, axes
+
+
+def _legend_above(figure: Figure, handles: list, labels: list[str]) -> None:
+    """One legend for all panels, in as many columns as the figure is wide enough for."""
+    column = 0.6 + 0.075 * max(map(len, labels))  # inches: handle and longest label
+    columns = max(1, min(len(labels), int(figure.get_figwidth() / column)))
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
 
 
 def _percent(axis: mpl.axes.Axes, which: str = "y") -> None:
@@ -107,7 +115,7 @@ def layer_curves(sweep: pd.DataFrame, published: pd.DataFrame, models: Labels) -
 
 def accuracy_bars(accuracy: pd.DataFrame, published: pd.DataFrame, models: Labels) -> Figure:
     """Mean accuracy over tasks by method (paper, figure 4): our models left, the published ones right."""
-    ours = accuracy[accuracy["task"] == "all"]
+    ours = accuracy[accuracy["task"] == ALL]
     names = list(dict.fromkeys(ours["model"]))
     means = published.groupby("model")[list(METHOD_COLOURS)].mean()
     figure = Figure(figsize=(1.6 + 1.15 * (len(names) + len(means)), 3.8))
@@ -132,14 +140,14 @@ def accuracy_bars(accuracy: pd.DataFrame, published: pd.DataFrame, models: Label
     axis.grid(axis="x", visible=False)
     axis.set(ylabel="accuracy, mean over tasks", ylim=(0, 1.08))
     _percent(axis)
-    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    _legend_above(figure, *axis.get_legend_handles_labels())
     return figure
 
 
 def accuracy_by_task(accuracy: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
     """Every task's baseline, hypothesis and regular accuracy with 95% intervals (paper, table 6), a panel per model."""
     names = list(dict.fromkeys(accuracy["model"]))
-    by_task = accuracy[(accuracy["task"] != "all") & accuracy["method"].isin(METHOD_COLOURS)]
+    by_task = accuracy[(accuracy["task"] != ALL) & accuracy["method"].isin(METHOD_COLOURS)]
     order = list(dict.fromkeys(by_task["task"]))
     figure, axes = _grid(len(names), 3, 4.6, 1.2 + 0.3 * len(order), sharey=True)
     for axis, name in zip(axes, names, strict=False):
@@ -153,7 +161,7 @@ def accuracy_by_task(accuracy: pd.DataFrame, models: Labels, tasks: Labels) -> F
             title=models[name], xlim=(-0.02, 1.02), xlabel="accuracy (95% interval)", ylim=(len(order) - 0.5, -0.5)
         )
         _percent(axis, "x")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    _legend_above(figure, *axes[0].get_legend_handles_labels())
     return figure
 
 
@@ -182,7 +190,7 @@ def embedding(points: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
         for family in FAMILY_COLOURS
         if family in family_of.values()
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
+    _legend_above(figure, handles, [handle.get_label() for handle in handles])
     return figure
 
 
@@ -221,7 +229,7 @@ def distances(histogram: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
     figure.supylabel("share of pairs", fontsize=9)
     names = {"within": "within the task", "between": "to other tasks"}
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, [names[label] for label in labels], loc="outside upper center", ncols=2, frameon=False)
+    _legend_above(figure, handles, [names[label] for label in labels])
     return figure
 
 
@@ -257,7 +265,7 @@ def conflict(table: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
         axis.set_xlabel("patched layer L")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     handles.append(mpl.lines.Line2D([], [], color="#606060", lw=1, ls="--"))
-    figure.legend(handles, [*labels, "without a patch"], loc="outside upper center", ncols=3, frameon=False)
+    _legend_above(figure, handles, [*labels, "without a patch"])
     return figure
 
 
@@ -266,7 +274,7 @@ def separation(geometry: pd.DataFrame, sweep: pd.DataFrame, models: Labels) -> F
     names = list(dict.fromkeys(geometry["model"]))
     figure, axes = _grid(len(names), 3, 4.4, 3.2, sharey=True)
     for axis, name in zip(axes, names, strict=False):
-        scores = geometry[(geometry["model"] == name) & (geometry["task"] == "all")].set_index("layer")
+        scores = geometry[(geometry["model"] == name) & (geometry["task"] == ALL)].set_index("layer")
         dev = sweep[(sweep["model"] == name) & (sweep["split"] == "dev")].groupby("layer")["accuracy"].mean()
         axis.plot(dev.index, dev, color="black", lw=2.2, label="dev accuracy, patched")
         axis.plot(
@@ -281,5 +289,5 @@ def separation(geometry: pd.DataFrame, sweep: pd.DataFrame, models: Labels) -> F
         axis.set(title=models[name], xlabel="layer", ylim=(-0.3, 1.05))
         axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     axes[0].set_ylabel("score")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    _legend_above(figure, *axes[0].get_legend_handles_labels())
     return figure

@@ -10,6 +10,8 @@ from sklearn.metrics import pairwise_distances, silhouette_samples
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
+from taskvectors.tables import ALL
+
 NEIGHBOURS = 5
 FOLDS = 5
 BINS = np.linspace(0, 1.5, 151)
@@ -50,7 +52,7 @@ def geometry_at_layer(theta: np.ndarray, tasks: np.ndarray, seed: int) -> pd.Dat
         )
     table = pd.DataFrame(rows)
     overall = table.drop(columns="task").mean().to_dict()
-    return pd.concat([table, pd.DataFrame([{"task": "all", **overall}])], ignore_index=True)
+    return pd.concat([table, pd.DataFrame([{"task": ALL, **overall}])], ignore_index=True)
 
 
 def split_distances(distances: np.ndarray, mine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -85,6 +85,7 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
             folder, dtype=dtype if dtype == "auto" else getattr(torch, dtype), trust_remote_code=False
         )
     except (OSError, ValueError, SafetensorError) as error:
-        raise StudyError(f"{folder}: the model cannot be loaded ({error}). Delete the folder and run again.") from None
+        reason = str(error).strip().split("\n")[0]  # transformers adds paragraphs about the hub
+        raise StudyError(f"{folder}: the model cannot be loaded ({reason}). Delete the folder and run again.") from None
     model = model.to(device).eval().requires_grad_(False)
     return LanguageModel(model, load_tokenizer(folder), find_blocks(model))

@@ -1,6 +1,9 @@
 """Predicted tokens as a tidy table."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import TypeVar
 
 import pandas as pd
 from torch import Tensor
@@ -9,6 +12,8 @@ from taskvectors.episodes import Episode
 from taskvectors.models import LanguageModel
 from taskvectors.scoring import is_correct
 from taskvectors.tokens import decode
+
+Item = TypeVar("Item")
 
 
 def split_by_task(episodes: list[Episode]) -> dict[tuple[str, str], list[Episode]]:
@@ -19,6 +24,14 @@ def split_by_task(episodes: list[Episode]) -> dict[tuple[str, str], list[Episode
     return dict(groups)
 
 
+def words_by_layer(lm: LanguageModel, items: Sequence[Item], tokens: Tensor) -> Iterator[tuple[Item, int | None, str]]:
+    """Each item with each layer (None if tokens are `[item]`, not `[item, layer]`) and the decoded token."""
+    layers = range(tokens.shape[1]) if tokens.dim() == 2 else [None]
+    words = decode(lm.tokenizer, tokens.flatten().tolist())
+    for (item, layer), word in zip(product(items, layers), words, strict=True):
+        yield item, layer, word
+
+
 def predictions(lm: LanguageModel, episodes: list[Episode], method: str, tokens: Tensor, prefix: bool) -> pd.DataFrame:
     """One row a prediction: task, split, episode, method, layer, predicted, answer, correct.
 
@@ -26,21 +39,9 @@ def predictions(lm: LanguageModel, episodes: list[Episode], method: str, tokens:
         tokens: `[episode]`, or `[episode, layer]`; without layers the column `layer` is empty.
         prefix: score by prefix (`taskvectors.scoring.is_correct`).
     """
-    layers = range(tokens.shape[1]) if tokens.dim() == 2 else [None]
-    words = iter(decode(lm.tokenizer, tokens.flatten().tolist()))
     rows = [
-        (
-            e.task,
-            e.split,
-            e.episode,
-            method,
-            layer,
-            word := next(words),
-            e.answers[0],
-            is_correct(word, e.answers, prefix=prefix),
-        )
-        for e in episodes
-        for layer in layers
+        (e.task, e.split, e.episode, method, layer, word, e.answers[0], is_correct(word, e.answers, prefix=prefix))
+        for e, layer, word in words_by_layer(lm, episodes, tokens)
     ]
     columns = ["task", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})

@@ -9,17 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.tables import read_csv
+from taskvectors.tables import ALL
 
 METHODS = ("baseline", "hypothesis", "regular")
 LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "umap-learn", "seaborn", "nbconvert")
 Config = Mapping[str, Any]
 FEW_PAIRS = 30
-
-
-def read_all(paths: list[str]) -> pd.DataFrame:
-    """One table of all models."""
-    return pd.concat(map(read_csv, paths), ignore_index=True)
 
 
 def figure_html(path: str, caption: str) -> str:
@@ -34,15 +29,14 @@ def figure_html(path: str, caption: str) -> str:
 
 def table_html(table: pd.DataFrame, caption: str) -> str:
     """A table inside the page; every cell is escaped."""
-    body = table.rename_axis(columns=None).to_html(
-        index=False, border=0, float_format="{:.2f}".format, na_rep="–", escape=True
-    )
+    filled = table.rename_axis(columns=None).astype(object).where(table.notna(), "–")
+    body = filled.to_html(index=False, border=0, float_format="{:.2f}".format, escape=True)
     return f'<figure class="table"><figcaption>{html.escape(caption)}</figcaption><div class="scroll">{body}</div></figure>'
 
 
 def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Mean accuracy over tasks of our models and the paper's: model, source, n, baseline, hypothesis, regular, ratio."""
-    pooled = accuracy[accuracy["task"] == "all"]
+    pooled = accuracy[accuracy["task"] == ALL]
     ours = pooled.pivot(index="model", columns="method", values="accuracy")[list(METHODS)].reset_index()
     n = pooled[pooled["method"] == "hypothesis"].set_index("model")["n"]
     ours.insert(1, "source", "this study")
@@ -58,7 +52,7 @@ def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> 
 def answer(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> str:
     """The main finding in one paragraph per model (Markdown)."""
     lines = []
-    pooled = accuracy[accuracy["task"] == "all"].set_index(["model", "method"])
+    pooled = accuracy[accuracy["task"] == ALL].set_index(["model", "method"])
     for model in dict.fromkeys(accuracy["model"]):
         base, hypothesis, regular, common = (
             _percent(pooled.loc[(model, method)]) for method in (*METHODS, "hypothesis_common")
@@ -80,7 +74,7 @@ def _percent(row: pd.Series) -> str:
 
 def task_table(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Every model and task: chosen layer, and accuracy with its 95% interval by method."""
-    table = accuracy[(accuracy["task"] != "all")].copy()
+    table = accuracy[(accuracy["task"] != ALL)].copy()
     table["cell"] = [f"{r.accuracy:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in table.itertuples()]
     wide = table.pivot(index=["model", "task"], columns="method", values="cell")
     wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["task"], strict=True)))].reset_index()
@@ -95,7 +89,7 @@ def task_table(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> 
 
 def paper_table(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Task by task: hypothesis accuracy of our models beside that of every published model (paper, table 6)."""
-    ours = accuracy[(accuracy["task"] != "all") & (accuracy["method"] == "hypothesis")]
+    ours = accuracy[(accuracy["task"] != ALL) & (accuracy["method"] == "hypothesis")]
     wide = ours.pivot(index="task", columns="model", values="accuracy").loc[list(dict.fromkeys(ours["task"]))]
     wide = wide.rename(columns={model: config["models"][model]["label"] for model in wide.columns})
     theirs = published.pivot(index="task", columns="model", values="hypothesis")
@@ -145,7 +139,7 @@ def filter_table(filtered: pd.DataFrame, config: Config) -> pd.DataFrame:
 
 def _labelled(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     models = {name: entry["label"] for name, entry in config["models"].items()}
-    tasks = {name: entry["label"] for name, entry in config["tasks"].items()} | {"all": "all tasks"}
+    tasks = {name: entry["label"] for name, entry in config["tasks"].items()} | {ALL: "all tasks"}
     return table.assign(model=table["model"].map(models), task=table["task"].map(tasks))
 
 

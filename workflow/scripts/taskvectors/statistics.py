@@ -12,11 +12,11 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
     return interval.low, interval.high
 
 
-def accuracy_table(predictions: pd.DataFrame, by: list[str], column: str = "correct") -> pd.DataFrame:
-    """Share of true values of `column` per group: columns `by`, n, accuracy, ci_low, ci_high."""
+def accuracy_table(predictions: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Share of correct predictions per group: columns `by`, n, accuracy, ci_low, ci_high."""
     rows = []
     for key, group in predictions.groupby(by, sort=False, dropna=False):
-        correct, n = int(group[column].sum()), len(group)
+        correct, n = int(group["correct"].sum()), len(group)
         low, high = wilson(correct, n)
         rows.append((*key, n, correct / n, low, high))
     return pd.DataFrame(rows, columns=[*by, "n", "accuracy", "ci_low", "ci_high"])

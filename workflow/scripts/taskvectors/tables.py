@@ -9,6 +9,7 @@ from taskvectors.errors import StudyError
 from taskvectors.files import atomic
 
 DIGITS = "%.6g"
+ALL = "all"  # task and family of rows over all tasks
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
@@ -23,6 +24,11 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read as CSV ({error}). Delete it and run again.") from None
+
+
+def read_csvs(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Concatenate tables in the given order."""
+    return pd.concat(map(read_csv, paths), ignore_index=True)
 
 
 def write_parquet(path: str | Path, table: pd.DataFrame) -> None:
