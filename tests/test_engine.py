@@ -113,15 +113,16 @@ def test_sweep_equals_one_plain_forward_per_layer(architecture, monkeypatch):
     prompts = [episode[0] for episode in ragged(2, episodes=6, prompts=1)]
     torch.manual_seed(3)
     theta = 3 * torch.randn(len(prompts), lm.layers, HIDDEN, dtype=torch.float64)
-    together = engine.sweep_layers(lm, prompts, theta)
+    together, unpatched = engine.sweep_layers(lm, prompts, theta)
     finals = []
     plain = engine.next_tokens
     monkeypatch.setattr(engine, "next_tokens", lambda lm, hidden: finals.append(hidden) or plain(lm, hidden))
     for episode, ids in enumerate(prompts):
-        alone = engine.sweep_layers(lm, [ids], theta[episode : episode + 1])
+        alone, _ = engine.sweep_layers(lm, [ids], theta[episode : episode + 1])
+        assert unpatched[episode] == naive_states(lm, ids)[1].argmax()
         for layer in range(lm.layers):
             final, token = naive_patched(lm, ids, layer, theta[episode, layer])
-            torch.testing.assert_close(finals[episode][layer], final, atol=1e-7, rtol=1e-7)
+            torch.testing.assert_close(finals[episode][1 + layer], final, atol=1e-7, rtol=1e-7)
             assert alone[0, layer] == together[episode, layer] == token
 
 
@@ -129,17 +130,18 @@ def test_sweep_does_not_depend_on_chunks(monkeypatch):
     lm = tiny("llama")
     prompts = [episode[0] for episode in ragged(4, 9, prompts=1)]
     theta = torch.randn(9, lm.layers, HIDDEN, dtype=torch.float64)
-    whole = engine.sweep_layers(lm, prompts, theta)
+    whole, _ = engine.sweep_layers(lm, prompts, theta)
     monkeypatch.setattr(engine, "SWEEP_ROWS", 1)
-    assert torch.equal(engine.sweep_layers(lm, prompts, theta), whole)
+    assert torch.equal(engine.sweep_layers(lm, prompts, theta)[0], whole)
 
 
 def test_patching_a_prompts_own_states_changes_nothing():
     lm = tiny("gpt2")
     prompts = [episode[0] for episode in ragged(5, 4, prompts=1)]
     states, tokens = engine.read_states(lm, [[ids] for ids in prompts])
-    swept = engine.sweep_layers(lm, prompts, states[:, 0])
-    assert torch.equal(swept, tokens.expand(-1, lm.layers))
+    patched, unpatched = engine.sweep_layers(lm, prompts, states[:, 0])
+    assert torch.equal(patched, tokens.expand(-1, lm.layers))
+    assert torch.equal(unpatched, tokens[:, 0])
 
 
 def test_unembed_is_the_models_own_head():

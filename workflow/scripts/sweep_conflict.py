@@ -23,8 +23,8 @@ def conflict_tokens(lm: LanguageModel, side_a: list[Episode], side_b: list[Episo
     states, _ = read_states(lm, [prompt_ids(lm.tokenizer, dummy_prompts(episode)) for episode in side_b])
     theta = mean_theta(states)
     prompts = prompt_ids(lm.tokenizer, [regular_prompt(episode) for episode in side_a])
-    _, regular = read_states(lm, [[ids] for ids in prompts])
-    return regular[:, 0], sweep_layers(lm, prompts, theta)
+    patched, regular = sweep_layers(lm, prompts, theta)
+    return regular, patched
 
 
 def score(

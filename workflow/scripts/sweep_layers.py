@@ -29,7 +29,7 @@ def main(
     tables = []
     for (task, split), group in track(groups.items(), len(groups), "sweep_layers", unit="split"):
         ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in group])
-        tokens = sweep_layers(lm, ids, theta[f"{task}/{split}"])
+        tokens, _ = sweep_layers(lm, ids, theta[f"{task}/{split}"])
         tables.append(predictions(lm, group, "hypothesis", tokens, prefix[task]))
     write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
 

@@ -71,48 +71,46 @@ def mean_theta(states: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def sweep_layers(lm: LanguageModel, prompts: list[Ids], theta: Tensor) -> Tensor:
-    """Greedy next token when the last token's state after block L is replaced by θ_L, for every L.
+def sweep_layers(lm: LanguageModel, prompts: list[Ids], theta: Tensor) -> tuple[Tensor, Tensor]:
+    """Greedy next token when the last token's state after block L is replaced by θ_L, for every L, and as it is.
 
     A staircase: what blocks up to L compute for the last token is irrelevant once its state after L is replaced. So the
     KV cache of the other tokens is computed once, and one upward pass over the last token grows by the rows of θ_L after
-    each block L: half the work of one pass per layer, in one launch per block.
+    each block L: half the work of one pass per layer, in one launch per block. Its first rows are never patched.
 
     Args:
         prompts: `[episode]` token ids, two tokens or more each.
         theta: `[episode, layer, hidden]`.
 
     Returns:
-        next tokens `[episode, layer]`, int64, on the CPU.
+        next tokens with the patch `[episode, layer]` and without `[episode]`, int64, on the CPU.
 
     Raises:
         StudyError: if a patch did not fire.
     """
-    tokens = torch.empty(len(prompts), lm.layers, dtype=torch.long)
+    tokens = torch.empty(len(prompts), 1 + lm.layers, dtype=torch.long)
     lengths = [len(ids) for ids in prompts]
     for batch in _equal_batches(lengths, lambda length: max(1, min(SWEEP_ROWS, SWEEP_CACHE // length) // lm.layers)):
         ids = [prompts[i] for i in batch]
         cache = _prefill(lm, [prompt[:-1] for prompt in ids])
         tokens[batch] = _staircase(lm, [prompt[-1] for prompt in ids], cache, theta[batch])
-    return tokens
+    return tokens[:, 1:], tokens[:, 0]
 
 
 def _staircase(lm: LanguageModel, last_ids: Ids, cache: Any, theta: Tensor) -> Tensor:
-    """Rows are layer-major: after block L, row `layer * episodes + episode` for layers 0..L."""
+    """Next tokens `[episode, 1 + layer]`. Rows after block L: every episode unpatched, then patched at layer 0, .. L."""
     episodes = len(last_ids)
     theta = theta.to(lm.device, lm.dtype)
     for layer, kept in enumerate(cache.layers):
-        # Block `layer` sees the rows that were patched below it; block 0 sees the prompts themselves.
-        kept.keys = kept.keys.repeat(max(layer, 1), 1, 1, 1)
-        kept.values = kept.values.repeat(max(layer, 1), 1, 1, 1)
+        kept.keys = kept.keys.repeat(1 + layer, 1, 1, 1)
+        kept.values = kept.values.repeat(1 + layer, 1, 1, 1)
     inputs = torch.tensor(last_ids, device=lm.device)[:, None]
     with _growing(lm, theta):
         hidden = lm.model.base_model(inputs, past_key_values=cache, use_cache=True).last_hidden_state
-    if hidden.shape[0] != episodes * lm.layers:
-        raise StudyError(
-            f"{type(lm.model).__name__}: the patch fired on {hidden.shape[0] // episodes} of {lm.layers} blocks."
-        )
-    return next_tokens(lm, hidden[:, -1]).unflatten(0, (lm.layers, episodes)).T
+    patched = hidden.shape[0] // episodes - 1
+    if patched != lm.layers:
+        raise StudyError(f"{type(lm.model).__name__}: the patch fired on {patched} of {lm.layers} blocks.")
+    return next_tokens(lm, hidden[:, -1]).unflatten(0, (1 + lm.layers, episodes)).T
 
 
 def _prefill(lm: LanguageModel, prompts: list[Ids]) -> Any:
@@ -193,8 +191,7 @@ def _growing(lm: LanguageModel, theta: Tensor) -> Iterator[None]:
 
     def grow(layer: int) -> Callable[[nn.Module, Any, Any], Any]:
         def hook(block: nn.Module, inputs: Any, output: Any) -> Any:
-            patched = theta[:, layer, None]
-            return _with_hidden(output, torch.cat([_hidden(output), patched]) if layer else patched)
+            return _with_hidden(output, torch.cat([_hidden(output), theta[:, layer, None]]))
 
         return hook
 
@@ -203,7 +200,7 @@ def _growing(lm: LanguageModel, theta: Tensor) -> Iterator[None]:
             if isinstance(value, tuple):
                 return tuple(repeat(part) for part in value)
             if isinstance(value, Tensor) and value.dim() and value.shape[0] % episodes == 0 and value.shape[0] > 1:
-                return value.repeat(layer, *[1] * (value.dim() - 1))
+                return value.repeat(1 + layer, *[1] * (value.dim() - 1))
             return value
 
         def hook(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> Any:
@@ -215,9 +212,7 @@ def _growing(lm: LanguageModel, theta: Tensor) -> Iterator[None]:
 
     handles = [block.register_forward_hook(grow(layer)) for layer, block in enumerate(lm.blocks)]
     handles += [
-        block.register_forward_pre_hook(fit(layer), with_kwargs=True)
-        for layer, block in enumerate(lm.blocks)
-        if layer > 1
+        block.register_forward_pre_hook(fit(layer), with_kwargs=True) for layer, block in enumerate(lm.blocks) if layer
     ]
     try:
         yield
