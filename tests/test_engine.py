@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, T5Config, T5ForCondit
 
 from taskvectors import engine
 from taskvectors.errors import StudyError
-from taskvectors.models import LanguageModel, find_blocks
+from taskvectors.models import LanguageModel, OneDnnLinear, find_blocks, multiply_by_onednn
 
 VOCABULARY = 97
 HIDDEN = 32
@@ -98,7 +98,8 @@ def naive_patched(lm: LanguageModel, ids: list[int], layer: int, theta: torch.Te
 def test_states_equal_one_plain_forward_per_prompt(architecture):
     lm = tiny(architecture)
     prompts = ragged(1, episodes=7, prompts=3)
-    states, tokens = engine.read_states(lm, prompts)
+    states, final = engine.read_states(lm, prompts)
+    tokens = engine.next_tokens(lm, final.flatten(0, 1)).unflatten(0, final.shape[:2])
     for e, episode in enumerate(prompts):
         for p, ids in enumerate(episode):
             expected, logits = naive_states(lm, ids)
@@ -138,10 +139,10 @@ def test_sweep_does_not_depend_on_chunks(monkeypatch):
 def test_patching_a_prompts_own_states_changes_nothing():
     lm = tiny("gpt2")
     prompts = [episode[0] for episode in ragged(5, 4, prompts=1)]
-    states, tokens = engine.read_states(lm, [[ids] for ids in prompts])
+    states, final = engine.read_states(lm, [[ids] for ids in prompts])
     patched, unpatched = engine.sweep_layers(lm, prompts, states[:, 0])
-    assert torch.equal(patched, tokens.expand(-1, lm.layers))
-    assert torch.equal(unpatched, tokens[:, 0])
+    assert torch.equal(unpatched, engine.next_tokens(lm, final[:, 0]))
+    assert torch.equal(patched, unpatched[:, None].expand(-1, lm.layers))
 
 
 def test_unembed_is_the_models_own_head():
@@ -149,6 +150,17 @@ def test_unembed_is_the_models_own_head():
     ids = ragged(6, 1, prompts=1)[0][0]
     states, logits = naive_states(lm, ids)
     torch.testing.assert_close(engine.unembed(lm, states[-1:])[0], logits, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_onednn_multiplies_as_torch_does(bias):
+    torch.manual_seed(0)
+    plain = nn.Linear(96, 31, bias=bias)
+    inputs = torch.randn(3, 5, 96)
+    expected = plain(inputs)
+    multiply_by_onednn(plain)
+    assert type(plain) is OneDnnLinear
+    torch.testing.assert_close(plain(inputs), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_mean_theta_is_the_mean_over_dummies_in_float32():

@@ -12,7 +12,7 @@ from tokenizers.models import WordLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from taskvectors.errors import StudyError
-from taskvectors.models import load_model
+from taskvectors.models import OneDnnLinear, load_model
 from taskvectors.weights import GGUF, download_wheels, prepare
 
 
@@ -81,7 +81,12 @@ def test_a_local_folder_is_linked_and_loads(local, tmp_path):
     assert (tmp_path / "weights" / "model.safetensors").is_symlink()
     lm = load_model(tmp_path / "weights")
     assert (lm.layers, lm.hidden, lm.dtype) == (3, 16, torch.float32)
-    assert load_model(tmp_path / "weights", dtype="bfloat16").dtype == torch.bfloat16
+    half = load_model(tmp_path / "weights", dtype="bfloat16")
+    assert half.dtype == torch.bfloat16
+    # oneDNN takes the float32 multiplications over; torch's own bfloat16 ones run in it anyway.
+    assert isinstance(lm.blocks[0].mlp.up_proj, OneDnnLinear) and not isinstance(
+        half.blocks[0].mlp.up_proj, OneDnnLinear
+    )
 
 
 def test_a_truncated_weight_file_is_refused(local, tmp_path):

@@ -58,7 +58,7 @@ def test_few_pairs_are_reported(finished):
 
 def test_logs_show_done_of_total_and_a_rate(finished):
     log = (finished.folder / MODEL / "logs/sweep_layers.linguistic.log").read_text(encoding="utf-8")
-    assert re.search(r"sweep_layers: 4 of 4 splits, [\d.]+ splits/s", log)
+    assert re.search(r"sweep_layers: 2 of 2 tasks, [\d.]+ tasks/s", log)
 
 
 def test_a_second_run_has_nothing_to_do(finished):

@@ -10,7 +10,7 @@ from torch import Tensor
 from taskvectors.engine import mean_theta, read_states, sweep_layers
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.models import LanguageModel, load_model
-from taskvectors.predictions import split_by_task, words_by_layer
+from taskvectors.predictions import by_task_and_split, words_by_layer
 from taskvectors.progress import reported, track
 from taskvectors.prompts import dummy_prompts, regular_prompt
 from taskvectors.scoring import is_correct
@@ -41,11 +41,11 @@ def score(
 
 
 def main(lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], predictions_file: Path) -> None:
-    groups = split_by_task(episodes)
+    groups = by_task_and_split(episodes)
     pairs = list(dict.fromkeys(episode.split for episode in episodes))
     tables = []
     for pair in track(pairs, len(pairs), "sweep_conflict", unit="pair"):
-        side_a, side_b = (groups[task, pair] for task in pair.split(">"))
+        side_a, side_b = (groups[task][pair] for task in pair.split(">"))
         regular, patched = conflict_tokens(lm, side_a, side_b)
         tables += [score(lm, side_a, side_b, tokens, prefix) for tokens in (regular, patched)]
     write_parquet(predictions_file, pd.concat(tables, ignore_index=True))

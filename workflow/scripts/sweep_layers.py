@@ -1,6 +1,7 @@
 """Rule sweep_layers: patch θ_L into zero-shot prompts, at every layer L, on dev and on test episodes."""
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from torch import Tensor
 from taskvectors.engine import sweep_layers
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.models import LanguageModel, load_model
-from taskvectors.predictions import predictions, split_by_task
+from taskvectors.predictions import by_task_and_split, predictions
 from taskvectors.progress import reported, track
 from taskvectors.prompts import zero_shot_prompt
 from taskvectors.tables import write_parquet
@@ -25,12 +26,13 @@ def main(
     prefix: Mapping[str, bool],
     predictions_file: Path,
 ) -> None:
-    groups = {key: group for key, group in split_by_task(episodes).items() if key[1] != "baseline"}
+    tasks = by_task_and_split(episode for episode in episodes if episode.split != "baseline")
     tables = []
-    for (task, split), group in track(groups.items(), len(groups), "sweep_layers", unit="split"):
-        ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in group])
-        tokens, _ = sweep_layers(lm, ids, theta[f"{task}/{split}"])
-        tables.append(predictions(lm, group, "hypothesis", tokens, prefix[task]))
+    for task, splits in track(tasks.items(), len(tasks), "sweep_layers"):
+        patched = list(chain.from_iterable(splits.values()))
+        ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in patched])
+        tokens, _ = sweep_layers(lm, ids, torch.cat([theta[f"{task}/{split}"] for split in splits]))
+        tables.append(predictions(lm, patched, "hypothesis", tokens, prefix[task]))
     write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
 
 

@@ -24,7 +24,7 @@ UNEMBED_ROWS = 256  # last tokens unembedded at once: logits are rows × vocabul
 
 @torch.inference_mode()
 def read_states(lm: LanguageModel, prompts: list[list[Ids]]) -> tuple[Tensor, Tensor]:
-    """States after every block and the greedy next token, at the last token of every prompt.
+    """States after every block, and what the model unembeds, at the last token of every prompt.
 
     The prompts of one episode share their demonstrations: their longest common prefix of ids runs once, and its KV cache
     is forked for what follows. Ids are compared, not strings, so whole-prompt tokenization is always respected.
@@ -34,15 +34,15 @@ def read_states(lm: LanguageModel, prompts: list[list[Ids]]) -> tuple[Tensor, Te
 
     Returns:
         states `[episode, prompt, layer, hidden]` in the model's dtype, on the CPU;
-        next tokens `[episode, prompt]`, int64, on the CPU.
+        final hidden states `[episode, prompt, hidden]` after the final norm, on the model's device, for `next_tokens`.
     """
-    count = len(prompts[0])
+    count = len(prompts[0]) if prompts else 0
     states = torch.empty(len(prompts), count, lm.layers, lm.hidden, dtype=lm.dtype)
-    tokens = torch.empty(len(prompts), count, dtype=torch.long)
+    final = torch.empty(len(prompts), count, lm.hidden, dtype=lm.dtype, device=lm.device)
     shared = [common_prefix(episode) for episode in prompts]
     for batch in _equal_batches(shared, lambda prefix: max(1, READ_TOKENS // max(prefix, 32))):
-        states[batch], tokens[batch] = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]])
-    return states, tokens
+        states[batch], final[batch] = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]])
+    return states, final
 
 
 def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int) -> tuple[Tensor, Tensor]:
@@ -59,7 +59,7 @@ def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int) -> tup
     with _reading(lm, rows, last) as states:
         hidden = lm.model.base_model(padded, past_key_values=cache, use_cache=cache is not None).last_hidden_state
     shape = (len(prompts), len(prompts[0]))
-    return torch.stack(states, dim=1).unflatten(0, shape).cpu(), next_tokens(lm, hidden[rows, last]).unflatten(0, shape)
+    return torch.stack(states, dim=1).unflatten(0, shape).cpu(), hidden[rows, last].unflatten(0, shape)
 
 
 def mean_theta(states: Tensor) -> Tensor:
@@ -133,6 +133,7 @@ def unembed(lm: LanguageModel, states: Tensor) -> Tensor:
         handle.remove()
 
 
+@torch.inference_mode()
 def next_tokens(lm: LanguageModel, hidden: Tensor) -> Tensor:
     """Greedy tokens `[n]` of final hidden states `[n, hidden]`, on the CPU; soft-capping and scaling keep the order."""
     unembedding = lm.model.get_output_embeddings()

@@ -40,6 +40,25 @@ class LanguageModel:
         return len(self.blocks)
 
 
+class OneDnnLinear(nn.Linear):
+    """A linear layer in float32 on a CPU, multiplied by oneDNN instead of MKL.
+
+    Same arithmetic, other kernels: MKL leaves the wide vector units of processors of other makers than Intel unused, which
+    makes every pass take about twice as long there (`make benchmark` prints both rates).
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "none", [], "")
+
+
+def multiply_by_onednn(model: nn.Module) -> None:
+    """Make all plain linear layers `OneDnnLinear`, where torch was built with oneDNN."""
+    if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        for module in model.modules():
+            if type(module) is nn.Linear:
+                module.__class__ = OneDnnLinear
+
+
 def find_blocks(model: nn.Module) -> nn.ModuleList:
     """The one stack of blocks: the module list with as many members as the configuration has hidden layers.
 
@@ -88,4 +107,6 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
         reason = str(error).strip().split("\n")[0]  # transformers adds paragraphs about the hub
         raise StudyError(f"{folder}: the model cannot be loaded ({reason}). Delete the folder and run again.") from None
     model = model.to(device).eval().requires_grad_(False)
+    if device == "cpu" and model.dtype == torch.float32:
+        multiply_by_onednn(model)
     return LanguageModel(model, load_tokenizer(folder), find_blocks(model))

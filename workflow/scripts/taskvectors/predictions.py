@@ -1,7 +1,6 @@
 """Predicted tokens as a tidy table."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import TypeVar
 
@@ -16,12 +15,12 @@ from taskvectors.tokens import decode
 Item = TypeVar("Item")
 
 
-def split_by_task(episodes: list[Episode]) -> dict[tuple[str, str], list[Episode]]:
-    """Episodes by (task, split), in the order of their first appearance."""
-    groups = defaultdict(list)
+def by_task_and_split(episodes: Iterable[Episode]) -> dict[str, dict[str, list[Episode]]]:
+    """Episodes of each task and split, in the order of their first appearance."""
+    tasks: dict[str, dict[str, list[Episode]]] = {}
     for episode in episodes:
-        groups[episode.task, episode.split].append(episode)
-    return dict(groups)
+        tasks.setdefault(episode.task, {}).setdefault(episode.split, []).append(episode)
+    return tasks
 
 
 def words_by_layer(lm: LanguageModel, items: Sequence[Item], tokens: Tensor) -> Iterator[tuple[Item, int | None, str]]:
