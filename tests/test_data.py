@@ -1,4 +1,4 @@
-"""Task tables, the single-token filter, episodes, prompts and scoring."""
+"""Task tables, the filter of answer lengths, episodes, prompts and scoring."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from taskvectors.errors import StudyError
 from taskvectors.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.scoring import is_correct
 from taskvectors.tasks import Pair, Task, load_task, read_table
-from taskvectors.tokens import shared_spelling, single_token_pairs
+from taskvectors.tokens import decode_answers, shared_spelling, short_answers
 
 ROOT = Path(__file__).parents[1]
 ENTRIES = yaml.safe_load((ROOT / "config/tasks.yaml").read_text(encoding="utf-8"))["tasks"]
@@ -106,11 +106,21 @@ class Words:
 
 def test_filter_uses_the_spelling_that_keeps_more():
     task = Task("t", "f", (Pair("a", ("one", "uno")), Pair("b", ("two",)), Pair("c", ("three",))))
-    spaced = single_token_pairs(Words("one", " one", " two"), task)
+    spaced = short_answers(Words("one", " one", " two"), task)
     assert (spaced.kept, spaced.total, spaced.leading_space) == (2, 3, True)
     assert spaced.task.pairs[0] == Pair(" a", (" one", " uno"))
-    tie = single_token_pairs(Words("one", " two"), task)
+    tie = short_answers(Words("one", " two"), task)
     assert (tie.kept, tie.leading_space) == (1, False)
+    longer = short_answers(Words("one"), task, answer_tokens=3)
+    assert [pair.answers[0] for pair in longer.task.pairs] == ["one", "two"]
+
+
+def test_answers_of_several_tokens_end_with_the_line():
+    class Letters:
+        def batch_decode(self, answers, clean_up_tokenization_spaces):
+            return ["".join(map(chr, answer)) for answer in answers]
+
+    assert decode_answers(Letters(), [[*map(ord, "Paris\nex")], [10, 65], [10]]) == ["Paris", "", "\n"]
 
 
 def test_conflicting_tasks_are_filtered_in_one_spelling():

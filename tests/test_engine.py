@@ -1,139 +1,107 @@
-"""The engine against the naive reference: one full, unbatched, uncached forward per layer with a plain hook, in float64."""
-
-import random
+"""The engine against the naive reference in float64, on every architecture; and what it refuses."""
 
 import pytest
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, T5Config, T5ForConditionalGeneration
 
-from taskvectors import engine
+from reference import (
+    ARCHITECTURES,
+    HIDDEN,
+    InFloat64,
+    naive_answer,
+    naive_patched,
+    naive_states,
+    ragged,
+    tiny,
+)
+from taskvectors import batches, engine
 from taskvectors.errors import StudyError
-from taskvectors.models import LanguageModel, OneDnnLinear, find_blocks, multiply_by_onednn
+from taskvectors.models import (
+    LanguageModel,
+    OneDnnLinear,
+    available_device,
+    check_blocks,
+    find_blocks,
+    multiply_by_onednn,
+)
 
-VOCABULARY = 97
-HIDDEN = 32
-SIZE = {"hidden_size": HIDDEN, "intermediate_size": 64, "num_hidden_layers": 5, "num_attention_heads": 4}
-GROUPED = SIZE | {"num_key_value_heads": 2}
-ARCHITECTURES = {
-    "llama": GROUPED,
-    "mistral": GROUPED | {"sliding_window": 4},
-    "gpt2": {"n_embd": HIDDEN, "n_layer": 5, "n_head": 4},
-    "gptj": {"n_embd": HIDDEN, "n_layer": 5, "n_head": 4, "rotary_dim": 4},
-    "gpt_neox": SIZE,
-    "gemma2": GROUPED | {"head_dim": 8, "sliding_window": 4},
-    "gemma3_text": GROUPED | {"head_dim": 8, "sliding_window": 4, "num_hidden_layers": 7},
-    "qwen2": GROUPED,
-    "qwen3": GROUPED | {"head_dim": 8},
-    "phi3": GROUPED | {"pad_token_id": 0},
-    "olmo2": GROUPED,
-    "opt": {
-        "hidden_size": HIDDEN,
-        "ffn_dim": 64,
-        "num_hidden_layers": 5,
-        "num_attention_heads": 4,
-        "word_embed_proj_dim": HIDDEN,
-    },
-    "bloom": {"hidden_size": HIDDEN, "n_layer": 5, "n_head": 4},
-    "falcon": {"hidden_size": HIDDEN, "num_hidden_layers": 5, "num_attention_heads": 4},
-}
+EXACT = {"atol": 1e-9, "rtol": 1e-9}
 
 
-def tiny(architecture: str) -> LanguageModel:
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(
-        architecture, vocab_size=VOCABULARY, bos_token_id=1, eos_token_id=2, **ARCHITECTURES[architecture]
-    )
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float64).eval()
-    with torch.no_grad():  # larger weights, so that every layer matters to the answer
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(4)
-    return LanguageModel(model, None, find_blocks(model))
+@pytest.fixture
+def in_float64():
+    with InFloat64():
+        yield
 
 
-def ragged(seed: int, episodes: int, prompts: int) -> list[list[list[int]]]:
-    """Episodes of prompts that share a beginning; beginnings and ends of several lengths."""
-    rng = random.Random(seed)
-    draw = lambda low, high: [rng.randrange(3, VOCABULARY) for _ in range(rng.randint(low, high))]  # noqa: E731
-    shared = [draw(2, 9) for _ in range(episodes)]
-    return [[begin + draw(1, 3) for _ in range(prompts)] for begin in shared]
+@pytest.fixture(params=["together", "chunked"])
+def chunks(request, monkeypatch):
+    """All prompts of a length together, or one at a time."""
+    if request.param == "chunked":
+        monkeypatch.setattr(engine, "tokens_at_once", lambda *arguments, **options: 1)
 
 
-def output_hidden(output):
-    return output[0] if isinstance(output, tuple) else output
-
-
-def naive_states(lm: LanguageModel, ids: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    states = []
-    hooks = [b.register_forward_hook(lambda m, i, out: states.append(output_hidden(out)[0, -1])) for b in lm.blocks]
-    with torch.no_grad():
-        logits = lm.model(torch.tensor([ids]), use_cache=False).logits[0, -1]
-    for hook in hooks:
-        hook.remove()
-    return torch.stack(states), logits
-
-
-def naive_patched(lm: LanguageModel, ids: list[int], layer: int, theta: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """The last token's state before the unembedding, and the greedy token."""
-
-    def patch(module, inputs, output):
-        hidden = output_hidden(output).clone()
-        hidden[0, -1] = theta
-        return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
-
-    final = []
-    hooks = [
-        lm.blocks[layer].register_forward_hook(patch),
-        lm.model.get_output_embeddings().register_forward_pre_hook(lambda m, inputs: final.append(inputs[0][0, -1])),
-    ]
-    with torch.no_grad():
-        logits = lm.model(torch.tensor([ids]), use_cache=False).logits[0, -1]
-    for hook in hooks:
-        hook.remove()
-    return final[0], logits.argmax().item()
+def random_theta(episodes: int, layers: int) -> torch.Tensor:
+    torch.manual_seed(3)
+    return 3 * torch.randn(episodes, layers, HIDDEN, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_states_equal_one_plain_forward_per_prompt(architecture):
+def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_float64, chunks):
     lm = tiny(architecture)
+    check_blocks(lm)
     prompts = ragged(1, episodes=7, prompts=3)
     states, final = engine.read_states(lm, prompts)
     tokens = engine.next_tokens(lm, final.flatten(0, 1)).unflatten(0, final.shape[:2])
+    logits = engine.unembed(lm, states[:, :, -1].flatten(0, 1)).unflatten(0, final.shape[:2])
     for e, episode in enumerate(prompts):
         for p, ids in enumerate(episode):
-            expected, logits = naive_states(lm, ids)
-            # Rotary tables are float32 inside some models, whatever the dtype of the weights.
-            torch.testing.assert_close(states[e, p], expected, atol=1e-7, rtol=1e-7)
-            assert tokens[e, p] == logits.argmax()
+            expected, expected_logits = naive_states(lm, ids)
+            torch.testing.assert_close(states[e, p], expected, **EXACT)
+            torch.testing.assert_close(logits[e, p], expected_logits, **EXACT)
+            assert tokens[e, p] == expected_logits.argmax()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_sweep_equals_one_plain_forward_per_layer(architecture, monkeypatch):
+def test_sweep_equals_one_plain_forward_per_layer(architecture, in_float64, chunks, monkeypatch):
     lm = tiny(architecture)
     prompts = [episode[0] for episode in ragged(2, episodes=6, prompts=1)]
-    torch.manual_seed(3)
-    theta = 3 * torch.randn(len(prompts), lm.layers, HIDDEN, dtype=torch.float64)
-    together, unpatched = engine.sweep_layers(lm, prompts, theta)
+    theta = random_theta(len(prompts), lm.layers)
+    tokens, unpatched = engine.sweep_layers(lm, prompts, theta)
     finals = []
     plain = engine.next_tokens
     monkeypatch.setattr(engine, "next_tokens", lambda lm, hidden: finals.append(hidden) or plain(lm, hidden))
     for episode, ids in enumerate(prompts):
         alone, _ = engine.sweep_layers(lm, [ids], theta[episode : episode + 1])
-        assert unpatched[episode] == naive_states(lm, ids)[1].argmax()
+        assert unpatched[episode].tolist() == naive_answer(lm, ids, 1)
         for layer in range(lm.layers):
-            final, token = naive_patched(lm, ids, layer, theta[episode, layer])
-            torch.testing.assert_close(finals[episode][1 + layer], final, atol=1e-7, rtol=1e-7)
-            assert alone[0, layer] == together[episode, layer] == token
+            final, answer = naive_patched(lm, ids, layer, theta[episode, layer])
+            torch.testing.assert_close(finals[episode][1 + layer], final, **EXACT)
+            assert alone[0, layer].tolist() == tokens[episode, layer].tolist() == answer
 
 
-def test_sweep_does_not_depend_on_chunks(monkeypatch):
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_longer_answers_equal_plain_forwards_without_a_cache(architecture, in_float64, chunks):
+    lm = tiny(architecture)
+    prompts = [episode[0] for episode in ragged(7, episodes=4, prompts=1)]
+    theta = random_theta(len(prompts), lm.layers)
+    tokens, unpatched = engine.sweep_layers(lm, prompts, theta, answer_tokens=3)
+    assert torch.equal(unpatched, engine.continue_prompts(lm, prompts, 3))
+    for episode, ids in enumerate(prompts):
+        assert unpatched[episode].tolist() == naive_answer(lm, ids, 3)
+        for layer in range(lm.layers):
+            assert tokens[episode, layer].tolist() == naive_patched(lm, ids, layer, theta[episode, layer], 3)[1]
+
+
+def test_prompts_that_share_nothing_are_read_whole(in_float64):
+    """Where a tokenizer merges across the border between demonstrations and query, little or nothing is shared."""
     lm = tiny("llama")
-    prompts = [episode[0] for episode in ragged(4, 9, prompts=1)]
-    theta = torch.randn(9, lm.layers, HIDDEN, dtype=torch.float64)
-    whole, _ = engine.sweep_layers(lm, prompts, theta)
-    monkeypatch.setattr(engine, "SWEEP_ROWS", 1)
-    assert torch.equal(engine.sweep_layers(lm, prompts, theta)[0], whole)
+    prompts = [[[5, 6, 7, 8], [9, 6, 7]], [[5, 6, 7, 8], [5, 6, 10, 11, 12]]]
+    states, _ = engine.read_states(lm, prompts)
+    for e, episode in enumerate(prompts):
+        for p, ids in enumerate(episode):
+            torch.testing.assert_close(states[e, p], naive_states(lm, ids)[0], **EXACT)
 
 
 def test_patching_a_prompts_own_states_changes_nothing():
@@ -141,15 +109,8 @@ def test_patching_a_prompts_own_states_changes_nothing():
     prompts = [episode[0] for episode in ragged(5, 4, prompts=1)]
     states, final = engine.read_states(lm, [[ids] for ids in prompts])
     patched, unpatched = engine.sweep_layers(lm, prompts, states[:, 0])
-    assert torch.equal(unpatched, engine.next_tokens(lm, final[:, 0]))
-    assert torch.equal(patched, unpatched[:, None].expand(-1, lm.layers))
-
-
-def test_unembed_is_the_models_own_head():
-    lm = tiny("gemma2")
-    ids = ragged(6, 1, prompts=1)[0][0]
-    states, logits = naive_states(lm, ids)
-    torch.testing.assert_close(engine.unembed(lm, states[-1:])[0], logits, atol=1e-9, rtol=1e-9)
+    assert torch.equal(unpatched[:, 0], engine.next_tokens(lm, final[:, 0]))
+    assert torch.equal(patched, unpatched[:, None].expand(-1, lm.layers, -1))
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -163,6 +124,24 @@ def test_onednn_multiplies_as_torch_does(bias):
     torch.testing.assert_close(plain(inputs), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "dtype", "error"),
+    [
+        ("llama", torch.float32, 1e-5),
+        ("llama", torch.bfloat16, 0.1),
+        ("llama", torch.float16, 0.01),
+        ("mixtral", torch.float32, 1e-5),
+        ("qwen3_moe", torch.float32, 1e-5),
+    ],
+)
+def test_other_dtypes_stay_near_float64(architecture, dtype, error):
+    prompts = ragged(8, episodes=5, prompts=2)
+    exact, _ = engine.read_states(tiny(architecture), prompts)
+    states, _ = engine.read_states(tiny(architecture, dtype), prompts)
+    assert states.dtype == dtype
+    assert ((states.double() - exact).norm(dim=-1) / exact.norm(dim=-1)).max() < error
+
+
 def test_mean_theta_is_the_mean_over_dummies_in_float32():
     states = torch.randn(2, 2, 3, 4).bfloat16()
     theta = engine.mean_theta(states)
@@ -170,11 +149,103 @@ def test_mean_theta_is_the_mean_over_dummies_in_float32():
     torch.testing.assert_close(theta, (states[:, 0].float() + states[:, 1].float()) / 2)
 
 
+def test_no_prompts_give_empty_results():
+    lm = tiny("llama")
+    states, final = engine.read_states(lm, [])
+    assert states.shape[0] == 0 and engine.next_tokens(lm, final[:, :0].flatten(0, 1)).shape == (0,)
+    tokens, unpatched = engine.sweep_layers(lm, [], torch.empty(0, lm.layers, HIDDEN))
+    assert tokens.shape == (0, lm.layers, 1) and unpatched.shape == (0, 1)
+    assert engine.continue_prompts(lm, [], 2).shape == (0, 2)
+
+
+def test_batches_halve_where_memory_runs_out():
+    """What a GPU and a CPU raise; the result is the same, and a batch that fits nothing is an error."""
+    tried, done = [], []
+
+    def run(batch):
+        tried.append(len(batch))
+        if len(batch) > 2:
+            raise (torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory"))[
+                len(tried) % 2
+            ]
+        done.extend(batch)
+
+    batches.run_in_batches([4] * 9 + [3] * 3, lambda length: 8, run)
+    assert sorted(done) == list(range(12))
+    assert tried == [3, 3, 2, 1, 2, 2, 2, 2, 1]  # what did not fit once is not tried again
+
+    def never(batch):
+        raise torch.OutOfMemoryError("CUDA")
+
+    with pytest.raises(StudyError, match="does not hold one prompt of 4 tokens"):
+        batches.run_in_batches([4, 4], lambda length: 8, never)
+
+    def broken(batch):
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        batches.run_in_batches([4], lambda length: 8, broken)
+
+
+def test_batch_size_comes_from_the_memory_at_hand(monkeypatch):
+    lm = tiny("llama")
+    assert batches.tokens_at_once(lm, 2048) == 2048
+
+    class Little:
+        available = 200_000
+
+    monkeypatch.setattr(batches.psutil, "virtual_memory", lambda: Little)
+    little = batches.tokens_at_once(lm, 2048)
+    assert 1 <= little < 40
+    assert batches.tokens_at_once(lm, 2048, kept_copies=4) < little
+
+
 def test_a_patch_that_does_not_fire_raises():
     lm = tiny("llama")
     idle = LanguageModel(lm.model, None, nn.ModuleList([*lm.blocks, nn.Identity()]))
     with pytest.raises(StudyError, match="5 states were read from 6 blocks"):
         engine.read_states(idle, [[[5, 6, 7]]])
+    with pytest.raises(StudyError, match="blocks were called 5 times"):
+        check_blocks(idle)
+
+
+def test_a_patch_that_the_model_ignores_raises():
+    """A wrapper that hands on what it kept from before the hook: the classic silent failure."""
+    lm = tiny("llama")
+    kept = []
+    lm.blocks[2].forward = lambda hidden, *a, plain=lm.blocks[2].forward, **k: (
+        kept.append(plain(hidden, *a, **k)) or kept[-1]
+    )
+    forward = lm.blocks[3].forward
+    lm.blocks[3].forward = lambda hidden, *a, **k: forward(kept[-1], *a, **k)
+    with pytest.raises((StudyError, RuntimeError)):
+        engine.sweep_layers(lm, [[5, 6, 7], [8, 9, 10]], random_theta(2, lm.layers))
+
+
+def test_values_that_are_not_finite_name_task_layer_and_episode():
+    lm = tiny("llama")
+    lm.blocks[3].mlp.down_proj.weight[0, 0] = float("inf")
+    names = ["antonyms, dev episode 7", "antonyms, dev episode 8"]
+    with pytest.raises(
+        StudyError, match=r"antonyms, dev episode 7: NaN or infinite values at layer 3\. float16 overflows"
+    ):
+        engine.read_states(lm, [[[5, 6, 7]], [[5, 6, 8]]], names)
+    with pytest.raises(StudyError, match=r"antonyms, dev episode 7: NaN or infinite values without a patch"):
+        engine.sweep_layers(lm, [[5, 6, 7], [5, 6, 8]], random_theta(2, lm.layers), names=names)
+    theta = random_theta(2, lm.layers)
+    theta[1, 4] = float("nan")
+    with pytest.raises(StudyError, match=r"θ of antonyms, dev episode 8: NaN or infinite values at layer 4"):
+        engine.sweep_layers(tiny("llama"), [[5, 6, 7], [5, 6, 8]], theta, names=names)
+
+
+def test_prompts_beyond_the_context_or_too_short_are_refused_by_name():
+    lm = tiny("gpt2", n_positions=8)
+    with pytest.raises(StudyError, match=r"antonyms 3: the prompt has 9 tokens, but GPT2LMHeadModel reads 8 at most"):
+        engine.read_states(lm, [[[5] * 9]], ["antonyms 3"])
+    with pytest.raises(StudyError, match=r"reads 7 at most"):
+        engine.sweep_layers(lm, [[5] * 8], random_theta(1, lm.layers), answer_tokens=2)
+    with pytest.raises(StudyError, match=r"episode 0: the prompt has 1 tokens, 2 are needed"):
+        engine.sweep_layers(lm, [[5]], random_theta(1, lm.layers))
 
 
 def test_common_prefix_leaves_each_prompt_a_token():
@@ -184,7 +255,23 @@ def test_common_prefix_leaves_each_prompt_a_token():
     assert engine.common_prefix([[1, 2, 3]]) == 2
 
 
-def test_blocks_that_cannot_be_found_are_refused():
+def test_models_the_engine_cannot_read_are_refused_by_name_with_the_reason():
     model = T5ForConditionalGeneration(T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
-    with pytest.raises(StudyError, match="decoder-only"):
+    with pytest.raises(StudyError, match=r"T5ForConditionalGeneration.*decoder-only"):
         find_blocks(model)
+    config = AutoConfig.for_model("mamba", vocab_size=97, hidden_size=32, num_hidden_layers=3, state_size=4)
+    state_space = AutoModelForCausalLM.from_config(config).eval()
+    with pytest.raises(StudyError, match=r"MambaForCausalLM is not supported: .* keep keys and values"):
+        check_blocks(LanguageModel(state_space, None, find_blocks(state_space)))
+
+
+def test_a_device_or_dtype_the_machine_lacks_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert available_device("auto", "bfloat16") == available_device("cpu", "float16") == "cpu"
+    with pytest.raises(StudyError, match=r"`device: cuda` is asked for.*auto or cpu in config/models.yaml"):
+        available_device("cuda", "float32")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Old GPU")
+    with pytest.raises(StudyError, match=r"Old GPU cannot compute in bfloat16"):
+        available_device("auto", "bfloat16")

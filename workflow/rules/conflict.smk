@@ -18,6 +18,7 @@ rule conflict_episodes:
         conflict={**config["conflict"], "pairs": PAIRS},
         dummies=lookup(dpath="episodes/dummies", within=config),
         seed=lookup(dpath="study/seed", within=config),
+        answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
     message:
         "{wildcards.model}: episodes of conflicting tasks"
     script:
@@ -42,6 +43,7 @@ rule sweep_conflict:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),
         prefix={task: PREFIX_SCORED[task] for task in CONFLICT_TASKS},
+        answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
     message:
         "{wildcards.model}: patching conflicting tasks at every layer"
     script:

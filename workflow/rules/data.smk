@@ -18,6 +18,7 @@ rule episodes:
         tasks=family_tasks,
         sizes=lookup(dpath="episodes", within=config),
         seed=lookup(dpath="study/seed", within=config),
+        answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
     message:
         "{wildcards.model}: episodes of the {wildcards.family} tasks"
     script:
@@ -33,13 +34,13 @@ rule filter_table:
             "results/{model}/filter.csv",
             caption="../report/filter.rst",
             category="Data",
-            labels={"model": "{model}", "table": "single-token filter"},
+            labels={"model": "{model}", "table": "answers short enough"},
         ),
     log:
         "results/{model}/logs/filter_table.log",
     conda:
         "../../envs/analysis.yaml"
     message:
-        "{wildcards.model}: what the single-token filter kept"
+        "{wildcards.model}: what the filter of answer lengths kept"
     script:
         "../scripts/filter_table.py"

@@ -18,6 +18,7 @@ rule sweep_layers:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),
         prefix=prefix_by_task,
+        answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
     message:
         "{wildcards.model}: layer sweep of the {wildcards.family} tasks"
     script:

@@ -16,13 +16,15 @@ def main(
     conflict: Mapping[str, Any],
     dummies: int,
     seed: int,
+    answer_tokens: int,
     episodes_file: str,
 ) -> None:
     tokenizer = load_tokenizer(weights)
     tasks = {name: load_task(name, entry) for name, entry in entries.items()}
     episodes = []
     for task_a, task_b in track(conflict["pairs"], len(conflict["pairs"]), "conflict_episodes", unit="pair"):
-        side_a, side_b = (side.task for side in shared_spelling(tokenizer, tasks[task_a], tasks[task_b]))
+        both = shared_spelling(tokenizer, tasks[task_a], tasks[task_b], answer_tokens)
+        side_a, side_b = (side.task for side in both)
         for number in range(conflict["episodes"]):
             episodes += sample_conflict(
                 side_a,
@@ -43,5 +45,6 @@ if __name__ == "__main__":
             snakemake.params.conflict,
             snakemake.params.dummies,
             snakemake.params.seed,
+            snakemake.params.answer_tokens,
             snakemake.output.episodes,
         )

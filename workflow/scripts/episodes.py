@@ -12,7 +12,7 @@ from taskvectors.models import load_tokenizer
 from taskvectors.progress import reported, track
 from taskvectors.tables import write_csv
 from taskvectors.tasks import Task, load_task
-from taskvectors.tokens import single_token_pairs
+from taskvectors.tokens import short_answers
 
 
 def sampled(task: Task, sizes: Mapping[str, Any], seed: int) -> list[Episode]:
@@ -42,13 +42,14 @@ def main(
     entries: Mapping[str, Mapping[str, str]],
     sizes: Mapping[str, Any],
     seed: int,
+    answer_tokens: int,
     episodes_file: str,
     filter_file: str,
 ) -> None:
     tokenizer = load_tokenizer(weights)
     rows, episodes = [], []
     for name, entry in track(entries.items(), len(entries), "episodes"):
-        filtered = single_token_pairs(tokenizer, load_task(name, entry))
+        filtered = short_answers(tokenizer, load_task(name, entry), answer_tokens)
         rows.append((model, entry["family"], name, filtered.total, filtered.kept, filtered.leading_space))
         episodes += given(name, sizes["source"]) if sizes["source"] else sampled(filtered.task, sizes, seed)
     columns = ["model", "family", "task", "total", "kept", "leading_space"]
@@ -64,6 +65,7 @@ if __name__ == "__main__":
             snakemake.params.tasks,
             snakemake.params.sizes,
             snakemake.params.seed,
+            snakemake.params.answer_tokens,
             snakemake.output.episodes,
             snakemake.output.filtered,
         )

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from taskvectors.engine import mean_theta, next_tokens, read_states
+from taskvectors.engine import continue_prompts, mean_theta, next_tokens, read_states
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.files import atomic
 from taskvectors.models import LanguageModel, load_model
@@ -20,31 +20,41 @@ from taskvectors.tables import write_parquet
 from taskvectors.tokens import prompt_ids
 
 
-def theta_and_regular(lm: LanguageModel, episodes: list[Episode]) -> tuple[Tensor, Tensor]:
-    """θ `[episode, layer, hidden]`, the mean over dummy queries, and the token after each full prompt `[episode]`."""
+def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> tuple[Tensor, Tensor]:
+    """θ `[episode, layer, hidden]`, the mean over dummy queries, and the answer to each full prompt `[episode, token]`."""
     prompts = [prompt_ids(lm.tokenizer, [regular_prompt(episode), *dummy_prompts(episode)]) for episode in episodes]
-    states, final = read_states(lm, prompts)
-    return mean_theta(states[:, 1:]), next_tokens(lm, final[:, 0])
+    names = [episode.name for episode in episodes]
+    states, final = read_states(lm, prompts, names)
+    if answer_tokens == 1:
+        answers = next_tokens(lm, final[:, 0])[:, None]  # already read
+    else:
+        answers = continue_prompts(lm, [episode[0] for episode in prompts], answer_tokens, names)
+    return mean_theta(states[:, 1:]), answers
 
 
-def baseline(lm: LanguageModel, episodes: list[Episode]) -> Tensor:
-    """The token after each prompt without demonstrations `[episode]`."""
-    ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in episodes])
-    return next_tokens(lm, read_states(lm, [[prompt] for prompt in ids])[1][:, 0])
+def baseline(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> Tensor:
+    """The answer to each prompt without demonstrations `[episode, token]`."""
+    prompts = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in episodes])
+    return continue_prompts(lm, prompts, answer_tokens, [episode.name for episode in episodes])
 
 
 def main(
-    lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], theta_file: Path, predictions_file: Path
+    lm: LanguageModel,
+    episodes: list[Episode],
+    prefix: Mapping[str, bool],
+    answer_tokens: int,
+    theta_file: Path,
+    predictions_file: Path,
 ) -> None:
     theta: dict[str, Tensor] = {}
     tables = []
     tasks = by_task_and_split(episodes)
     for task, splits in track(tasks.items(), len(tasks), "extract_theta"):
         bare = splits.pop("baseline", [])
-        tables.append(predictions(lm, bare, "baseline", baseline(lm, bare), prefix[task]))
+        tables.append(predictions(lm, bare, "baseline", baseline(lm, bare, answer_tokens), prefix[task]))
         # All splits at once: the more prompts of equal length, the fuller the batches.
         shown = list(chain.from_iterable(splits.values()))
-        thetas, tokens = theta_and_regular(lm, shown)
+        thetas, tokens = theta_and_regular(lm, shown, answer_tokens)
         tables.append(predictions(lm, shown, "regular", tokens, prefix[task]))
         parts = thetas.split([len(group) for group in splits.values()])
         theta |= {f"{task}/{split}": part.clone() for split, part in zip(splits, parts, strict=True)}
@@ -60,6 +70,7 @@ if __name__ == "__main__":
             load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device),
             read_episodes(snakemake.input.episodes),
             snakemake.params.prefix,
+            snakemake.params.answer_tokens,
             Path(snakemake.output.theta),
             Path(snakemake.output.predictions),
         )

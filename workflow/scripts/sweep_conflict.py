@@ -18,12 +18,15 @@ from taskvectors.tables import write_parquet
 from taskvectors.tokens import prompt_ids
 
 
-def conflict_tokens(lm: LanguageModel, side_a: list[Episode], side_b: list[Episode]) -> tuple[Tensor, Tensor]:
-    """Tokens after A's prompts as they are `[episode]`, and with θ of B patched in `[episode, layer]`."""
-    states, _ = read_states(lm, [prompt_ids(lm.tokenizer, dummy_prompts(episode)) for episode in side_b])
+def conflict_answers(
+    lm: LanguageModel, side_a: list[Episode], side_b: list[Episode], answer_tokens: int
+) -> tuple[Tensor, Tensor]:
+    """Answers to A's prompts as they are `[episode, token]`, and with θ of B patched in `[episode, layer, token]`."""
+    dummies = [prompt_ids(lm.tokenizer, dummy_prompts(episode)) for episode in side_b]
+    states, _ = read_states(lm, dummies, [episode.name for episode in side_b])
     theta = mean_theta(states)
     prompts = prompt_ids(lm.tokenizer, [regular_prompt(episode) for episode in side_a])
-    patched, regular = sweep_layers(lm, prompts, theta)
+    patched, regular = sweep_layers(lm, prompts, theta, answer_tokens, [episode.name for episode in side_a])
     return regular, patched
 
 
@@ -40,13 +43,15 @@ def score(
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
 
 
-def main(lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], predictions_file: Path) -> None:
+def main(
+    lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], answer_tokens: int, predictions_file: Path
+) -> None:
     groups = by_task_and_split(episodes)
     pairs = list(dict.fromkeys(episode.split for episode in episodes))
     tables = []
     for pair in track(pairs, len(pairs), "sweep_conflict", unit="pair"):
         side_a, side_b = (groups[task][pair] for task in pair.split(">"))
-        regular, patched = conflict_tokens(lm, side_a, side_b)
+        regular, patched = conflict_answers(lm, side_a, side_b, answer_tokens)
         tables += [score(lm, side_a, side_b, tokens, prefix) for tokens in (regular, patched)]
     write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
 
@@ -58,5 +63,6 @@ if __name__ == "__main__":
             load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device),
             read_episodes(snakemake.input.episodes),
             snakemake.params.prefix,
+            snakemake.params.answer_tokens,
             Path(snakemake.output.predictions),
         )

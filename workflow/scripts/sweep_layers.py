@@ -24,6 +24,7 @@ def main(
     episodes: list[Episode],
     theta: dict[str, Tensor],
     prefix: Mapping[str, bool],
+    answer_tokens: int,
     predictions_file: Path,
 ) -> None:
     tasks = by_task_and_split(episode for episode in episodes if episode.split != "baseline")
@@ -31,7 +32,8 @@ def main(
     for task, splits in track(tasks.items(), len(tasks), "sweep_layers"):
         patched = list(chain.from_iterable(splits.values()))
         ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in patched])
-        tokens, _ = sweep_layers(lm, ids, torch.cat([theta[f"{task}/{split}"] for split in splits]))
+        thetas = torch.cat([theta[f"{task}/{split}"] for split in splits])
+        tokens, _ = sweep_layers(lm, ids, thetas, answer_tokens, [episode.name for episode in patched])
         tables.append(predictions(lm, patched, "hypothesis", tokens, prefix[task]))
     write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
 
@@ -44,5 +46,6 @@ if __name__ == "__main__":
             read_episodes(snakemake.input.episodes),
             load_file(snakemake.input.theta),
             snakemake.params.prefix,
+            snakemake.params.answer_tokens,
             Path(snakemake.output.predictions),
         )

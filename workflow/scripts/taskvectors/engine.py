@@ -4,44 +4,58 @@ The engine sees token ids and tensors; it knows nothing of tasks. `layer` is the
 the residual stream after that block, at a prompt's last token, before any final norm (paper, section 3).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from taskvectors.batches import Ids, check_lengths, run_in_batches, tokens_at_once
 from taskvectors.errors import StudyError
 from taskvectors.models import LanguageModel
 
-Ids = list[int]
-READ_TOKENS = 2048  # tokens in one forward pass when reading: enough to keep the processor busy
-SWEEP_ROWS = 1024  # rows (episodes × layers) at the top of one sweep
-SWEEP_CACHE = 65536  # keys of one block in one sweep (rows × tokens before the last)
+READ_TOKENS = 2048  # tokens in one pass when reading on a CPU: enough to keep it busy, few enough for its caches
+SWEEP_ROWS = 1024  # rows (episodes × layers) at the top of one sweep on a CPU
 UNEMBED_ROWS = 256  # last tokens unembedded at once: logits are rows × vocabulary
+SHORTEST = 32  # prompts shorter than this are batched as if they had so many tokens
 
 
 @torch.inference_mode()
-def read_states(lm: LanguageModel, prompts: list[list[Ids]]) -> tuple[Tensor, Tensor]:
+def read_states(
+    lm: LanguageModel, prompts: list[list[Ids]], names: Sequence[str] | None = None
+) -> tuple[Tensor, Tensor]:
     """States after every block, and what the model unembeds, at the last token of every prompt.
 
     The prompts of one episode share their demonstrations: their longest common prefix of ids runs once, and its KV cache
-    is forked for what follows. Ids are compared, not strings, so whole-prompt tokenization is always respected.
+    is forked for what follows. Ids are compared, not strings, so whole-prompt tokenization is always respected: where a
+    tokenizer merges across the border, the prefix is shorter, down to no prefix at all.
 
     Args:
         prompts: `[episode][prompt]` token ids; every episode has the same number of prompts.
+        names: how to call each episode in an error message.
 
     Returns:
         states `[episode, prompt, layer, hidden]` in the model's dtype, on the CPU;
         final hidden states `[episode, prompt, hidden]` after the final norm, on the model's device, for `next_tokens`.
+
+    Raises:
+        StudyError: if a state is not finite, a prompt exceeds the model's context, or one episode exceeds the memory.
     """
+    names = names or [f"episode {number}" for number in range(len(prompts))]
     count = len(prompts[0]) if prompts else 0
+    for which in range(count):
+        check_lengths(lm, [episode[which] for episode in prompts], names)
     states = torch.empty(len(prompts), count, lm.layers, lm.hidden, dtype=lm.dtype)
     final = torch.empty(len(prompts), count, lm.hidden, dtype=lm.dtype, device=lm.device)
     shared = [common_prefix(episode) for episode in prompts]
-    for batch in _equal_batches(shared, lambda prefix: max(1, READ_TOKENS // max(prefix, 32))):
+
+    def read(batch: list[int]) -> None:
         states[batch], final[batch] = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]])
+        _check_finite(states[batch].flatten(1, 2), [names[i] for i in batch], list(range(lm.layers)) * count)
+
+    tokens = tokens_at_once(lm, READ_TOKENS, kept_copies=count)
+    run_in_batches(shared, lambda prefix: tokens // max(prefix, SHORTEST), read)
     return states, final
 
 
@@ -59,7 +73,8 @@ def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int) -> tup
     with _reading(lm, rows, last) as states:
         hidden = lm.model.base_model(padded, past_key_values=cache, use_cache=cache is not None).last_hidden_state
     shape = (len(prompts), len(prompts[0]))
-    return torch.stack(states, dim=1).unflatten(0, shape).cpu(), hidden[rows, last].unflatten(0, shape)
+    final = hidden.to(lm.device)[rows, last]
+    return torch.stack(states, dim=1).cpu().unflatten(0, shape), final.unflatten(0, shape)
 
 
 def mean_theta(states: Tensor) -> Tensor:
@@ -71,46 +86,109 @@ def mean_theta(states: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def sweep_layers(lm: LanguageModel, prompts: list[Ids], theta: Tensor) -> tuple[Tensor, Tensor]:
-    """Greedy next token when the last token's state after block L is replaced by θ_L, for every L, and as it is.
+def sweep_layers(
+    lm: LanguageModel,
+    prompts: list[Ids],
+    theta: Tensor,
+    answer_tokens: int = 1,
+    names: Sequence[str] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Greedy answers when the last token's state after block L is replaced by θ_L, for every L, and as it is.
 
     A staircase: what blocks up to L compute for the last token is irrelevant once its state after L is replaced. So the
     KV cache of the other tokens is computed once, and one upward pass over the last token grows by the rows of θ_L after
     each block L: half the work of one pass per layer, in one launch per block. Its first rows are never patched.
 
     Args:
-        prompts: `[episode]` token ids, two tokens or more each.
+        prompts: `[episode]` token ids, two tokens or more each; with or without demonstrations.
         theta: `[episode, layer, hidden]`.
+        answer_tokens: length of the answers. The patch is applied once, at the prompt's last token; later tokens see it
+            through the KV cache.
+        names: how to call each episode in an error message.
 
     Returns:
-        next tokens with the patch `[episode, layer]` and without `[episode]`, int64, on the CPU.
+        tokens with the patch `[episode, layer, answer_tokens]` and without `[episode, answer_tokens]`, int64, on the CPU.
 
     Raises:
-        StudyError: if a patch did not fire.
+        StudyError: if a patch did not fire or led to NaN or infinite values, a prompt is too short or exceeds the
+            model's context, or one episode exceeds the memory.
     """
-    tokens = torch.empty(len(prompts), 1 + lm.layers, dtype=torch.long)
+    names = names or [f"episode {number}" for number in range(len(prompts))]
+    check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
+    _check_finite(theta, [f"θ of {name}" for name in names], list(range(lm.layers)))
+    tokens = torch.empty(len(prompts), 1 + lm.layers, answer_tokens, dtype=torch.long)
+
+    def sweep(batch: list[int]) -> None:
+        cache = _prefill(lm, [prompts[i][:-1] for i in batch])
+        last_ids = [prompts[i][-1] for i in batch]
+        tokens[batch] = _staircase(lm, last_ids, cache, theta[batch], answer_tokens, [names[i] for i in batch])
+
+    # One block's cache is held for all rows at a time, or all blocks' caches if the answers go on.
+    rows = tokens_at_once(lm, SWEEP_ROWS * SHORTEST, kept_copies=1 if answer_tokens > 1 else 1 / lm.layers)
     lengths = [len(ids) for ids in prompts]
-    for batch in _equal_batches(lengths, lambda length: max(1, min(SWEEP_ROWS, SWEEP_CACHE // length) // lm.layers)):
-        ids = [prompts[i] for i in batch]
-        cache = _prefill(lm, [prompt[:-1] for prompt in ids])
-        tokens[batch] = _staircase(lm, [prompt[-1] for prompt in ids], cache, theta[batch])
+    run_in_batches(lengths, lambda length: rows // max(length, SHORTEST) // (1 + lm.layers), sweep)
     return tokens[:, 1:], tokens[:, 0]
 
 
-def _staircase(lm: LanguageModel, last_ids: Ids, cache: Any, theta: Tensor) -> Tensor:
-    """Next tokens `[episode, 1 + layer]`. Rows after block L: every episode unpatched, then patched at layer 0, .. L."""
+def _staircase(
+    lm: LanguageModel, last_ids: Ids, cache: Any, theta: Tensor, answer_tokens: int, names: list[str]
+) -> Tensor:
+    """Answers `[episode, 1 + layer, token]`. Rows after block L: every episode unpatched, then patched at layer 0, .. L."""
     episodes = len(last_ids)
-    theta = theta.to(lm.device, lm.dtype)
-    for layer, kept in enumerate(cache.layers):
-        kept.keys = kept.keys.repeat(1 + layer, 1, 1, 1)
-        kept.values = kept.values.repeat(1 + layer, 1, 1, 1)
-    inputs = torch.tensor(last_ids, device=lm.device)[:, None]
-    with _growing(lm, theta):
-        hidden = lm.model.base_model(inputs, past_key_values=cache, use_cache=True).last_hidden_state
+    with _growing(lm, theta, cache, keep=answer_tokens > 1):
+        hidden = _extend(lm, cache, last_ids)
     patched = hidden.shape[0] // episodes - 1
     if patched != lm.layers:
         raise StudyError(f"{type(lm.model).__name__}: the patch fired on {patched} of {lm.layers} blocks.")
-    return next_tokens(lm, hidden[:, -1]).unflatten(0, (1 + lm.layers, episodes)).T
+    _check_finite(hidden.unflatten(0, (1 + lm.layers, episodes)).transpose(0, 1), names, [None, *range(lm.layers)])
+    tokens = [next_tokens(lm, hidden)]
+    if answer_tokens > 1:
+        for layer, kept in enumerate(cache.layers):
+            # Rows patched at this layer or above had not left the unpatched row yet.
+            missing = lm.layers - layer
+            kept.keys = torch.cat([kept.keys, kept.keys[:episodes].repeat(missing, 1, 1, 1)])
+            kept.values = torch.cat([kept.values, kept.values[:episodes].repeat(missing, 1, 1, 1)])
+        tokens += _continue(lm, cache, tokens[0], answer_tokens - 1)
+    return torch.stack(tokens, dim=1).unflatten(0, (1 + lm.layers, episodes)).transpose(0, 1)
+
+
+@torch.inference_mode()
+def continue_prompts(
+    lm: LanguageModel, prompts: list[Ids], answer_tokens: int, names: Sequence[str] | None = None
+) -> Tensor:
+    """Greedy continuations `[episode, answer_tokens]` of prompts as they are, int64, on the CPU.
+
+    Args:
+        prompts: `[episode]` token ids, two tokens or more each.
+        names: how to call each episode in an error message.
+    """
+    names = names or [f"episode {number}" for number in range(len(prompts))]
+    check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
+    tokens = torch.empty(len(prompts), answer_tokens, dtype=torch.long)
+
+    def run(batch: list[int]) -> None:
+        cache = _prefill(lm, [prompts[i][:-1] for i in batch])
+        last = torch.tensor([prompts[i][-1] for i in batch])
+        tokens[batch] = torch.stack(_continue(lm, cache, last, answer_tokens), dim=1)
+
+    at_once = tokens_at_once(lm, READ_TOKENS)
+    run_in_batches([len(ids) for ids in prompts], lambda length: at_once // max(length, SHORTEST), run)
+    return tokens
+
+
+def _continue(lm: LanguageModel, cache: Any, tokens: Tensor, count: int) -> list[Tensor]:
+    """The next `count` greedy tokens, each `[row]`, after a cached context and one more token `[row]`."""
+    found = []
+    for _ in range(count):
+        tokens = next_tokens(lm, _extend(lm, cache, tokens.tolist()))
+        found.append(tokens)
+    return found
+
+
+def _extend(lm: LanguageModel, cache: Any, ids: Ids) -> Tensor:
+    """Final hidden states `[row, hidden]` of one more token per row; the cache grows by it."""
+    inputs = torch.tensor(ids, device=lm.device)[:, None]
+    return lm.model.base_model(inputs, past_key_values=cache, use_cache=True).last_hidden_state[:, -1]
 
 
 def _prefill(lm: LanguageModel, prompts: list[Ids]) -> Any:
@@ -125,8 +203,11 @@ def unembed(lm: LanguageModel, states: Tensor) -> Tensor:
     The states replace the output of the top block, so that the model itself applies whatever follows it.
     """
     one_token = torch.zeros(len(states), 1, dtype=torch.long, device=lm.device)
-    replacement = states.to(lm.device, lm.dtype)[:, None]
-    handle = lm.blocks[-1].register_forward_hook(lambda block, inputs, output: _with_hidden(output, replacement))
+
+    def replace(block: nn.Module, inputs: Any, output: Any) -> Any:
+        return _with_hidden(output, states.to(_hidden(output))[:, None])
+
+    handle = lm.blocks[-1].register_forward_hook(replace)
     try:
         return lm.model(one_token, use_cache=False).logits[:, -1].cpu()
     finally:
@@ -137,7 +218,8 @@ def unembed(lm: LanguageModel, states: Tensor) -> Tensor:
 def next_tokens(lm: LanguageModel, hidden: Tensor) -> Tensor:
     """Greedy tokens `[n]` of final hidden states `[n, hidden]`, on the CPU; soft-capping and scaling keep the order."""
     unembedding = lm.model.get_output_embeddings()
-    return torch.cat([unembedding(rows).argmax(-1).cpu() for rows in hidden.split(UNEMBED_ROWS)])
+    chunks = hidden.to(unembedding.weight.device).split(UNEMBED_ROWS)
+    return torch.cat([unembedding(rows).argmax(-1) for rows in chunks]).cpu()
 
 
 def common_prefix(prompts: list[Ids]) -> int:
@@ -149,14 +231,16 @@ def common_prefix(prompts: list[Ids]) -> int:
     return limit
 
 
-def _equal_batches(lengths: list[int], size: Callable[[int], int]) -> Iterator[list[int]]:
-    """Indices of equal length together, at most `size(length)` at a time: no padding, no mask."""
-    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
-    for length, group in groupby(order, key=lambda i: lengths[i]):
-        members = list(group)
-        step = size(length)
-        for start in range(0, len(members), step):
-            yield members[start : start + step]
+def _check_finite(states: Tensor, names: Sequence[str], layers: Sequence[int | None]) -> None:
+    """Raise StudyError if states `[episode, row, hidden]` hold NaN or infinity; `layers` gives each row's layer."""
+    bad = (~states.isfinite().all(dim=-1)).nonzero()
+    if len(bad):
+        episode, row = bad[0].tolist()
+        where = "without a patch" if layers[row] is None else f"at layer {layers[row]}"
+        raise StudyError(
+            f"{names[episode]}: NaN or infinite values {where}. float16 overflows in some models: set `dtype` of this "
+            "model to bfloat16 or float32 in config/models.yaml."
+        )
 
 
 def _hidden(output: Any) -> Tensor:
@@ -170,12 +254,15 @@ def _with_hidden(output: Any, hidden: Tensor) -> Any:
 
 @contextmanager
 def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor) -> Iterator[list[Tensor]]:
-    """Collect each block's output at the given positions: a list over layers of `[row, hidden]`."""
+    """Collect each block's output at the given positions: a list over layers of `[row, hidden]`, on one device."""
     states: list[Tensor] = []
-    handles = [
-        block.register_forward_hook(lambda module, inputs, output: states.append(_hidden(output)[rows, positions]))
-        for block in lm.blocks
-    ]
+
+    def keep(block: nn.Module, inputs: Any, output: Any) -> None:
+        # Blocks of a large model may lie on several devices.
+        hidden = _hidden(output)
+        states.append(hidden[rows.to(hidden.device), positions.to(hidden.device)].to(lm.device))
+
+    handles = [block.register_forward_hook(keep) for block in lm.blocks]
     try:
         yield states
     finally:
@@ -186,15 +273,9 @@ def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor) -> Iterator[lis
 
 
 @contextmanager
-def _growing(lm: LanguageModel, theta: Tensor) -> Iterator[None]:
-    """Hooks that append the rows θ_L after block L, and fit each block's other arguments to the grown batch."""
+def _growing(lm: LanguageModel, theta: Tensor, cache: Any, *, keep: bool) -> Iterator[None]:
+    """Hooks that append the rows θ_L after block L, and fit each block's arguments and its cache to the grown batch."""
     episodes = theta.shape[0]
-
-    def grow(layer: int) -> Callable[[nn.Module, Any, Any], Any]:
-        def hook(block: nn.Module, inputs: Any, output: Any) -> Any:
-            return _with_hidden(output, torch.cat([_hidden(output), theta[:, layer, None]]))
-
-        return hook
 
     def fit(layer: int) -> Callable[[nn.Module, Any, Any], Any]:
         def repeat(value: Any) -> Any:
@@ -205,16 +286,25 @@ def _growing(lm: LanguageModel, theta: Tensor) -> Iterator[None]:
             return value
 
         def hook(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> Any:
+            kept = cache.layers[layer]
+            kept.keys, kept.values = (held.repeat(1 + layer, 1, 1, 1) for held in (kept.keys, kept.values))
             return (arguments[0], *map(repeat, arguments[1:])), {
                 name: repeat(value) for name, value in keywords.items()
             }
 
         return hook
 
+    def grow(layer: int) -> Callable[[nn.Module, Any, Any], Any]:
+        def hook(block: nn.Module, inputs: Any, output: Any) -> Any:
+            if not keep:  # nothing will look at these rows again
+                cache.layers[layer].keys = cache.layers[layer].values = None
+            hidden = _hidden(output)
+            return _with_hidden(output, torch.cat([hidden, theta[:, layer, None].to(hidden)]))
+
+        return hook
+
     handles = [block.register_forward_hook(grow(layer)) for layer, block in enumerate(lm.blocks)]
-    handles += [
-        block.register_forward_pre_hook(fit(layer), with_kwargs=True) for layer, block in enumerate(lm.blocks) if layer
-    ]
+    handles += [block.register_forward_pre_hook(fit(layer), with_kwargs=True) for layer, block in enumerate(lm.blocks)]
     try:
         yield
     finally:

@@ -27,6 +27,11 @@ class Episode:
     answers: tuple[str, ...]
     dummies: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """How error messages call it."""
+        return f"task {self.task}, {self.split} episode {self.episode}"
+
 
 def episode_rng(seed: int, *names: str | int) -> random.Random:
     """A generator whose stream depends on `seed` and `names` alone: not on other episodes, order or process."""
@@ -82,8 +87,9 @@ def _refuse_if_too_few(task: Task, pairs: Iterable[Pair], needed: int) -> None:
     have = len(list(pairs))
     if have < needed:
         raise StudyError(
-            f"task {task.name}: an episode needs {needed} different inputs, but only {have} pairs have a one-token answer "
-            "for this tokenizer. Add pairs to the table, ask for fewer demonstrations, or leave the task out."
+            f"task {task.name}: an episode needs {needed} different inputs, but only {have} pairs have an answer "
+            "short enough for this tokenizer (`scoring: answer_tokens`). Add pairs to the table, ask for fewer demonstrations, "
+            "or leave the task out."
         )
 
 

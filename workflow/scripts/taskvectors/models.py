@@ -13,6 +13,8 @@ from transformers.utils import logging as transformers_logging
 from taskvectors.errors import StudyError
 from taskvectors.weights import check_manifest
 
+ROOM_FOR_WEIGHTS = 0.7  # of a GPU's free memory; the rest is for activations
+
 
 @dataclass(frozen=True)
 class LanguageModel:
@@ -24,7 +26,8 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        """Where prompts go in; the blocks of a large model may lie on several devices."""
+        return self.model.get_input_embeddings().weight.device
 
     @property
     def dtype(self) -> torch.dtype:
@@ -83,30 +86,95 @@ def load_tokenizer(folder: str | Path) -> Any:
 
 
 def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto") -> LanguageModel:
-    """Load weights for inference.
+    """Load weights for inference, straight to the device.
 
     Args:
         folder: a folder written by rule `weights`.
         dtype: `float32`, `bfloat16`, `float16`, or `auto` for the dtype of the files.
-        device: `auto` (a GPU if there is one), `cpu` or `cuda`.
+        device: `auto` (GPUs if there are any), `cpu` or `cuda`. A model that leaves one GPU too little room is spread over
+            all of them.
 
     Raises:
-        StudyError: if files are damaged, the architecture has no decoder or the blocks cannot be found.
+        StudyError: if files are damaged, the machine lacks the device or dtype, or the engine cannot work on the model.
     """
     transformers_logging.disable_progress_bar()
     check_manifest(folder)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = available_device(device, dtype)
     try:
         if AutoConfig.from_pretrained(folder, trust_remote_code=False).is_encoder_decoder:
             raise StudyError(f"{folder}: an encoder-decoder model. Choose a decoder-only one in config/models.yaml.")
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype if dtype == "auto" else getattr(torch, dtype), trust_remote_code=False
+            folder,
+            dtype=dtype if dtype == "auto" else getattr(torch, dtype),
+            device_map=placement(folder, device),
+            trust_remote_code=False,
         )
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]  # transformers adds paragraphs about the hub
         raise StudyError(f"{folder}: the model cannot be loaded ({reason}). Delete the folder and run again.") from None
-    model = model.to(device).eval().requires_grad_(False)
+    model = model.eval().requires_grad_(False)
     if device == "cpu" and model.dtype == torch.float32:
         multiply_by_onednn(model)
-    return LanguageModel(model, load_tokenizer(folder), find_blocks(model))
+    lm = LanguageModel(model, load_tokenizer(folder), find_blocks(model))
+    check_blocks(lm)
+    return lm
+
+
+def available_device(device: str, dtype: str) -> str:
+    """`cpu` or `cuda`; StudyError if the machine lacks the device, or the device the dtype."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise StudyError(
+            "`device: cuda` is asked for, but torch sees no CUDA device here. Set `device` of the model to auto or cpu in "
+            "config/models.yaml, or run where there is a GPU."
+        )
+    if device == "cuda" and dtype == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise StudyError(
+            f"{torch.cuda.get_device_name()} cannot compute in bfloat16. Set `dtype` of the model to float16 or float32 in "
+            "config/models.yaml."
+        )
+    return device
+
+
+def placement(folder: str | Path, device: str) -> dict[str, str] | str:
+    """Where weights go (transformers' `device_map`): one device, or all GPUs where one has too little room beside them."""
+    if device == "cpu" or torch.cuda.device_count() == 1:
+        return {"": device}
+    size = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
+    return {"": device} if size < ROOM_FOR_WEIGHTS * torch.cuda.mem_get_info(0)[0] else "auto"
+
+
+@torch.inference_mode()
+def check_blocks(lm: LanguageModel) -> None:
+    """Refuse, by name and with the reason, a model that the engine could not read or patch exactly.
+
+    Raises:
+        StudyError: unless every block is called once, hands on `[batch, token, hidden]`, and keeps keys and values.
+    """
+    shapes: list[tuple[int, ...]] = []
+
+    def note(block: nn.Module, inputs: Any, output: Any) -> None:
+        hidden = output[0] if isinstance(output, tuple) else output
+        shapes.append(tuple(hidden.shape))
+
+    handles = [block.register_forward_hook(note) for block in lm.blocks]
+    try:
+        output = lm.model.base_model(torch.zeros(1, 2, dtype=torch.long, device=lm.device), use_cache=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+    layers = getattr(getattr(output, "past_key_values", None), "layers", [])
+    cached = [layer for layer in layers if getattr(layer, "keys", None) is not None and layer.keys.shape[0] == 1]
+    reason = ""
+    if len(shapes) != lm.layers:
+        reason = f"its {lm.layers} blocks were called {len(shapes)} times in one pass"
+    elif set(shapes) != {(1, 2, lm.hidden)}:
+        reason = f"a block hands on {max(shapes)}, not [batch, token, hidden] = {(1, 2, lm.hidden)}"
+    elif len(cached) != lm.layers:
+        reason = f"only {len(cached)} of its {lm.layers} blocks keep keys and values, so a prompt's beginning cannot be reused"
+    if reason:
+        raise StudyError(
+            f"{type(lm.model).__name__} is not supported: {reason}. The study needs an ordinary stack of attention blocks; "
+            "choose another model in config/models.yaml."
+        )

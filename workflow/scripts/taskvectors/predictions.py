@@ -10,7 +10,7 @@ from torch import Tensor
 from taskvectors.episodes import Episode
 from taskvectors.models import LanguageModel
 from taskvectors.scoring import is_correct
-from taskvectors.tokens import decode
+from taskvectors.tokens import decode_answers
 
 Item = TypeVar("Item")
 
@@ -24,9 +24,9 @@ def by_task_and_split(episodes: Iterable[Episode]) -> dict[str, dict[str, list[E
 
 
 def words_by_layer(lm: LanguageModel, items: Sequence[Item], tokens: Tensor) -> Iterator[tuple[Item, int | None, str]]:
-    """Each item with each layer (None if tokens are `[item]`, not `[item, layer]`) and the decoded token."""
-    layers = range(tokens.shape[1]) if tokens.dim() == 2 else [None]
-    words = decode(lm.tokenizer, tokens.flatten().tolist())
+    """Each item with each layer (None if tokens are `[item, token]`, not `[item, layer, token]`) and the decoded answer."""
+    layers = range(tokens.shape[1]) if tokens.dim() == 3 else [None]
+    words = decode_answers(lm.tokenizer, tokens.flatten(0, -2).tolist())
     for (item, layer), word in zip(product(items, layers), words, strict=True):
         yield item, layer, word
 
@@ -35,7 +35,7 @@ def predictions(lm: LanguageModel, episodes: list[Episode], method: str, tokens:
     """One row a prediction: task, split, episode, method, layer, predicted, answer, correct.
 
     Args:
-        tokens: `[episode]`, or `[episode, layer]`; without layers the column `layer` is empty.
+        tokens: `[episode, token]`, or `[episode, layer, token]`; without layers the column `layer` is empty.
         prefix: score by prefix (`taskvectors.scoring.is_correct`).
     """
     rows = [

@@ -37,12 +37,13 @@ def table_html(table: pd.DataFrame, caption: str) -> str:
 def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Mean accuracy over tasks of our models and the paper's: model, source, n, baseline, hypothesis, regular, ratio."""
     pooled = accuracy[accuracy["task"] == ALL]
-    ours = pooled.pivot(index="model", columns="method", values="accuracy")[list(METHODS)].reset_index()
+    ours = pooled.pivot(index="model", columns="method", values="accuracy")[list(METHODS)]
+    ours = ours.loc[list(dict.fromkeys(pooled["model"]))].reset_index()
     n = pooled[pooled["method"] == "hypothesis"].set_index("model")["n"]
     ours.insert(1, "source", "this study")
     ours.insert(2, "n", ours["model"].map(n).astype("Int64"))
     ours["model"] = ours["model"].map(lambda model: config["models"][model]["label"])
-    papers = published.groupby("model")[list(METHODS)].mean().reset_index()
+    papers = published.groupby("model", sort=False)[list(METHODS)].mean().reset_index()
     papers.insert(1, "source", "published")
     papers.insert(2, "n", pd.NA)
     table = pd.concat([ours, papers], ignore_index=True)
@@ -90,9 +91,12 @@ def task_table(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> 
 def paper_table(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Task by task: hypothesis accuracy of our models beside that of every published model (paper, table 6)."""
     ours = accuracy[(accuracy["task"] != ALL) & (accuracy["method"] == "hypothesis")]
-    wide = ours.pivot(index="task", columns="model", values="accuracy").loc[list(dict.fromkeys(ours["task"]))]
+    wide = ours.pivot(index="task", columns="model", values="accuracy")
+    wide = wide.loc[list(dict.fromkeys(ours["task"])), list(dict.fromkeys(ours["model"]))]
     wide = wide.rename(columns={model: config["models"][model]["label"] for model in wide.columns})
-    theirs = published.pivot(index="task", columns="model", values="hypothesis")
+    theirs = published.pivot(index="task", columns="model", values="hypothesis")[
+        list(dict.fromkeys(published["model"]))
+    ]
     table = wide.join(theirs).reset_index()
     return table.assign(task=table["task"].map(lambda task: config["tasks"][task]["label"]))
 
@@ -109,7 +113,10 @@ def conflict_summary(
     table = pd.concat([ours, published], ignore_index=True)[["model", "source", *columns[1:]]]
     for side in ("task_a", "task_b"):
         table[side] = [config["tasks"].get(task, {"label": task})["label"] for task in table[side]]
-    return table.astype({"layer": "Int64", "n": "Int64"})
+    words = {"task_a": "task A", "task_b": "task B"}
+    for side in ("a", "b"):
+        words |= {f"regular_{side}": f"unpatched: {side.upper()}", f"patched_{side}": f"patched: {side.upper()}"}
+    return table.astype({"layer": "Int64", "n": "Int64"}).rename(columns=words)
 
 
 def geometry_table(geometry: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -130,7 +137,7 @@ def token_table(tokens: pd.DataFrame, config: Config, shown: int = 10) -> pd.Dat
 
 
 def filter_table(filtered: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Pairs kept of total by the single-token filter; tasks with few pairs left are marked."""
+    """Pairs kept of total by the filter of answer lengths; tasks with few pairs left are marked."""
     notes = ["few pairs: episodes repeat inputs" if kept < FEW_PAIRS else "" for kept in filtered["kept"]]
     return _labelled(filtered.drop(columns="family").assign(note=notes), config).rename(
         columns={"leading_space": "leading space"}
@@ -151,13 +158,16 @@ def methods(config: Config, tasks: list[str]) -> str:
         if episodes["source"]
         else f"sampled with study seed {config['study']['seed']}"
     )
+    tokens = config["scoring"]["answer_tokens"]
+    short, answer = ("is a single token", "token") if tokens == 1 else (f"has at most {tokens} tokens", "line")
+    read = "one greedy token is" if tokens == 1 else f"{tokens} greedy tokens are"
     models = "\n".join(f"* {_model_line(name, config['models'][name])}" for name in config["study"]["models"])
     return f"""**Models.**
 
 {models}
 
 **Tasks.** {len(tasks)} tasks: {", ".join(config["tasks"][task]["label"] for task in tasks)}. Per tokenizer, only pairs whose
-answer is a single token are kept, with or without a leading space on both sides, whichever keeps more.
+answer {short} are kept, with or without a leading space on both sides, whichever keeps more.
 
 **Episodes** are {sampling}. A prompt is `example:{{x}}->{{y}}` lines joined by newlines, then `example:{{query}}->`. Per task:
 {episodes["baseline"]} baseline episodes without demonstrations; {episodes["dev"]} dev and {episodes["test"]} test episodes with
@@ -165,11 +175,11 @@ answer is a single token are kept, with or without a leading space on both sides
 
 **θ** is the residual stream at the last prompt token after each block, averaged over {episodes["dummies"]} dummy queries in
 place of the query. *Hypothesis*: in a prompt without demonstrations the last token's state after block L is replaced by θ of
-that block, and one greedy token is read. The layer is chosen per task on dev episodes (ties: the lowest) and reported on
+that block, and {read} read. The layer is chosen per task on dev episodes (ties: the lowest) and reported on
 test episodes; the common layer maximizes the mean dev accuracy over tasks; the oracle layer is chosen on the test episodes and
 is an upper bound, not a result. θ at the last layer is a control: it cannot use the query.
 
-**Scoring.** The predicted token, outer spaces aside, must be an accepted answer; for knowledge tasks prediction and answer
+**Scoring.** The predicted {answer}, outer spaces aside, must be an accepted answer; for knowledge tasks prediction and answer
 may be prefixes of each other, as in the paper. Translations accept the synonyms listed in the tables.
 
 **Intervals** are 95% Wilson intervals. Rows over all tasks pool the episodes.

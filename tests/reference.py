@@ -1,0 +1,134 @@
+"""The naive reference that the engine is proved against, and tiny random models of every architecture to prove it on.
+
+Nothing here is batched, cached or shared: one full forward pass per prompt, layer and token, with a plain hook.
+"""
+
+import random
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from taskvectors.models import LanguageModel, find_blocks
+
+VOCABULARY = 97
+HIDDEN = 32
+SIZE = {"hidden_size": HIDDEN, "intermediate_size": 64, "num_hidden_layers": 5, "num_attention_heads": 4}
+GROUPED = SIZE | {"num_key_value_heads": 2}
+OPT = {"hidden_size": HIDDEN, "ffn_dim": 64, "num_hidden_layers": 5, "num_attention_heads": 4}
+EXPERTS = {"num_experts_per_tok": 2}
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "gpt2": {"n_embd": HIDDEN, "n_layer": 5, "n_head": 4},
+    "gptj": {"n_embd": HIDDEN, "n_layer": 5, "n_head": 4, "rotary_dim": 4},
+    "gpt_neox": SIZE,
+    "llama": GROUPED,
+    "mistral": GROUPED | {"sliding_window": 4},
+    "gemma2": GROUPED | {"head_dim": 8, "sliding_window": 4},
+    "gemma3_text": GROUPED | {"head_dim": 8, "sliding_window": 4, "num_hidden_layers": 7},
+    "qwen2": GROUPED,
+    "qwen3": GROUPED | {"head_dim": 8},
+    "phi3": GROUPED | {"pad_token_id": 0},
+    "olmo2": GROUPED,
+    "opt": OPT | {"word_embed_proj_dim": HIDDEN},
+    "bloom": {"hidden_size": HIDDEN, "n_layer": 5, "n_head": 4},
+    "falcon": {"hidden_size": HIDDEN, "num_hidden_layers": 5, "num_attention_heads": 4},
+    "falcon alibi": {"hidden_size": HIDDEN, "num_hidden_layers": 5, "num_attention_heads": 4, "alibi": True},
+    "mixtral": GROUPED | EXPERTS | {"num_local_experts": 4},
+    "qwen3_moe": GROUPED | EXPERTS | {"head_dim": 8, "num_experts": 4, "moe_intermediate_size": 16},
+}
+
+
+class InFloat64(TorchFunctionMode):
+    """Models cast norms, rotary tables and softmaxes to float32 whatever their dtype; here they stay in float64.
+
+    Without it every model is exact to float32's rounding only, and no test could ask for 1e-9.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func is torch.Tensor.float:
+            func = torch.Tensor.double
+        args, kwargs = tuple(map(_widened, args)), {name: _widened(value) for name, value in (kwargs or {}).items()}
+        return func(*args, **kwargs)
+
+
+def _widened(value: Any) -> Any:
+    return torch.float64 if value is torch.float32 else value
+
+
+def tiny(architecture: str, dtype: torch.dtype = torch.float64, **changes: Any) -> LanguageModel:
+    """A random model of an architecture of `ARCHITECTURES`."""
+    torch.manual_seed(0)
+    sizes = {"vocab_size": VOCABULARY, "bos_token_id": 1, "eos_token_id": 2, **ARCHITECTURES[architecture], **changes}
+    # The fused multiplication of experts knows no float64.
+    options = {"experts_implementation": "eager"} if dtype == torch.float64 and "num_experts_per_tok" in sizes else {}
+    config = AutoConfig.for_model(architecture.split(maxsplit=1)[0], **sizes)
+    weights = AutoModelForCausalLM.from_config(config, dtype=torch.float32).state_dict()  # the same in every dtype
+    model = AutoModelForCausalLM.from_config(config, dtype=dtype, **options).eval().requires_grad_(False)
+    model.load_state_dict(weights)
+    for parameter in model.parameters():  # larger weights, so that every layer matters to the answer
+        if parameter.dim() > 1:
+            parameter.mul_(4)
+    return LanguageModel(model, None, find_blocks(model))
+
+
+def ragged(seed: int, episodes: int, prompts: int) -> list[list[list[int]]]:
+    """Episodes of prompts that share a beginning; beginnings and ends of several lengths."""
+    rng = random.Random(seed)
+
+    def draw(low: int, high: int) -> list[int]:
+        return [rng.randrange(3, VOCABULARY) for _ in range(rng.randint(low, high))]
+
+    shared = [draw(2, 9) for _ in range(episodes)]
+    return [[begin + draw(1, 3) for _ in range(prompts)] for begin in shared]
+
+
+def output_hidden(output: Any) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output
+
+
+@torch.no_grad()
+def naive_states(lm: LanguageModel, ids: list[int]) -> tuple[Tensor, Tensor]:
+    """States of the last token after every block `[layer, hidden]`, and the logits `[vocabulary]`."""
+    states: list[Tensor] = []
+    hooks = [b.register_forward_hook(lambda m, i, out: states.append(output_hidden(out)[0, -1])) for b in lm.blocks]
+    logits = lm.model(torch.tensor([ids]), use_cache=False).logits[0, -1]
+    for hook in hooks:
+        hook.remove()
+    return torch.stack(states), logits
+
+
+@torch.no_grad()
+def naive_patched(
+    lm: LanguageModel, ids: list[int], layer: int, theta: Tensor, answer_tokens: int = 1
+) -> tuple[Tensor, list[int]]:
+    """What the model unembeds at the patched token `[hidden]`, and the greedy answer; every token is a full pass."""
+    position = len(ids) - 1
+
+    def patch(module: nn.Module, inputs: Any, output: Any) -> Any:
+        hidden = output_hidden(output).clone()
+        hidden[0, position] = theta
+        return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+    final: list[Tensor] = []
+    unembedding = lm.model.get_output_embeddings()
+    hooks = [
+        lm.blocks[layer].register_forward_hook(patch),
+        unembedding.register_forward_pre_hook(lambda m, inputs: final.append(inputs[0][0, -1])),
+    ]
+    ids = list(ids)
+    for _ in range(answer_tokens):
+        ids.append(lm.model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax().item())
+    for hook in hooks:
+        hook.remove()
+    return final[0], ids[position + 1 :]
+
+
+@torch.no_grad()
+def naive_answer(lm: LanguageModel, ids: list[int], answer_tokens: int) -> list[int]:
+    """The greedy answer of a prompt as it is."""
+    ids = list(ids)
+    for _ in range(answer_tokens):
+        ids.append(lm.model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax().item())
+    return ids[-answer_tokens:]
