@@ -4,7 +4,7 @@ CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: study test test-fast lint format pins report clean
+.PHONY: study test test-fast benchmark lint format pins report clean
 
 study: .venv/installed
 	snakemake --cores $(CORES)
@@ -15,6 +15,11 @@ test: .venv/installed
 
 test-fast: .venv/installed
 	python -m pytest -m "not slow"
+
+# The engine beside the paper's algorithm and the libraries' habit, on real weights; about six minutes.
+benchmark: .venv/installed
+	snakemake --cores $(CORES) --quiet all -- results/smollm2-135m/episodes/linguistic.jsonl
+	PYTHONPATH=workflow/scripts:tests python tests/benchmark_engine.py
 
 lint: .venv/installed
 	ruff check .

@@ -11,8 +11,10 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from taskvectors.engine import read_states
 from taskvectors.errors import StudyError
 from taskvectors.models import OneDnnLinear, load_model
+from taskvectors.tokens import prompt_ids
 from taskvectors.weights import GGUF, download_wheels, prepare
 
 
@@ -87,6 +89,14 @@ def test_a_local_folder_is_linked_and_loads(local, tmp_path):
     assert isinstance(lm.blocks[0].mlp.up_proj, OneDnnLinear) and not isinstance(
         half.blocks[0].mlp.up_proj, OneDnnLinear
     )
+
+
+def test_a_tokenizer_without_a_pad_token_serves(local, tmp_path):
+    prepare(local, tmp_path / "weights")
+    lm = load_model(tmp_path / "weights")
+    assert lm.tokenizer.pad_token is None
+    prompts = [prompt_ids(lm.tokenizer, ["a b a", "a b b b"]), prompt_ids(lm.tokenizer, ["b a", "b b"])]
+    assert read_states(lm, prompts)[0].shape == (2, 2, lm.layers, lm.hidden)
 
 
 def test_a_truncated_weight_file_is_refused(local, tmp_path):

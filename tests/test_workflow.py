@@ -85,6 +85,21 @@ def test_an_edited_parameter_reruns_what_uses_it(changed):
     assert set(changed.planned()) == {"embed_theta", "figure_embedding", "study_notebook", "study_page", "all"}
 
 
+def test_longer_answers_are_scored_on_the_whole_answer(changed):
+    changed.edit("config/config.yaml", "answer_tokens: 1", "answer_tokens: 4")
+    tables = [f"{MODEL}/predictions/{rule}.knowledge.parquet" for rule in ("extract_theta", "sweep_layers")]
+    result = changed.snakemake(*tables, f"{MODEL}/filter.csv")
+    assert result.returncode == 0, result.stdout[-3000:]
+    filtered = pd.read_csv(changed.folder / MODEL / "filter.csv").set_index("task").loc["country_capital"]
+    assert filtered["kept"] > 0.9 * filtered["total"]  # single tokens are less than half
+    regular, hypothesis = (pd.read_parquet(changed.folder / table) for table in tables)
+    regular = regular[regular["method"] == "regular"]
+    whole = regular[regular["answer"].str.len() > 7]
+    assert len(whole) and (regular["predicted"].str.strip() == regular["answer"].str.strip()).any()
+    assert not regular["predicted"].str.contains("\n").any()
+    assert set(hypothesis["layer"]) == set(range(30))
+
+
 @pytest.mark.parametrize(
     ("module", "rules"),
     [

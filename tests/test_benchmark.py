@@ -1,0 +1,55 @@
+"""What `make benchmark` compares gives the same answers, and its counts are what the design predicts."""
+
+import pytest
+import torch
+
+from benchmark_engine import METHODS, Passes, Task, block_multiplications, compare, growth
+from reference import InFloat64, ragged, tiny
+from taskvectors import engine
+
+
+@pytest.fixture
+def task() -> Task:
+    prompts = {split: ragged(seed, episodes=6, prompts=3) for seed, split in enumerate(("dev", "test"))}
+    return Task(
+        baseline=[episode[0] for episode in ragged(9, 4, 1)],
+        regular={split: [episode[0] for episode in its] for split, its in prompts.items()},
+        dummies={split: [episode[1:] for episode in its] for split, its in prompts.items()},
+        zero_shot={split: [episode[0][-3:] for episode in its] for split, its in prompts.items()},
+    )
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gpt_neox"])
+@torch.inference_mode()
+def test_all_methods_give_the_same_theta_and_tokens(architecture, task):
+    with InFloat64():
+        lm = tiny(architecture)
+        thetas = [method.theta(lm, task, "dev") for method in METHODS]
+        for theta in thetas[1:]:
+            torch.testing.assert_close(theta, thetas[0], atol=1e-9, rtol=1e-9)
+        for prompts in (task.zero_shot["dev"], task.regular["dev"]):
+            tokens = [method.sweep(lm, prompts, 3 * thetas[0]) for method in METHODS]
+            assert torch.equal(tokens[0], tokens[1]) and torch.equal(tokens[0], tokens[2])
+        for method in METHODS:
+            method.main(lm, task)
+
+
+@torch.inference_mode()
+def test_the_sweep_passes_as_many_tokens_as_the_design_says(task):
+    lm = tiny("llama")
+    prompts = task.zero_shot["dev"]
+    with Passes(lm) as passes:
+        engine.sweep_layers(lm, prompts, torch.zeros(len(prompts), lm.layers, lm.hidden))
+    before_last = sum(len(ids) - 1 for ids in prompts)
+    assert passes.tokens * lm.layers == before_last * lm.layers + len(prompts) * lm.layers * (lm.layers + 1) / 2
+    blocks = [p for name, p in lm.model.named_parameters() if ".layers." in name and p.dim() > 1]
+    assert block_multiplications(lm) == sum(p.numel() for p in blocks)
+
+
+@torch.inference_mode()
+def test_the_benchmark_prints_its_tables(task, tmp_path):
+    lm = tiny("llama", torch.float32)
+    lm.model.config.save_pretrained(tmp_path)
+    text = compare(lm, task, repeats=1)
+    assert text.count("| ours |") == 4 and "sweep, demonstrations kept" in text
+    assert growth(tmp_path, lm, task, repeats=1).count("twice the") == 4
