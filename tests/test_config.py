@@ -28,9 +28,26 @@ def refused(project, yaml: str) -> str:
             "{models: {mine: {label: Mine, folder: /nowhere}}, study: {models: [mine]}}",
             ["models: mine: folder: /nowhere holds no model", "save_pretrained"],
         ),
-        ("tasks: {mine: {label: M, family: linguistic, table: data/none.csv}}", ["data/none.csv"]),
+        ("{tasks: {mine: {label: M, family: own, table: data/none.csv}}, study: {tasks: all}}", ["data/none.csv"]),
+        ("tasks: {mine: {label: M, family: own, inverse_of: antonym}}", ["mine: inverse_of", "Did you mean antonyms?"]),
+        ("tasks: {mine: {label: M, family: own, inverse_of: copy}}", ["copy is itself made of another task"]),
+        ("task_folders: [{folder: /nowhere}]", ["task_folders: /nowhere holds no table"]),
+        ("task_folders: [{folder: data/tasks}]", ["a task animal_tool is known already", "Rename the table"]),
     ],
-    ids=["key typo", "wrong type", "model", "task", "pair", "hub without revision", "empty folder", "no table"],
+    ids=[
+        "key typo",
+        "wrong type",
+        "model",
+        "task",
+        "pair",
+        "hub without revision",
+        "empty folder",
+        "no table",
+        "inverse",
+        "made of made",
+        "no tables",
+        "known table",
+    ],  # fmt: skip,
 )
 def test_a_bad_configuration_is_refused_with_key_and_remedy(project, yaml, parts):
     message = refused(project, yaml)

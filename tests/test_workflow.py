@@ -1,5 +1,7 @@
 """The workflow on real weights: a fresh copy, a second run, edits, damage, kills."""
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -85,10 +87,67 @@ def test_an_edited_parameter_reruns_what_uses_it(changed):
     assert set(changed.planned()) == {"embed_theta", "figure_embedding", "study_notebook", "study_page", "all"}
 
 
+def test_a_folder_of_tables_adds_tasks(changed):
+    """The README's worked example."""
+    folder = changed.folder / "my tables"
+    folder.mkdir()
+    rows = [
+        "sky,blue,",
+        "grass,green,",
+        "blood,red,",
+        "snow,white,",
+        "coal,black,",
+        "lemon,yellow,",
+        "plum,purple,",
+        "mud,brown,",
+    ]
+    (folder / "thing_colour.csv").write_text("\n".join(["input,output,also_accepted", *rows]) + "\n", encoding="utf-8")
+    mine = "{task_folders: [{folder: my tables}], study: {tasks: [thing_colour]}}"
+    (changed.folder / "mine.yaml").write_text(mine, encoding="utf-8")
+    table = f"{MODEL}/predictions/sweep_layers.own.parquet"
+    result = changed.snakemake("mine.yaml", "--", table)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert set(pd.read_parquet(changed.folder / table)["task"]) == {"thing_colour"}
+    (folder / "short.csv").write_text("input,output,also_accepted\nsky,blue,\n", encoding="utf-8")
+    mine = mine.replace("thing_colour", "thing_colour, short")
+    (changed.folder / "mine.yaml").write_text(mine, encoding="utf-8")
+    result = changed.snakemake("mine.yaml", "--", table)
+    assert "task short: an episode needs 1 different inputs" not in result.stdout  # the baseline needs but one
+    assert "task short: an episode needs 6 different inputs, but only 1 pairs" in result.stdout
+    assert "Traceback" not in result.stdout
+
+
+def test_an_input_beyond_the_context_is_refused_with_file_and_line(changed):
+    table = changed.folder / "data/tasks/country_capital.csv"
+    table.write_text(
+        table.read_text(encoding="utf-8") + f"{'long ' * 9000},Paris,\n".replace(" ,", ","), encoding="utf-8"
+    )
+    result = changed.snakemake("--", f"{MODEL}/episodes/knowledge.jsonl")
+    assert re.search(
+        r"country_capital.csv, line 194: the input has \d+ tokens, but the model reads 8192 at most", result.stdout
+    )
+    assert "Traceback" not in result.stdout
+
+
+def test_the_papers_items_take_the_place_of_ours(changed):
+    items = changed.folder / "upstream/data/knowledge/country_capital.json"
+    items.parent.mkdir(parents=True)
+    items.write_text(json.dumps({f"Land {n}": f"Town {n}" for n in range(9)}), encoding="utf-8")
+    entry = {"path": "data/knowledge/country_capital.json", "sha256": hashlib.sha256(items.read_bytes()).hexdigest()}
+    mine = {"items": {"base_url": (changed.folder / "upstream").as_uri(), "files": {"country_capital": entry}}}
+    (changed.folder / "mine.yaml").write_text(json.dumps(mine), encoding="utf-8")
+    table = "results/items/country_capital.csv"
+    result = changed.snakemake("config/paper.yaml", "mine.yaml", "--", table)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert "Land 3,Town 3," in (changed.folder / table).read_text(encoding="utf-8")
+    plan = changed.snakemake("config/paper.yaml", "mine.yaml", "-n")
+    assert re.search(r"^episodes +4$", plan.stdout, re.MULTILINE), plan.stdout[-3000:]
+
+
 def test_longer_answers_are_scored_on_the_whole_answer(changed):
     changed.edit("config/config.yaml", "answer_tokens: 1", "answer_tokens: 4")
     tables = [f"{MODEL}/predictions/{rule}.knowledge.parquet" for rule in ("extract_theta", "sweep_layers")]
-    result = changed.snakemake(*tables, f"{MODEL}/filter.csv")
+    result = changed.snakemake("--", *tables, f"{MODEL}/filter.csv")
     assert result.returncode == 0, result.stdout[-3000:]
     filtered = pd.read_csv(changed.folder / MODEL / "filter.csv").set_index("task").loc["country_capital"]
     assert filtered["kept"] > 0.9 * filtered["total"]  # single tokens are less than half
@@ -134,7 +193,7 @@ def test_a_duplicate_in_a_table_stops_with_file_and_line(changed):
     table.write_text(table.read_text(encoding="utf-8") + "France,Paris,\n", encoding="utf-8")
     result = changed.snakemake()
     assert result.returncode != 0
-    assert "data/tasks/country_capital.csv, line 193: input 'France' stands already in line" in result.stdout
+    assert "data/tasks/country_capital.csv, line 194: input 'France' stands already in line" in result.stdout
     assert "Traceback" not in result.stdout
     assert not (changed.folder / MODEL / "episodes/knowledge.jsonl").exists()
 

@@ -22,9 +22,40 @@ def known(names, registry, where, file):
     return list(names)
 
 
+# Folders of tables named by the user: every table a task.
+for folder in config["task_folders"]:
+    found = sorted(Path(folder["folder"]).glob("*.csv"))
+    if not found:
+        raise WorkflowError(f"task_folders: {folder['folder']} holds no table (*.csv). Correct the path.")
+    for table in found:
+        if table.stem in config["tasks"]:
+            raise WorkflowError(f"task_folders: {table}: a task {table.stem} is known already. Rename the table.")
+        label = table.stem.replace("_", " ").capitalize()
+        config["tasks"][table.stem] = {"family": folder["family"], "label": label, "table": str(table), "ours": True}
+
+# Tasks made of others: the other's entry takes the place of its name.
+for name, entry in config["tasks"].items():
+    for how in ("inverse_of", "copy_of", "bijection_of"):
+        if isinstance(entry.get(how), str):
+            known([entry[how]], config["tasks"], f"tasks: {name}: {how}", "config/tasks.yaml")
+            other = config["tasks"][entry[how]]
+            if not {"table", "generate"} & set(other):
+                raise WorkflowError(
+                    f"tasks: {name}: {how}: {entry[how]} is itself made of another task. Name one with a table or generator."
+                )
+            entry[how] = {key: other[key] for key in ("table", "generate") if key in other}
+
+for entry in config["tasks"].values():
+    if entry["ours"]:
+        entry["label"] += " (ours)"
+
+CHOICES = {
+    "all": list(config["tasks"]),
+    "paper": [name for name, entry in config["tasks"].items() if not entry["ours"]],
+}
 MODELS = known(config["study"]["models"], config["models"], "study: models", "config/models.yaml")
 TASKS = known(
-    config["tasks"] if config["study"]["tasks"] == "all" else config["study"]["tasks"],
+    config["study"]["tasks"] if isinstance(config["study"]["tasks"], list) else CHOICES[config["study"]["tasks"]],
     config["tasks"],
     "study: tasks",
     "config/tasks.yaml",
@@ -80,8 +111,10 @@ def family_tasks(wildcards):
 
 
 def tables(tasks):
-    """The tables that tasks read, if any."""
-    return [config["tasks"][task]["table"] for task in tasks if "table" in config["tasks"][task]]
+    """The tables that tasks read, if any: their own, or those of the task they are made of."""
+    entries = [config["tasks"][task] for task in tasks]
+    entries += [entry[how] for entry in entries for how in ("inverse_of", "copy_of", "bijection_of") if how in entry]
+    return [entry[key] for entry in entries for key in ("table", "lookup", "classes") if key in entry]
 
 
 def family_tables(wildcards):

@@ -1,4 +1,27 @@
 # Episodes: the tasks as one tokenizer sees them, sampled once and replayed by every stage.
+localrules:
+    paper_items,
+
+
+# Only where the configuration asks for them (config/paper.yaml).
+rule paper_items:
+    input:
+        library=library("scripts/paper_items.py"),
+    output:
+        table="results/items/{task}.csv",
+    log:
+        "results/logs/paper_items.{task}.log",
+    conda:
+        "../../envs/inference.yaml"
+    params:
+        base_url=lookup(dpath="items/base_url", within=config, default=None),
+        entry=lookup(dpath="items/files/{task}", within=config, default=None),
+    message:
+        "The paper's items: {wildcards.task}"
+    script:
+        "../scripts/paper_items.py"
+
+
 rule episodes:
     input:
         weights="results/{model}/weights",

@@ -8,11 +8,12 @@ import pandas as pd
 
 from taskvectors.episodes import Episode, read_episodes, sample_episode, write_episodes
 from taskvectors.errors import StudyError
-from taskvectors.models import load_tokenizer
+from taskvectors.models import context_length, load_tokenizer
 from taskvectors.progress import reported, track
+from taskvectors.prompts import prompt
 from taskvectors.tables import write_csv
-from taskvectors.tasks import Task, load_task
-from taskvectors.tokens import short_answers
+from taskvectors.tasks import Task, line_of, load_task
+from taskvectors.tokens import prompt_ids, short_answers
 
 
 def sampled(task: Task, sizes: Mapping[str, Any], seed: int) -> list[Episode]:
@@ -28,12 +29,33 @@ def sampled(task: Task, sizes: Mapping[str, Any], seed: int) -> list[Episode]:
 def given(task: str, folder: str) -> list[Episode]:
     path = Path(folder) / f"{task}.jsonl"
     episodes = read_episodes(path)
+    seen: dict[tuple[str, int], int] = {}
     for line, episode in enumerate(episodes, start=1):
+        first = seen.setdefault((episode.split, episode.episode), line)
+        if first != line:
+            raise StudyError(
+                f"{path}, line {line}: {episode.split} episode {episode.episode} stands already in line {first}."
+            )
         if episode.task != task or episode.split not in ("baseline", "dev", "test"):
             raise StudyError(f"{path}, line {line}: task must be {task} and split one of baseline, dev, test.")
         if episode.split != "baseline" and not episode.dummies:
             raise StudyError(f"{path}, line {line}: dummies is empty; θ is computed under a dummy query.")
     return episodes
+
+
+def refuse_long_inputs(tokenizer: Any, context: int | None, task: Task, entry: Mapping[str, Any]) -> None:
+    """Raise StudyError, naming file and line, if an input by itself exceeds the model's context."""
+    for pair in task.pairs:
+        # No token is shorter than a byte: nearly all inputs need no count.
+        if context is None or len(pair.input.encode()) < context:
+            continue
+        count = len(prompt_ids(tokenizer, [prompt((), pair.input)])[0])
+        if count > context:
+            table = next((entry[key] for key in ("table", "lookup", "classes") if key in entry), None)
+            where = f"{table}, line {line_of(table, pair.input)}" if table else f"task {task.name}"
+            raise StudyError(
+                f"{where}: the input has {count} tokens, but the model reads {context} at most. Shorten it."
+            )
 
 
 def main(
@@ -46,10 +68,12 @@ def main(
     episodes_file: str,
     filter_file: str,
 ) -> None:
-    tokenizer = load_tokenizer(weights)
+    tokenizer, context = load_tokenizer(weights), context_length(weights)
     rows, episodes = [], []
     for name, entry in track(entries.items(), len(entries), "episodes"):
-        filtered = short_answers(tokenizer, load_task(name, entry), answer_tokens)
+        task = load_task(name, entry)
+        refuse_long_inputs(tokenizer, context, task, entry)
+        filtered = short_answers(tokenizer, task, answer_tokens)
         rows.append((model, entry["family"], name, filtered.total, filtered.kept, filtered.leading_space))
         episodes += given(name, sizes["source"]) if sizes["source"] else sampled(filtered.task, sizes, seed)
     columns = ["model", "family", "task", "total", "kept", "leading_space"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from taskvectors.errors import StudyError
 from taskvectors.files import write_text
-from taskvectors.tasks import Pair, Task
+from taskvectors.tasks import BIJECTION, FUNCTION, LABELS, LOOKUP, Pair, Task
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,67 @@ def episode_rng(seed: int, *names: str | int) -> random.Random:
 def sample_episode(task: Task, split: str, episode: int, *, demonstrations: int, dummies: int, seed: int) -> Episode:
     """Draw demonstrations, query and dummies with different inputs (paper, section 3.1).
 
+    Tasks whose rule is drawn anew in every episode differ in this: a lookup's query is among its demonstrations.
+
     Raises:
-        StudyError: if the task has too few pairs.
+        StudyError: if the task has too few pairs, or too few labels.
     """
+    rng = episode_rng(seed, task.name, split, episode)
+    query, demos, others = DRAWS[task.kind](rng, task, demonstrations, dummies)
+    return _episode(task, split, episode, query, demos, others)
+
+
+Drawn = tuple[Pair, list[Pair], list[Pair]]  # query, demonstrations, dummies
+
+
+def _draw_function(rng: random.Random, task: Task, demonstrations: int, dummies: int) -> Drawn:
     needed = demonstrations + dummies + 1
-    _refuse_if_too_few(task, task.pairs, needed)
-    drawn = episode_rng(seed, task.name, split, episode).sample(task.pairs, needed)
-    return _episode(task, split, episode, drawn[0], drawn[1 : 1 + demonstrations], drawn[1 + demonstrations :])
+    _refuse_if_too_few(task, len(task.pairs), needed)
+    drawn = rng.sample(task.pairs, needed)
+    return drawn[0], drawn[1 : 1 + demonstrations], drawn[1 + demonstrations :]
+
+
+def _draw_bijection(rng: random.Random, task: Task, demonstrations: int, dummies: int) -> Drawn:
+    """Each pair in a direction of its own; no pair occurs twice, so that no demonstration gives the answer away."""
+    query, demos, others = _draw_function(rng, task, demonstrations, dummies)
+    turned = [Pair(p.answers[0], (p.input,)) if rng.random() < 0.5 else p for p in (query, *demos, *others)]
+    return turned[0], turned[1 : 1 + demonstrations], turned[1 + demonstrations :]
+
+
+def _draw_lookup(rng: random.Random, task: Task, demonstrations: int, dummies: int) -> Drawn:
+    """Outputs dealt anew to inputs; the query is one of the demonstrated inputs, the dummies are not."""
+    shown = max(demonstrations, 1)
+    _refuse_if_too_few(task, len(task.pairs), shown + dummies)
+    inputs = [pair.input for pair in rng.sample(task.pairs, shown + dummies)]
+    outputs = [pair.answers for pair in rng.sample(task.pairs, shown + dummies)]
+    dealt = [Pair(*both) for both in zip(inputs, outputs, strict=True)]
+    return rng.choice(dealt[:shown]), dealt[:demonstrations], dealt[shown:]
+
+
+def _draw_labels(rng: random.Random, task: Task, demonstrations: int, dummies: int) -> Drawn:
+    """New labels for the classes; from two demonstrations on, the first classes are all demonstrated."""
+    classes = list(dict.fromkeys(pair.answers[0] for pair in task.pairs))
+    if len(task.labels) < len(classes):
+        raise StudyError(
+            f"task {task.name}: {len(classes)} classes need as many labels, but only {len(task.labels)} of the entry's `labels` "
+            "are short enough for this tokenizer (`scoring: answer_tokens`). Add labels in config/tasks.yaml."
+        )
+    needed = demonstrations + dummies + 1
+    _refuse_if_too_few(task, len(task.pairs), needed)
+    label = dict(zip(classes, rng.sample(task.labels, len(classes)), strict=True))
+    pairs = rng.sample(task.pairs, len(task.pairs))
+    # One of each class first, then whoever comes.
+    firsts = [next(pair for pair in pairs if pair.answers[0] == name) for name in rng.sample(classes, len(classes))]
+    demos = firsts[:demonstrations]
+    rest = [pair for pair in pairs if pair not in demos]
+    demos += rest[: demonstrations - len(demos)]
+    rest = [pair for pair in rest if pair not in demos]
+    rng.shuffle(demos)
+    labelled = [Pair(pair.input, (label[pair.answers[0]],)) for pair in (rest[0], *demos, *rest[1 : 1 + dummies])]
+    return labelled[0], labelled[1 : 1 + demonstrations], labelled[1 + demonstrations :]
+
+
+DRAWS = {FUNCTION: _draw_function, BIJECTION: _draw_bijection, LOOKUP: _draw_lookup, LABELS: _draw_labels}
 
 
 def sample_conflict(
@@ -62,6 +116,11 @@ def sample_conflict(
         StudyError: if the tasks share no such input, or one of them has too few pairs.
     """
     split = f"{task_a.name}>{task_b.name}"
+    for task in (task_a, task_b):
+        if task.kind != FUNCTION:
+            raise StudyError(
+                f"conflict {split}: {task.name} has no fixed answer to an input. Remove the pair from `conflict: pairs`."
+            )
     answers_b = {pair.input: pair for pair in task_b.pairs}
     shared = [
         pair
@@ -77,14 +136,13 @@ def sample_conflict(
     sides = []
     for task, pair in ((task_a, query), (task_b, answers_b[query.input])):
         others = [other for other in task.pairs if other.input != query.input]
-        _refuse_if_too_few(task, others, demonstrations + dummies)
+        _refuse_if_too_few(task, len(others), demonstrations + dummies)
         drawn = rng.sample(others, demonstrations + dummies)
         sides.append(_episode(task, split, episode, pair, drawn[:demonstrations], drawn[demonstrations:]))
     return sides[0], sides[1]
 
 
-def _refuse_if_too_few(task: Task, pairs: Iterable[Pair], needed: int) -> None:
-    have = len(list(pairs))
+def _refuse_if_too_few(task: Task, have: int, needed: int) -> None:
     if have < needed:
         raise StudyError(
             f"task {task.name}: an episode needs {needed} different inputs, but only {have} pairs have an answer "

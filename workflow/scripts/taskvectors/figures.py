@@ -16,6 +16,7 @@ from taskvectors.tables import ALL
 
 METHOD_COLOURS = {"baseline": "#b8b8b8", "hypothesis": "#d1495b", "regular": "#30638e"}
 FAMILY_COLOURS = {"algorithmic": "#0072b2", "knowledge": "#d55e00", "linguistic": "#009e73", "translation": "#aa4499"}
+FAMILY_COLOURS |= {"limits": "#8c6d00", "own": "#444444"}
 PAPER_GREY = "#9a9a9a"
 MARKERS = "osD^vPX*<>hdp8"
 Labels = Mapping[str, str]

@@ -93,6 +93,12 @@ def find_blocks(model: nn.Module) -> nn.ModuleList:
     return stacks[0]
 
 
+def context_length(folder: str | Path) -> int | None:
+    """Tokens that the model reads at most, if its configuration says so."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
 def load_tokenizer(folder: str | Path) -> Any:
     """The tokenizer alone: no weights are read."""
     check_manifest(folder)

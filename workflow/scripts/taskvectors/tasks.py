@@ -1,16 +1,19 @@
-"""What a task is: a finite function from input strings to output strings.
+"""What a task is: pairs of input and output strings, and how episodes use them.
 
 A mapping task is a table `input,output,also_accepted` (UTF-8 CSV; alternatives are separated by `|`). A generated task
-is computed: letters and lists of letters (paper, section 3.1 and appendix A.1).
+is computed: letters and lists of letters (paper, section 3.1 and appendix A.1). Other tasks are made of these: the inverse
+of one, the union of one and its inverse, the copy of its inputs; or tasks whose rule is drawn anew in every episode.
 """
 
 import csv
 import itertools
 import random
 import string
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from taskvectors.errors import StudyError
 
@@ -20,7 +23,14 @@ LETTERS = string.ascii_lowercase
 LISTS_PER_LENGTH = {2: 400, 3: 400, 4: 400}
 
 
-@dataclass(frozen=True)
+# How episodes use the pairs of a task (see `taskvectors.episodes`):
+FUNCTION = "function"  # as they are
+BIJECTION = "bijection"  # each in one of its two directions: the union of a function and its inverse
+LOOKUP = "lookup"  # outputs dealt anew to the inputs in every episode; the query is among the demonstrations
+LABELS = "labels"  # outputs are classes, and every class gets a new label in every episode
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """An input and its answers; `answers[0]` is the reference, the rest are accepted too."""
 
@@ -30,11 +40,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Task:
-    """A named function given by its pairs, in a fixed order."""
+    """A named set of pairs, in a fixed order, and how episodes use them; `labels` are those that classes can get."""
 
     name: str
     family: str
     pairs: tuple[Pair, ...]
+    kind: str = FUNCTION
+    labels: tuple[str, ...] = ()
 
 
 def read_table(path: str | Path) -> tuple[Pair, ...]:
@@ -87,6 +99,13 @@ def _checked_pairs(path: Path, reader: csv.DictReader) -> list[Pair]:
     return pairs
 
 
+def line_of(path: str | Path, given: str) -> int:
+    """The line of a table on which an input stands."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        return next(reader.line_num for row in reader if row["input"] == given)
+
+
 def _letters(rule: Callable[[str], str], inputs: str = LETTERS) -> tuple[Pair, ...]:
     return tuple(Pair(letter, (rule(letter),)) for letter in inputs)
 
@@ -110,15 +129,60 @@ GENERATORS: dict[str, Callable[[], tuple[Pair, ...]]] = {
 }
 
 
-def load_task(name: str, entry: Mapping[str, str]) -> Task:
-    """Make a task from its entry in `config/tasks.yaml`: `family`, and `table` (a path) or `generate` (a name).
+def load_task(name: str, entry: Mapping[str, Any]) -> Task:
+    """Make a task from its entry in `config/tasks.yaml`.
+
+    Besides `family`, an entry has one of: `table` (a path); `generate` (a name); `inverse_of`, `copy_of`, `bijection_of`
+    (the entry of another task); `lookup` (a table whose outputs are dealt anew); `classes` (a table of words and their
+    classes) with `labels`.
 
     Raises:
-        StudyError: if the table is bad (see `read_table`) or the generator is not known.
+        StudyError: if a table is bad (see `read_table`) or the generator is not known.
     """
+    kind, labels = FUNCTION, ()
+    if "lookup" in entry:
+        kind, pairs = LOOKUP, read_table(entry["lookup"])
+    elif "classes" in entry:
+        kind, pairs, labels = LABELS, read_table(entry["classes"]), tuple(entry["labels"])
+    elif "bijection_of" in entry:
+        kind, pairs = BIJECTION, one_to_one(base_pairs(entry["bijection_of"]))
+    elif "inverse_of" in entry:
+        pairs = inverse(base_pairs(entry["inverse_of"]))
+    elif "copy_of" in entry:
+        pairs = tuple(Pair(pair.input, (pair.input,)) for pair in base_pairs(entry["copy_of"]))
+    else:
+        pairs = base_pairs(entry)
+    return Task(name, entry["family"], pairs, kind, labels)
+
+
+def base_pairs(entry: Mapping[str, Any]) -> tuple[Pair, ...]:
+    """Pairs of an entry with a table or a generator."""
     if "table" in entry:
-        return Task(name, entry["family"], read_table(entry["table"]))
+        return read_table(entry["table"])
     if entry["generate"] not in GENERATORS:
         known = ", ".join(GENERATORS)
-        raise StudyError(f"config/tasks.yaml, task {name}: generate: {entry['generate']} is not one of {known}.")
-    return Task(name, entry["family"], GENERATORS[entry["generate"]]())
+        raise StudyError(f"config/tasks.yaml: generate: {entry['generate']} is not one of {known}.")
+    return GENERATORS[entry["generate"]]()
+
+
+def inverse(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    """From reference answers back to inputs; where several inputs share one, the first is the reference."""
+    inputs: dict[str, list[str]] = {}
+    for pair in pairs:
+        inputs.setdefault(pair.answers[0], []).append(pair.input)
+    return tuple(Pair(output, tuple(back)) for output, back in inputs.items())
+
+
+def one_to_one(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    """The pairs whose two directions cannot be confused.
+
+    Left out are pairs whose output another pair has too, or whose input or output stands on the other side of any pair:
+    `pain` is an English input and, as bread, a French one.
+    """
+    outputs = Counter(pair.answers[0] for pair in pairs)
+    inputs, accepted = {pair.input for pair in pairs}, {answer for pair in pairs for answer in pair.answers}
+    return tuple(
+        pair
+        for pair in pairs
+        if outputs[pair.answers[0]] == 1 and pair.input not in accepted and pair.answers[0] not in inputs
+    )
