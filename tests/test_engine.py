@@ -15,7 +15,7 @@ from reference import (
     ragged,
     tiny,
 )
-from taskvectors import batches, engine
+from taskvectors import batches, engine, models
 from taskvectors.errors import StudyError
 from taskvectors.models import (
     LanguageModel,
@@ -24,6 +24,7 @@ from taskvectors.models import (
     check_blocks,
     find_blocks,
     multiply_by_onednn,
+    placement,
 )
 
 EXACT = {"atol": 1e-9, "rtol": 1e-9}
@@ -113,8 +114,10 @@ def test_patching_a_prompts_own_states_changes_nothing():
     assert torch.equal(patched, unpatched[:, None].expand(-1, lm.layers, -1))
 
 
+@pytest.mark.parametrize("room", [0.25, 0])
 @pytest.mark.parametrize("bias", [True, False])
-def test_onednn_multiplies_as_torch_does(bias):
+def test_onednn_multiplies_as_torch_does(bias, room, monkeypatch):
+    monkeypatch.setattr(models, "ROOM_FOR_COPIES", room)
     torch.manual_seed(0)
     plain = nn.Linear(96, 31, bias=bias)
     inputs = torch.randn(3, 5, 96)
@@ -263,6 +266,15 @@ def test_models_the_engine_cannot_read_are_refused_by_name_with_the_reason():
     state_space = AutoModelForCausalLM.from_config(config).eval()
     with pytest.raises(StudyError, match=r"MambaForCausalLM is not supported: .* keep keys and values"):
         check_blocks(LanguageModel(state_space, None, find_blocks(state_space)))
+
+
+def test_a_model_too_large_for_one_gpu_is_spread_over_all(tmp_path, monkeypatch):
+    (tmp_path / "model.safetensors").write_bytes(b"0" * 1000)
+    assert placement(tmp_path, "cpu") == {"": "cpu"}
+    for gpus, free, expected in ((1, 900, {"": "cuda"}), (2, 2000, {"": "cuda"}), (2, 900, "auto")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda gpus=gpus: gpus)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 3000))
+        assert placement(tmp_path, "cuda") == expected
 
 
 def test_a_device_or_dtype_the_machine_lacks_is_refused(monkeypatch):

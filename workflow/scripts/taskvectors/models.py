@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from safetensors import SafetensorError
 from torch import nn
@@ -14,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 from taskvectors.errors import StudyError
 from taskvectors.weights import check_manifest
 
+ROOM_FOR_COPIES = 0.25  # of the memory at hand
 ROOM_FOR_WEIGHTS = 0.7  # of a GPU's free memory; the rest is for activations
 
 
@@ -51,16 +53,24 @@ class OneDnnLinear(nn.Linear):
     makes every pass take about twice as long there (`make benchmark` prints both rates).
     """
 
+    packed: torch.Tensor  # the weight, in oneDNN's own layout where there is room for a copy
+
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        return torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "none", [], "")
+        return torch.ops.mkldnn._linear_pointwise(input, self.packed, self.bias, "none", [], "")
 
 
 def multiply_by_onednn(model: nn.Module) -> None:
     """Make all plain linear layers `OneDnnLinear`, where torch was built with oneDNN."""
-    if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        for module in model.modules():
-            if type(module) is nn.Linear:
-                module.__class__ = OneDnnLinear
+    operations = ("_linear_pointwise", "_reorder_linear_weight")
+    if not (torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in operations)):
+        return
+    layers = [module for module in model.modules() if type(module) is nn.Linear]
+    size = sum(layer.weight.numel() * layer.weight.itemsize for layer in layers)
+    pack = size < ROOM_FOR_COPIES * psutil.virtual_memory().available
+    for layer in layers:
+        layer.__class__ = OneDnnLinear
+        weight = layer.weight.detach()
+        layer.packed = torch.ops.mkldnn._reorder_linear_weight(weight, None) if pack else weight
 
 
 def keep_freed_memory() -> None:
