@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -28,6 +29,18 @@ AFTER_SWEEP = {
 }
 FIGURES = {"accuracy_bars", "layer_curves", "accuracy_by_task", "embedding", "distances", "separation"}
 AFTER_SWEEP |= {f"figure_{name}" for name in FIGURES}
+
+
+def test_the_environment_may_lie_in_a_folder_with_spaces(changed, tmp_path):
+    spaced = tmp_path / "with spaces"
+    spaced.symlink_to(Path(sys.executable).parents[1])
+    command = [str(spaced / "bin/python"), *changed.command("--configfile", "config/smoke.yaml")[1:]]
+    result = subprocess.run(
+        [*command, "--forcerun", "filter_table", "--until", "filter_table"],
+        cwd=changed.folder, env=changed.environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "Finished jobid" in result.stderr
 
 
 def test_the_study_leaves_report_figures_and_tables(finished):

@@ -2,10 +2,16 @@
 import ast
 import difflib
 import json
+import shlex
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
+
+if " " in sys.executable:
+    # Snakemake writes the interpreter's path into its commands as it is.
+    sys.executable = shlex.quote(sys.executable)
 
 validate(config, "../schemas/config.schema.yaml")
 
