@@ -28,9 +28,12 @@ PACKAGES |= {"seaborn": "seaborn-base", "IPython": "ipykernel", "mpl_toolkits": 
 @pytest.fixture(scope="module")
 def rules():
     """Every rule of the default study as Snakemake sees it."""
+    executable = sys.executable  # the workflow quotes it for Snakemake, whose process this one is not
     with contextlib.chdir(ROOT), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=Path("Snakefile"))
-        return {rule.name: rule for rule in workflow._workflow.rules}
+        found = {rule.name: rule for rule in workflow._workflow.rules}
+    sys.executable = executable
+    return found
 
 
 def running(rules):
