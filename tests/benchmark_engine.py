@@ -5,7 +5,10 @@ One process, same weights, same kernels, same episodes (one task: 100 baseline, 
 * paper: as published. Whole prompts for θ, all hidden states traced; for the sweep the KV cache of all tokens but the last,
   then one pass per layer.
 * library: whole prompts everywhere, and one full forward pass per layer.
-* ours: `taskvectors.engine`. It does more than the others: θ, regular and the whole sweep on dev *and* test episodes.
+* ours: `taskvectors.engine`.
+
+"main experiment" gives what the paper reports: baseline, regular on test, θ of dev and test, the sweep on dev, one layer on
+test. "as in this study" adds, for ours alone, regular on dev and the whole sweep on test.
 
 The first two call the model plainly, so that logits are made at every position, as their originals do.
 """
@@ -174,6 +177,15 @@ def our_sweep(lm: LanguageModel, prompts: list[Ids], theta: Tensor) -> Tensor:
 
 def our_main(lm: LanguageModel, task: Task) -> None:
     engine.continue_prompts(lm, task.baseline, 1)
+    states, _ = engine.read_states(lm, task.dummies["dev"])
+    our_sweep(lm, task.zero_shot["dev"], engine.mean_theta(states))
+    theta, _ = our_read(lm, task, ["test"])
+    best = lm.layers // 2
+    engine.sweep_layers(lm, task.zero_shot["test"], theta[:, [best]], layers=[best])
+
+
+def our_study(lm: LanguageModel, task: Task) -> None:
+    engine.continue_prompts(lm, task.baseline, 1)
     theta, _ = our_read(lm, task, ["dev", "test"])
     our_sweep(lm, task.zero_shot["dev"] + task.zero_shot["test"], theta)
 
@@ -195,12 +207,13 @@ METHODS = [
 
 
 def experiments(lm: LanguageModel, task: Task, method: Method, theta: Tensor) -> dict[str, Callable[[], Any]]:
-    return {
+    runs = {
         "extraction of a split": lambda: method.theta(lm, task, "dev"),
         "sweep, zero-shot": lambda: method.sweep(lm, task.zero_shot["dev"], theta),
         "sweep, demonstrations kept": lambda: method.sweep(lm, task.regular["dev"], theta),
         "main experiment": lambda: method.main(lm, task),
     }
+    return runs | ({"as in this study": lambda: our_study(lm, task)} if method.name == "ours" else {})
 
 
 # --- counting and measuring ------------------------------------------------------------------------------------------
@@ -297,10 +310,12 @@ def compare(lm: LanguageModel, task: Task, repeats: int) -> str:
     rate = max(matrix_rates(lm).values())
     work = block_multiplications(lm)
     rows = []
-    for name in experiments(lm, task, METHODS[0], theta):
+    for name in experiments(lm, task, METHODS[-1], theta):
         times: dict[str, float] = {}
         for method in METHODS:
-            run = experiments(lm, task, method, theta)[name]
+            run = experiments(lm, task, method, theta).get(name)
+            if run is None:
+                continue
             memory = PeakMemory(lm)
             memory.start()
             with Passes(lm) as passes:
@@ -310,7 +325,7 @@ def compare(lm: LanguageModel, task: Task, repeats: int) -> str:
             floor = passes.tokens * work / rate
             cells = [name, method.name, f"{times[method.name]:.2f}", f"{passes.tokens / times[method.name]:.0f}"]
             rows.append([*cells, f"{floor / times[method.name]:.0%}", f"{peak:.0f}"])
-        for row in rows[-len(METHODS) :]:
+        for row in rows[-len(times) :]:
             row.append(f"{times[row[1]] / times['ours']:.1f}×")
     header = ["experiment", "method", "seconds", "tokens/s", "share of floor", "peak memory, MB", "ours is faster by"]
     return table(header, rows)

@@ -51,5 +51,5 @@ def test_the_benchmark_prints_its_tables(task, tmp_path):
     lm = tiny("llama", torch.float32)
     lm.model.config.save_pretrained(tmp_path)
     text = compare(lm, task, repeats=1)
-    assert text.count("| ours |") == 4 and "sweep, demonstrations kept" in text
+    assert text.count("| ours |") == 5 and text.count("| paper |") == 4 and "sweep, demonstrations kept" in text
     assert growth(tmp_path, lm, task, repeats=1).count("twice the") == 4

@@ -95,6 +95,17 @@ def test_longer_answers_equal_plain_forwards_without_a_cache(architecture, in_fl
             assert tokens[episode, layer].tolist() == naive_patched(lm, ids, layer, theta[episode, layer], 3)[1]
 
 
+def test_a_sweep_of_some_layers_gives_the_same_as_of_all(in_float64):
+    lm = tiny("gemma2")
+    prompts = [episode[0] for episode in ragged(4, episodes=5, prompts=1)]
+    theta = random_theta(len(prompts), lm.layers)
+    for answer_tokens in (1, 3):
+        tokens, unpatched = engine.sweep_layers(lm, prompts, theta, answer_tokens)
+        for layers in ([2], [0, 3], [1, 4], []):
+            some, same = engine.sweep_layers(lm, prompts, theta[:, layers], answer_tokens, layers=layers)
+            assert torch.equal(some, tokens[:, layers]) and torch.equal(same, unpatched)
+
+
 def test_prompts_that_share_nothing_are_read_whole(in_float64):
     """Where a tokenizer merges across the border between demonstrations and query, little or nothing is shared."""
     lm = tiny("llama")

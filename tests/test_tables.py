@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.distance import cosine
-from scipy.stats import norm
+from scipy.stats import bootstrap, norm
 from sklearn.metrics import silhouette_score
 
 from taskvectors import accuracy as acc
@@ -12,7 +12,7 @@ from taskvectors.conflict import conflict_table
 from taskvectors.errors import StudyError
 from taskvectors.files import atomic, write_text
 from taskvectors.geometry import distance_histogram, embed, geometry_at_layer
-from taskvectors.statistics import accuracy_table, wilson
+from taskvectors.statistics import accuracy_table, bootstrap_mean, paired_differences, wilson
 from taskvectors.tables import read_csv, write_csv
 
 
@@ -49,8 +49,14 @@ def predictions():
         rows += [(task, "baseline", e, "baseline", None, "w", "w", False) for e in range(2)]
         rows += [(task, "test", e, "regular", None, "w", "w", True) for e in range(2)]
         rows += [(task, "dev", e, "regular", None, "w", "w", False) for e in range(2)]
+        for control in ("zero_shot", "majority", "copy_query"):
+            rows += [(task, "test", e, control, None, "w", "w", control == "majority" and e == 0) for e in range(2)]
+        for layer in range(3):  # swept at the chosen layer (1 for a, 2 for b) and others
+            rows += [(task, "test", e, "random_theta", layer, "w", "w", layer == 1) for e in range(2)]
+            rows += [(task, "test", e, "other_theta", layer, "w", "w", layer == 2) for e in range(2)]
     columns = ["task", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
-    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+    table = pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+    return table.assign(source=table["task"].map({"a": "b", "b": "a"}).where(table["method"] == "other_theta"))
 
 
 def test_layer_choice_and_accuracy_by_method():
@@ -60,11 +66,45 @@ def test_layer_choice_and_accuracy_by_method():
     choice = acc.layer_choice(sweep).set_index("task")
     assert choice["layer"].to_dict() == {"a": 1, "b": 2}
     assert set(choice["common_layer"]) == {1}  # means: 0, .75, .75; the tie goes to the lower layer
-    result = acc.accuracy(acc.tidy(table, "m", families), choice.reset_index())
+    chosen = acc.by_method(acc.tidy(table, "m", families), choice.reset_index())
+    result = acc.accuracy(chosen, seed=0)
     by = result.set_index(["task", "method"])["accuracy"].to_dict()
     assert (by["a", "hypothesis"], by["b", "hypothesis"], by["all", "hypothesis"]) == (1, 0.5, 0.75)
     assert (by["b", "hypothesis_common"], by["b", "hypothesis_oracle"], by["b", "last_layer"]) == (0, 1, 0.5)
     assert (by["all", "baseline"], by["all", "regular"]) == (0, 1)  # dev episodes are never reported
+    controls = acc.controls(chosen).set_index(["task", "control"])
+    assert controls.loc[("b", "other_theta"), ["source", "layer", "n", "accuracy"]].tolist() == ["a", 2, 2, 1]
+    assert controls["reached"].to_dict() == {
+        (task, control): (task, control)
+        in {("a", "random_theta"), ("b", "other_theta"), ("b", "majority"), ("b", "last_layer")}
+        for task, control in controls.index
+    }
+    paired = acc.differences(chosen, seed=0).set_index(["task", "reference"])["difference"]
+    assert (paired["a", "regular"], paired["b", "regular"], paired["all", "regular"]) == (0, -0.5, -0.25)
+    assert (paired["a", "majority"], paired["b", "majority"]) == (0.5, 0)
+
+
+def test_bootstrap_agrees_with_scipy_and_with_the_normal_interval():
+    rng = np.random.default_rng(0)
+    values = (rng.random(80) < 0.3).astype(float)
+    mean, low, high = bootstrap_mean([values], seed=1)
+    theirs = bootstrap((values,), np.mean, method="percentile", n_resamples=5000, rng=2).confidence_interval
+    assert mean == values.mean()
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+    tasks = [(rng.random(50) < p).astype(float) for p in (0.1, 0.5, 0.9)]
+    mean, low, high = bootstrap_mean(tasks, seed=1)
+    error = np.sqrt(sum(task.var() / 50 for task in tasks)) / 3
+    assert mean == pytest.approx(np.mean([task.mean() for task in tasks]))
+    assert (low, high) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.01)
+    assert (low, high) == bootstrap_mean(tasks, seed=1)[1:]  # seeded
+
+
+def test_intervals_of_all_right_all_wrong_and_one_episode_stay_finite():
+    assert bootstrap_mean([np.ones(9), np.ones(9)], seed=0) == (1, 1, 1)
+    assert bootstrap_mean([np.zeros(1)], seed=0) == (0, 0, 0)
+    table = pd.DataFrame({"task": "t", "episode": [0, 0], "method": ["a", "b"], "correct": [True, False]})
+    row = paired_differences(table, "a", ["b"], seed=0).set_index("task").loc["t"]
+    assert row[["n", "difference", "ci_low", "ci_high"]].tolist() == [1, 1, 1, 1]
 
 
 def test_conflict_table_scores_both_tasks():

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 MODEL = "results/smollm2-135m"
 AFTER_SWEEP = {
     "choose_layer",
+    "sweep_controls",
     "accuracy",
     "geometry",
     "embed_theta",

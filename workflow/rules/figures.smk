@@ -58,6 +58,7 @@ rule figure_layer_curves:
 rule figure_accuracy_by_task:
     input:
         accuracy=of_all_models("accuracy"),
+        controls=of_all_models("controls"),
         library=library("scripts/figure_accuracy_by_task.py"),
     output:
         report(

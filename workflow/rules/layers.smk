@@ -54,11 +54,39 @@ rule choose_layer:
         "../scripts/choose_layer.py"
 
 
+rule sweep_controls:
+    input:
+        weights="results/{model}/weights",
+        episodes="results/{model}/episodes/{family}.jsonl",
+        theta="results/{model}/theta/{family}.safetensors",
+        choice="results/{model}/layer_choice.csv",
+        library=library("scripts/sweep_controls.py"),
+    output:
+        predictions="results/{model}/predictions/sweep_controls.{family}.parquet",
+    log:
+        "results/{model}/logs/sweep_controls.{family}.log",
+    benchmark:
+        "results/{model}/benchmarks/sweep_controls.{family}.tsv"
+    conda:
+        "../../envs/inference.yaml"
+    threads: lookup(dpath="compute/threads", within=config)
+    params:
+        dtype=lookup(dpath="models/{model}/dtype", within=config),
+        device=lookup(dpath="models/{model}/device", within=config),
+        prefix=prefix_by_task,
+        answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
+        seed=lookup(dpath="study/seed", within=config),
+    message:
+        "{wildcards.model}: controls of the {wildcards.family} tasks"
+    script:
+        "../scripts/sweep_controls.py"
+
+
 rule accuracy:
     input:
         predictions=collect(
             "results/{{model}}/predictions/{stage}.{family}.parquet",
-            stage=["extract_theta", "sweep_layers"],
+            stage=["extract_theta", "sweep_layers", "sweep_controls"],
             family=FAMILIES,
         ),
         choice="results/{model}/layer_choice.csv",
@@ -70,6 +98,18 @@ rule accuracy:
             category="Accuracy",
             labels={"model": "{model}", "table": "accuracy by method"},
         ),
+        controls=report(
+            "results/{model}/controls.csv",
+            caption="../report/controls.rst",
+            category="Accuracy",
+            labels={"model": "{model}", "table": "controls"},
+        ),
+        differences=report(
+            "results/{model}/differences.csv",
+            caption="../report/differences.rst",
+            category="Accuracy",
+            labels={"model": "{model}", "table": "paired differences"},
+        ),
         predictions="results/{model}/predictions.parquet",
     log:
         "results/{model}/logs/accuracy.log",
@@ -77,6 +117,7 @@ rule accuracy:
         "../../envs/analysis.yaml"
     params:
         families=FAMILY_OF,
+        seed=lookup(dpath="study/seed", within=config),
     message:
         "{wildcards.model}: accuracy on test episodes"
     script:

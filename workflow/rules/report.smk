@@ -3,6 +3,8 @@ rule study_notebook:
     input:
         figures=collect("reports/figures/{figure}.svg", figure=FIGURES),
         accuracy=of_all_models("accuracy"),
+        controls=of_all_models("controls"),
+        differences=of_all_models("differences"),
         choice=of_all_models("layer_choice"),
         conflict=of_all_models("conflict") if PAIRS else [],
         geometry=of_all_models("geometry"),

@@ -9,6 +9,7 @@ if __name__ == "__main__":
         set_style()
         figure = accuracy_by_task(
             read_csvs(snakemake.input.accuracy),
+            read_csvs(snakemake.input.controls),
             snakemake.params.models,
             snakemake.params.tasks,
         )

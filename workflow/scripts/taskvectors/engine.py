@@ -4,6 +4,7 @@ The engine sees token ids and tensors; it knows nothing of tasks. `layer` is the
 the residual stream after that block, at a prompt's last token, before any final norm (paper, section 3).
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -92,6 +93,7 @@ def sweep_layers(
     theta: Tensor,
     answer_tokens: int = 1,
     names: Sequence[str] | None = None,
+    layers: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Greedy answers when the last token's state after block L is replaced by θ_L, for every L, and as it is.
 
@@ -101,10 +103,11 @@ def sweep_layers(
 
     Args:
         prompts: `[episode]` token ids, two tokens or more each; with or without demonstrations.
-        theta: `[episode, layer, hidden]`.
+        theta: `[episode, layer, hidden]`, of the layers that are patched.
         answer_tokens: length of the answers. The patch is applied once, at the prompt's last token; later tokens see it
             through the KV cache.
         names: how to call each episode in an error message.
+        layers: patch at these only, in ascending order; at all by default.
 
     Returns:
         tokens with the patch `[episode, layer, answer_tokens]` and without `[episode, answer_tokens]`, int64, on the CPU.
@@ -115,41 +118,49 @@ def sweep_layers(
     """
     names = names or [f"episode {number}" for number in range(len(prompts))]
     check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
-    _check_finite(theta, [f"θ of {name}" for name in names], list(range(lm.layers)))
-    tokens = torch.empty(len(prompts), 1 + lm.layers, answer_tokens, dtype=torch.long)
+    layers = list(range(lm.layers) if layers is None else layers)
+    _check_finite(theta, [f"θ of {name}" for name in names], layers)
+    tokens = torch.empty(len(prompts), 1 + len(layers), answer_tokens, dtype=torch.long)
 
     def sweep(batch: list[int]) -> None:
         cache = _prefill(lm, [prompts[i][:-1] for i in batch])
         last_ids = [prompts[i][-1] for i in batch]
-        tokens[batch] = _staircase(lm, last_ids, cache, theta[batch], answer_tokens, [names[i] for i in batch])
+        tokens[batch] = _staircase(lm, last_ids, cache, theta[batch], layers, answer_tokens, [names[i] for i in batch])
 
     # One block's cache is held for all rows at a time, or all blocks' caches if the answers go on.
     rows = tokens_at_once(lm, SWEEP_ROWS * SHORTEST, kept_copies=1 if answer_tokens > 1 else 1 / lm.layers)
     lengths = [len(ids) for ids in prompts]
-    run_in_batches(lengths, lambda length: rows // max(length, SHORTEST) // (1 + lm.layers), sweep)
+    run_in_batches(lengths, lambda length: rows // max(length, SHORTEST) // (1 + len(layers)), sweep)
     return tokens[:, 1:], tokens[:, 0]
 
 
 def _staircase(
-    lm: LanguageModel, last_ids: Ids, cache: Any, theta: Tensor, answer_tokens: int, names: list[str]
+    lm: LanguageModel,
+    last_ids: Ids,
+    cache: Any,
+    theta: Tensor,
+    layers: list[int],
+    answer_tokens: int,
+    names: list[str],
 ) -> Tensor:
-    """Answers `[episode, 1 + layer, token]`. Rows after block L: every episode unpatched, then patched at layer 0, .. L."""
+    """Answers `[episode, 1 + layer, token]`. Rows after block L: every episode unpatched, then patched at layers up to L."""
     episodes = len(last_ids)
-    with _growing(lm, theta, cache, keep=answer_tokens > 1):
+    with _growing(lm, theta, layers, cache, keep=answer_tokens > 1):
         hidden = _extend(lm, cache, last_ids)
     patched = hidden.shape[0] // episodes - 1
-    if patched != lm.layers:
-        raise StudyError(f"{type(lm.model).__name__}: the patch fired on {patched} of {lm.layers} blocks.")
-    _check_finite(hidden.unflatten(0, (1 + lm.layers, episodes)).transpose(0, 1), names, [None, *range(lm.layers)])
+    if patched != len(layers):
+        raise StudyError(f"{type(lm.model).__name__}: the patch fired on {patched} of {len(layers)} blocks.")
+    shape = (1 + len(layers), episodes)
+    _check_finite(hidden.unflatten(0, shape).transpose(0, 1), names, [None, *layers])
     tokens = [next_tokens(lm, hidden)]
     if answer_tokens > 1:
         for layer, kept in enumerate(cache.layers):
             # Rows patched at this layer or above had not left the unpatched row yet.
-            missing = lm.layers - layer
+            missing = len(layers) - bisect_left(layers, layer)
             kept.keys = torch.cat([kept.keys, kept.keys[:episodes].repeat(missing, 1, 1, 1)])
             kept.values = torch.cat([kept.values, kept.values[:episodes].repeat(missing, 1, 1, 1)])
         tokens += _continue(lm, cache, tokens[0], answer_tokens - 1)
-    return torch.stack(tokens, dim=1).unflatten(0, (1 + lm.layers, episodes)).transpose(0, 1)
+    return torch.stack(tokens, dim=1).unflatten(0, shape).transpose(0, 1)
 
 
 @torch.inference_mode()
@@ -273,21 +284,23 @@ def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor) -> Iterator[lis
 
 
 @contextmanager
-def _growing(lm: LanguageModel, theta: Tensor, cache: Any, *, keep: bool) -> Iterator[None]:
+def _growing(lm: LanguageModel, theta: Tensor, layers: list[int], cache: Any, *, keep: bool) -> Iterator[None]:
     """Hooks that append the rows θ_L after block L, and fit each block's arguments and its cache to the grown batch."""
     episodes = theta.shape[0]
 
     def fit(layer: int) -> Callable[[nn.Module, Any, Any], Any]:
+        copies = 1 + bisect_left(layers, layer)  # the unpatched rows, and those patched below
+
         def repeat(value: Any) -> Any:
             if isinstance(value, tuple):
                 return tuple(repeat(part) for part in value)
             if isinstance(value, Tensor) and value.dim() and value.shape[0] % episodes == 0 and value.shape[0] > 1:
-                return value.repeat(1 + layer, *[1] * (value.dim() - 1))
+                return value.repeat(copies, *[1] * (value.dim() - 1))
             return value
 
         def hook(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> Any:
             kept = cache.layers[layer]
-            kept.keys, kept.values = (held.repeat(1 + layer, 1, 1, 1) for held in (kept.keys, kept.values))
+            kept.keys, kept.values = (held.repeat(copies, 1, 1, 1) for held in (kept.keys, kept.values))
             return (arguments[0], *map(repeat, arguments[1:])), {
                 name: repeat(value) for name, value in keywords.items()
             }
@@ -298,8 +311,10 @@ def _growing(lm: LanguageModel, theta: Tensor, cache: Any, *, keep: bool) -> Ite
         def hook(block: nn.Module, inputs: Any, output: Any) -> Any:
             if not keep:  # nothing will look at these rows again
                 cache.layers[layer].keys = cache.layers[layer].values = None
+            if layer not in layers:
+                return output
             hidden = _hidden(output)
-            return _with_hidden(output, torch.cat([hidden, theta[:, layer, None].to(hidden)]))
+            return _with_hidden(output, torch.cat([hidden, theta[:, layers.index(layer), None].to(hidden)]))
 
         return hook
 

@@ -145,8 +145,11 @@ def accuracy_bars(accuracy: pd.DataFrame, published: pd.DataFrame, models: Label
     return figure
 
 
-def accuracy_by_task(accuracy: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
-    """Every task's baseline, hypothesis and regular accuracy with 95% intervals (paper, table 6), a panel per model."""
+def accuracy_by_task(accuracy: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
+    """Every task's baseline, hypothesis and regular accuracy with 95% intervals (paper, table 6), a panel per model.
+
+    A cross shows the best control, a dagger that it reaches the hypothesis.
+    """
     names = list(dict.fromkeys(accuracy["model"]))
     by_task = accuracy[(accuracy["task"] != ALL) & accuracy["method"].isin(METHOD_COLOURS)]
     order = list(dict.fromkeys(by_task["task"]))
@@ -157,6 +160,12 @@ def accuracy_by_task(accuracy: pd.DataFrame, models: Labels, tasks: Labels) -> F
             error = [table["accuracy"] - table["ci_low"], table["ci_high"] - table["accuracy"]]
             y = np.arange(len(order)) + shift
             axis.errorbar(table["accuracy"], y, xerr=error, fmt="o", ms=5, lw=1, color=colour, label=method)
+        best = controls[controls["model"] == name].groupby("task")[["accuracy", "reached"]].max().loc[order]
+        axis.plot(
+            best["accuracy"], range(len(order)), "x", ms=5, color="black", label="best control († reaches hypothesis)"
+        )
+        for y in np.flatnonzero(best["reached"]):
+            axis.text(best["accuracy"].iloc[y] + 0.025, y, "†", va="center", fontsize=9)
         axis.set_yticks(range(len(order)), [tasks[task] for task in order])
         axis.set(
             title=models[name], xlim=(-0.02, 1.02), xlabel="accuracy (95% interval)", ylim=(len(order) - 0.5, -0.5)

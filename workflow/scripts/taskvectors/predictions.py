@@ -23,24 +23,39 @@ def by_task_and_split(episodes: Iterable[Episode]) -> dict[str, dict[str, list[E
     return tasks
 
 
-def words_by_layer(lm: LanguageModel, items: Sequence[Item], tokens: Tensor) -> Iterator[tuple[Item, int | None, str]]:
+def words_by_layer(
+    lm: LanguageModel, items: Sequence[Item], tokens: Tensor, layers: Sequence[int] | None = None
+) -> Iterator[tuple[Item, int | None, str]]:
     """Each item with each layer (None if tokens are `[item, token]`, not `[item, layer, token]`) and the decoded answer."""
-    layers = range(tokens.shape[1]) if tokens.dim() == 3 else [None]
+    columns = [None] if tokens.dim() == 2 else range(tokens.shape[1]) if layers is None else layers
     words = decode_answers(lm.tokenizer, tokens.flatten(0, -2).tolist())
-    for (item, layer), word in zip(product(items, layers), words, strict=True):
+    for (item, layer), word in zip(product(items, columns), words, strict=True):
         yield item, layer, word
 
 
-def predictions(lm: LanguageModel, episodes: list[Episode], method: str, tokens: Tensor, prefix: bool) -> pd.DataFrame:
+def predictions(
+    lm: LanguageModel,
+    episodes: list[Episode],
+    method: str,
+    tokens: Tensor,
+    prefix: bool,
+    layers: Sequence[int] | None = None,
+) -> pd.DataFrame:
     """One row a prediction: task, split, episode, method, layer, predicted, answer, correct.
 
     Args:
         tokens: `[episode, token]`, or `[episode, layer, token]`; without layers the column `layer` is empty.
         prefix: score by prefix (`taskvectors.scoring.is_correct`).
+        layers: those that the tokens are of; all by default.
     """
+    return scored(words_by_layer(lm, episodes, tokens, layers), method, prefix)
+
+
+def scored(answers: Iterable[tuple[Episode, int | None, str]], method: str, prefix: bool) -> pd.DataFrame:
+    """The table of predictions from episodes, layers (or None) and predicted words."""
     rows = [
         (e.task, e.split, e.episode, method, layer, word, e.answers[0], is_correct(word, e.answers, prefix=prefix))
-        for e, layer, word in words_by_layer(lm, episodes, tokens)
+        for e, layer, word in answers
     ]
     columns = ["task", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})

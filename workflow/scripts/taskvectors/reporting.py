@@ -9,8 +9,17 @@ from typing import Any
 
 import pandas as pd
 
+from taskvectors.statistics import RESAMPLES
 from taskvectors.tables import ALL
 
+CONTROLS = {
+    "zero_shot": "zero-shot",
+    "majority": "majority answer",
+    "copy_query": "copy the query",
+    "random_theta": "random vector",
+    "other_theta": "θ of another task",
+    "last_layer": "θ at last layer",
+}
 METHODS = ("baseline", "hypothesis", "regular")
 LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "umap-learn", "seaborn", "nbconvert")
 Config = Mapping[str, Any]
@@ -50,9 +59,12 @@ def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> 
     return table.assign(ratio=table["hypothesis"] / table["regular"])
 
 
-def answer(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> str:
+def answer(
+    accuracy: pd.DataFrame, controls: pd.DataFrame, differences: pd.DataFrame, choice: pd.DataFrame, config: Config
+) -> str:
     """The main finding in one paragraph per model (Markdown)."""
     lines = []
+    paired = differences[differences["task"] == ALL].set_index(["model", "reference"])
     pooled = accuracy[accuracy["task"] == ALL].set_index(["model", "method"])
     for model in dict.fromkeys(accuracy["model"]):
         base, hypothesis, regular, common = (
@@ -64,13 +76,53 @@ def answer(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> str:
             f"{regular} with {config['episodes']['demonstrations']} demonstrations, and {hypothesis} without demonstrations "
             f"but with θ patched in at the layer chosen per task on dev episodes ({common} at the one common layer "
             f"{mine['common_layer'].iloc[0]}). Chosen layers range from {mine['layer'].min()} to {mine['layer'].max()}, "
-            f"median {mine['layer'].median():.0f}."
+            f"median {mine['layer'].median():.0f}. On the same episodes θ is "
+            f"{_points(paired.loc[(model, 'regular')])} points from the demonstrations' accuracy and "
+            f"{_points(paired.loc[(model, 'zero_shot')])} from that of the bare query. {_reached(controls, model, config)}"
         )
     return "\n\n".join(lines)
 
 
 def _percent(row: pd.Series) -> str:
     return f"{row['accuracy']:.0%} [{row['ci_low']:.0%}, {row['ci_high']:.0%}]"
+
+
+def _points(row: pd.Series) -> str:
+    return f"{100 * row['difference']:+.0f} [{100 * row['ci_low']:+.0f}, {100 * row['ci_high']:+.0f}]"
+
+
+def _reached(controls: pd.DataFrame, model: str, config: Config) -> str:
+    """Which tasks show nothing, because a control does as well."""
+    mine = controls[(controls["model"] == model) & controls["reached"]]
+    tasks = [config["tasks"][task]["label"] for task in dict.fromkeys(mine["task"])]
+    if not tasks:
+        return "No control reaches it in any task."
+    total = controls[controls["model"] == model]["task"].nunique()
+    return f"In {len(tasks)} of {total} tasks a control does as well: {', '.join(tasks)}."
+
+
+def control_table(controls: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Every model and task: the hypothesis and each control; of the other tasks' θ the best."""
+    best = controls.groupby(["model", "task", "control"], sort=False)["accuracy"].max().unstack("control")
+    table = best[[name for name in CONTROLS if name in best]].rename(columns=CONTROLS)
+    by_task = controls.groupby(["model", "task"], sort=False)
+    table.insert(0, "hypothesis", by_task["hypothesis"].first())
+    table["reached"] = by_task["reached"].max().map({True: "†", False: ""})
+    return _labelled(table.loc[list(by_task.groups)].reset_index(), config)
+
+
+def difference_table(differences: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The hypothesis against other methods, mean over tasks, in points."""
+    mean = differences[differences["task"] == ALL]
+    names = CONTROLS | {"regular": "demonstrations (regular)", "hypothesis_common": "θ at the common layer"}
+    return pd.DataFrame(
+        {
+            "model": mean["model"].map(lambda model: config["models"][model]["label"]),
+            "hypothesis minus": mean["reference"].map(names),
+            "episodes": mean["n"],
+            "points [95% interval]": [_points(row) for _, row in mean.iterrows()],
+        }
+    )
 
 
 def task_table(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -182,7 +234,12 @@ is an upper bound, not a result. θ at the last layer is a control: it cannot us
 **Scoring.** The predicted {answer}, outer spaces aside, must be an accepted answer; for knowledge tasks prediction and answer
 may be prefixes of each other, as in the paper. Translations accept the synonyms listed in the tables.
 
-**Intervals** are 95% Wilson intervals. Rows over all tasks pool the episodes.
+**Intervals** are 95%: Wilson's for one accuracy, and for means over tasks and paired differences the percentile bootstrap over
+episodes within tasks ({RESAMPLES} resamples, seeded).
+
+**Controls**, on the test episodes: the zero-shot prompt of the same query; the commonest answer of the other episodes; the query
+itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A task in which
+a control is as good as the hypothesis is marked †: it is no evidence for the claim.
 
 **Conflicting tasks.** {conflict["episodes"]} episodes a pair with {conflict["demonstrations"]} demonstrations; the query is an
 input of both tasks on which they disagree, and never among B's demonstrations or dummies.
