@@ -238,8 +238,8 @@ may be prefixes of each other, as in the paper. Translations accept the synonyms
 episodes within tasks ({RESAMPLES} resamples, seeded).
 
 **Controls**, on the test episodes: the zero-shot prompt of the same query; the commonest answer of the other episodes; the query
-itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A task in which
-a control is as good as the hypothesis is marked †: it is no evidence for the claim.
+itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A task
+in which a control is as good as the hypothesis is marked †: it is no evidence for the claim.
 
 **Conflicting tasks.** {conflict["episodes"]} episodes a pair with {conflict["demonstrations"]} demonstrations; the query is an
 input of both tasks on which they disagree, and never among B's demonstrations or dummies.
