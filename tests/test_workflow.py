@@ -131,6 +131,30 @@ def test_a_folder_of_tables_adds_tasks(changed):
     assert "Traceback" not in result.stdout
 
 
+def test_given_episodes_take_the_place_of_sampling(changed):
+    sampled = changed.folder / MODEL / "episodes/knowledge.jsonl"
+    lines = sampled.read_text(encoding="utf-8").splitlines()
+    mine = changed.folder / "given"
+    mine.mkdir()
+    (changed.folder / "mine.yaml").write_text("episodes: {source: given}", encoding="utf-8")
+    given, target = mine / "country_capital.jsonl", f"{MODEL}/episodes/knowledge.jsonl"
+    given.write_text("\n".join(reversed(lines)) + "\n", encoding="utf-8")
+    result = changed.snakemake("mine.yaml", "--", target)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert sampled.read_text(encoding="utf-8") == given.read_text(encoding="utf-8")
+    for wrong, message in [
+        (
+            [*lines, lines[0]],
+            rf"country_capital.jsonl, line {len(lines) + 1}: baseline episode 0 stands already in line 1",
+        ),
+        ([lines[0], "{}"], r"country_capital.jsonl, line 2: an episode is an object with the keys"),
+        (lines[:1], r"country_capital.jsonl: no episodes of split dev, test"),
+    ]:
+        given.write_text("\n".join(wrong) + "\n", encoding="utf-8")
+        result = changed.snakemake("mine.yaml", "--", target)
+        assert re.search(message, result.stdout) and "Traceback" not in result.stdout, result.stdout[-3000:]
+
+
 def test_an_input_beyond_the_context_is_refused_with_file_and_line(changed):
     table = changed.folder / "data/tasks/country_capital.csv"
     table.write_text(

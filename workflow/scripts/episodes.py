@@ -40,6 +40,11 @@ def given(task: str, folder: str) -> list[Episode]:
             raise StudyError(f"{path}, line {line}: task must be {task} and split one of baseline, dev, test.")
         if episode.split != "baseline" and not episode.dummies:
             raise StudyError(f"{path}, line {line}: dummies is empty; θ is computed under a dummy query.")
+    missing = {"baseline", "dev", "test"} - {episode.split for episode in episodes}
+    if missing:
+        raise StudyError(
+            f"{path}: no episodes of split {', '.join(sorted(missing))}. Add them, or set `episodes: source` to null."
+        )
     return episodes
 
 
