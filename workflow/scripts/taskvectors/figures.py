@@ -171,7 +171,8 @@ def accuracy_by_task(accuracy: pd.DataFrame, controls: pd.DataFrame, models: Lab
             title=models[name], xlim=(-0.02, 1.02), xlabel="accuracy (95% interval)", ylim=(len(order) - 0.5, -0.5)
         )
         _percent(axis, "x")
-    _legend_above(figure, *axes[0].get_legend_handles_labels())
+    cross, *methods = zip(*axes[0].get_legend_handles_labels(), strict=True)
+    _legend_above(figure, *map(list, zip(*methods, cross, strict=True)))
     return figure
 
 

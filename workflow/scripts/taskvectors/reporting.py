@@ -76,9 +76,9 @@ def answer(
             f"{regular} with {config['episodes']['demonstrations']} demonstrations, and {hypothesis} without demonstrations "
             f"but with θ patched in at the layer chosen per task on dev episodes ({common} at the one common layer "
             f"{mine['common_layer'].iloc[0]}). Chosen layers range from {mine['layer'].min()} to {mine['layer'].max()}, "
-            f"median {mine['layer'].median():.0f}. On the same episodes θ is "
-            f"{_points(paired.loc[(model, 'regular')])} points from the demonstrations' accuracy and "
-            f"{_points(paired.loc[(model, 'zero_shot')])} from that of the bare query. {_reached(controls, model, config)}"
+            f"median {mine['layer'].median():.0f}. On the same episodes that is "
+            f"{_points(paired.loc[(model, 'regular')])} points beside the demonstrations and "
+            f"{_points(paired.loc[(model, 'zero_shot')])} beside the bare query. {_reached(controls, model, config)}"
         )
     return "\n\n".join(lines)
 
@@ -88,11 +88,14 @@ def _percent(row: pd.Series) -> str:
 
 
 def _points(row: pd.Series) -> str:
-    return f"{100 * row['difference']:+.0f} [{100 * row['ci_low']:+.0f}, {100 * row['ci_high']:+.0f}]"
+    difference, low, high = (
+        f"{100 * row[name]:+.0f}".replace("-", "−") for name in ("difference", "ci_low", "ci_high")
+    )
+    return f"{difference} [{low}, {high}]"
 
 
 def _reached(controls: pd.DataFrame, model: str, config: Config) -> str:
-    """Which tasks show nothing, because a control does as well."""
+    """Which tasks are no evidence by themselves, because a control does as well."""
     mine = controls[(controls["model"] == model) & controls["reached"]]
     tasks = [config["tasks"][task]["label"] for task in dict.fromkeys(mine["task"])]
     if not tasks:
@@ -239,7 +242,7 @@ episodes within tasks ({RESAMPLES} resamples, seeded).
 
 **Controls**, on the test episodes: the zero-shot prompt of the same query; the commonest answer of the other episodes; the query
 itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A task
-in which a control is as good as the hypothesis is marked †: it is no evidence for the claim.
+in which a control is as good as the hypothesis is marked †: by itself it is no evidence for the claim.
 
 **Conflicting tasks.** {conflict["episodes"]} episodes a pair with {conflict["demonstrations"]} demonstrations; the query is an
 input of both tasks on which they disagree, and never among B's demonstrations or dummies.
