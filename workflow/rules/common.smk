@@ -16,6 +16,7 @@ if " " in sys.executable:
 validate(config, "../schemas/config.schema.yaml")
 
 LIBRARY = "workflow/scripts/taskvectors"
+MADE_OF = ("inverse_of", "copy_of", "bijection_of")  # keys of tasks that name another task
 
 
 def known(names, registry, where, file):
@@ -41,7 +42,7 @@ for folder in config["task_folders"]:
 
 # Tasks made of others: the other's entry takes the place of its name.
 for name, entry in config["tasks"].items():
-    for how in ("inverse_of", "copy_of", "bijection_of"):
+    for how in MADE_OF:
         if isinstance(entry.get(how), str):
             known([entry[how]], config["tasks"], f"tasks: {name}: {how}", "config/tasks.yaml")
             other = config["tasks"][entry[how]]
@@ -119,7 +120,7 @@ def family_tasks(wildcards):
 def tables(tasks):
     """The tables that tasks read, if any: their own, or those of the task they are made of."""
     entries = [config["tasks"][task] for task in tasks]
-    entries += [entry[how] for entry in entries for how in ("inverse_of", "copy_of", "bijection_of") if how in entry]
+    entries += [entry[how] for entry in entries for how in MADE_OF if how in entry]
     return [entry[key] for entry in entries for key in ("table", "lookup", "classes") if key in entry]
 
 

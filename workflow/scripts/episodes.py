@@ -8,7 +8,7 @@ import pandas as pd
 
 from taskvectors.episodes import Episode, read_episodes, sample_episode, write_episodes
 from taskvectors.errors import StudyError
-from taskvectors.models import context_length, load_tokenizer
+from taskvectors.models import context_length, load_config, load_tokenizer
 from taskvectors.progress import reported, track
 from taskvectors.prompts import prompt
 from taskvectors.tables import write_csv
@@ -73,7 +73,7 @@ def main(
     episodes_file: str,
     filter_file: str,
 ) -> None:
-    tokenizer, context = load_tokenizer(weights), context_length(weights)
+    tokenizer, context = load_tokenizer(weights), context_length(load_config(weights))
     rows, episodes = [], []
     for name, entry in track(entries.items(), len(entries), "episodes"):
         task = load_task(name, entry)

@@ -7,7 +7,7 @@ import psutil
 import torch
 
 from taskvectors.errors import StudyError
-from taskvectors.models import LanguageModel
+from taskvectors.models import LanguageModel, context_length
 
 Ids = list[int]
 SHARE = 0.5  # of the memory at hand; the rest is for logits, fragmentation and whoever else is there
@@ -83,7 +83,7 @@ def check_lengths(
     lm: LanguageModel, prompts: Sequence[Ids], names: Sequence[str], *, shortest: int = 1, answer_tokens: int = 1
 ) -> None:
     """Raise StudyError, naming it, for a prompt that is too short or that exceeds, with its answer, the model's context."""
-    longest = getattr(lm.model.config.get_text_config(), "max_position_embeddings", None)
+    longest = context_length(lm.model.config)
     for ids, name in zip(prompts, names, strict=True):
         if len(ids) < shortest:
             raise StudyError(f"{name}: the prompt has {len(ids)} tokens, {shortest} are needed. Lengthen the query.")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from taskvectors.batches import Ids, check_lengths, run_in_batches, tokens_at_once
 from taskvectors.errors import StudyError
-from taskvectors.models import LanguageModel
+from taskvectors.models import LanguageModel, block_hidden
 
 READ_TOKENS = 2048  # tokens in one pass when reading on a CPU: enough to keep it busy, few enough for its caches
 SWEEP_ROWS = 1024  # rows (episodes × layers) at the top of one sweep on a CPU
@@ -43,7 +43,7 @@ def read_states(
     Raises:
         StudyError: if a state is not finite, a prompt exceeds the model's context, or one episode exceeds the memory.
     """
-    names = names or [f"episode {number}" for number in range(len(prompts))]
+    names = names or _numbered(prompts)
     count = len(prompts[0]) if prompts else 0
     for which in range(count):
         check_lengths(lm, [episode[which] for episode in prompts], names)
@@ -52,8 +52,9 @@ def read_states(
     shared = [common_prefix(episode) for episode in prompts]
 
     def read(batch: list[int]) -> None:
-        states[batch], final[batch] = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]])
-        _check_finite(states[batch].flatten(1, 2), [names[i] for i in batch], list(range(lm.layers)) * count)
+        found, final[batch] = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]])
+        _check_finite(found.flatten(1, 2), [names[i] for i in batch], list(range(lm.layers)) * count)
+        states[batch] = found
 
     tokens = tokens_at_once(lm, READ_TOKENS, kept_copies=count)
     run_in_batches(shared, lambda prefix: tokens // max(prefix, SHORTEST), read)
@@ -116,7 +117,7 @@ def sweep_layers(
         StudyError: if a patch did not fire or led to NaN or infinite values, a prompt is too short or exceeds the
             model's context, or one episode exceeds the memory.
     """
-    names = names or [f"episode {number}" for number in range(len(prompts))]
+    names = names or _numbered(prompts)
     check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
     layers = list(range(lm.layers) if layers is None else layers)
     _check_finite(theta, [f"θ of {name}" for name in names], layers)
@@ -173,7 +174,7 @@ def continue_prompts(
         prompts: `[episode]` token ids, two tokens or more each.
         names: how to call each episode in an error message.
     """
-    names = names or [f"episode {number}" for number in range(len(prompts))]
+    names = names or _numbered(prompts)
     check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
     tokens = torch.empty(len(prompts), answer_tokens, dtype=torch.long)
 
@@ -216,7 +217,7 @@ def unembed(lm: LanguageModel, states: Tensor) -> Tensor:
     one_token = torch.zeros(len(states), 1, dtype=torch.long, device=lm.device)
 
     def replace(block: nn.Module, inputs: Any, output: Any) -> Any:
-        return _with_hidden(output, states.to(_hidden(output))[:, None])
+        return _with_hidden(output, states.to(block_hidden(output))[:, None])
 
     handle = lm.blocks[-1].register_forward_hook(replace)
     try:
@@ -242,6 +243,11 @@ def common_prefix(prompts: list[Ids]) -> int:
     return limit
 
 
+def _numbered(prompts: Sequence[Any]) -> list[str]:
+    """Names of episodes that the caller gave none."""
+    return [f"episode {number}" for number in range(len(prompts))]
+
+
 def _check_finite(states: Tensor, names: Sequence[str], layers: Sequence[int | None]) -> None:
     """Raise StudyError if states `[episode, row, hidden]` hold NaN or infinity; `layers` gives each row's layer."""
     bad = (~states.isfinite().all(dim=-1)).nonzero()
@@ -252,11 +258,6 @@ def _check_finite(states: Tensor, names: Sequence[str], layers: Sequence[int | N
             f"{names[episode]}: NaN or infinite values {where}. float16 overflows in some models: set `dtype` of this "
             "model to bfloat16 or float32 in config/models.yaml."
         )
-
-
-def _hidden(output: Any) -> Tensor:
-    """Blocks return a tensor in some versions of transformers and a tuple in others."""
-    return output[0] if isinstance(output, tuple) else output
 
 
 def _with_hidden(output: Any, hidden: Tensor) -> Any:
@@ -270,7 +271,7 @@ def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor) -> Iterator[lis
 
     def keep(block: nn.Module, inputs: Any, output: Any) -> None:
         # Blocks of a large model may lie on several devices.
-        hidden = _hidden(output)
+        hidden = block_hidden(output)
         states.append(hidden[rows.to(hidden.device), positions.to(hidden.device)].to(lm.device))
 
     handles = [block.register_forward_hook(keep) for block in lm.blocks]
@@ -313,7 +314,7 @@ def _growing(lm: LanguageModel, theta: Tensor, layers: list[int], cache: Any, *,
                 cache.layers[layer].keys = cache.layers[layer].values = None
             if layer not in layers:
                 return output
-            hidden = _hidden(output)
+            hidden = block_hidden(output)
             return _with_hidden(output, torch.cat([hidden, theta[:, layers.index(layer), None].to(hidden)]))
 
         return hook

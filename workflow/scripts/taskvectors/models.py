@@ -103,10 +103,14 @@ def find_blocks(model: nn.Module) -> nn.ModuleList:
     return stacks[0]
 
 
-def context_length(folder: str | Path) -> int | None:
-    """Tokens that the model reads at most, if its configuration says so."""
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+def context_length(config: Any) -> int | None:
+    """Tokens that a model of this configuration reads at most, if it says so."""
     return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def load_config(folder: str | Path) -> Any:
+    """The configuration alone: no weights are read."""
+    return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
 def load_tokenizer(folder: str | Path) -> Any:
@@ -131,7 +135,7 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
     check_manifest(folder)
     device = available_device(device, dtype)
     try:
-        if AutoConfig.from_pretrained(folder, trust_remote_code=False).is_encoder_decoder:
+        if load_config(folder).is_encoder_decoder:
             raise StudyError(f"{folder}: an encoder-decoder model. Choose a decoder-only one in config/models.yaml.")
         model = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -150,6 +154,11 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
     lm = LanguageModel(model, load_tokenizer(folder), find_blocks(model))
     check_blocks(lm)
     return lm
+
+
+def block_hidden(output: Any) -> torch.Tensor:
+    """The residual stream in a block's output: a tensor in some versions of transformers and a tuple in others."""
+    return output[0] if isinstance(output, tuple) else output
 
 
 def available_device(device: str, dtype: str) -> str:
@@ -187,8 +196,7 @@ def check_blocks(lm: LanguageModel) -> None:
     shapes: list[tuple[int, ...]] = []
 
     def note(block: nn.Module, inputs: Any, output: Any) -> None:
-        hidden = output[0] if isinstance(output, tuple) else output
-        shapes.append(tuple(hidden.shape))
+        shapes.append(tuple(block_hidden(output).shape))
 
     handles = [block.register_forward_hook(note) for block in lm.blocks]
     try:
