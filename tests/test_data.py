@@ -14,7 +14,7 @@ import yaml
 from taskvectors import episodes as ep
 from taskvectors.errors import StudyError
 from taskvectors.items import fetch_items
-from taskvectors.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
+from taskvectors.prompts import dummy_prompts, growing_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.scoring import is_correct
 from taskvectors.tasks import Pair, Task, load_task, read_table
 from taskvectors.tokens import decode_answers, shared_spelling, short_answers
@@ -298,6 +298,12 @@ def test_conflicting_episodes_share_the_query_and_hide_it_from_task_b():
             assert len({*inputs, *side.dummies}) == 6
 
 
+def test_disputed_inputs_are_shared_and_answered_differently():
+    a = Task("a", "f", (Pair("x", ("one",)), Pair("y", ("two", "deux")), Pair("z", ("three",))))
+    b = Task("b", "f", (Pair("x", ("uno",)), Pair("y", ("deux",)), Pair("w", ("four",))))
+    assert [pair.input for pair in ep.disputed(a, b)] == ["x"] == [pair.input for pair in ep.disputed(b, a)]
+
+
 def test_tasks_without_shared_inputs_cannot_conflict():
     capitals = load_task("country_capital", ENTRIES["country_capital"])
     with pytest.raises(StudyError, match="share no input"):
@@ -335,6 +341,15 @@ def test_bad_episode_lines_are_refused_by_number(tmp_path, change, message):
     with pytest.raises(StudyError, match=message) as error:
         ep.read_episodes(path)
     assert "line 2" in str(error.value)
+
+
+def test_growing_prompts_end_at_every_arrow():
+    episode = ep.Episode("t", "test", 0, (("a", "b"), ("c", "d")), "q", ("r",), ("x", "y"))
+    assert growing_prompts(episode) == [
+        "example:a->",
+        "example:a->b\nexample:c->",
+        "example:a->b\nexample:c->d\nexample:x->",
+    ]
 
 
 def test_prompts_follow_the_template():

@@ -65,6 +65,43 @@ def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_f
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_prefixes_read_in_one_pass_equal_one_plain_forward_each(architecture, in_float64, chunks):
+    lm = tiny(architecture)
+    whole = [episode[0] for episode in ragged(4, episodes=5, prompts=1)]
+    prefixes = [[ids[:1], ids[: len(ids) // 2 + 1], ids] for ids in whole]
+    prefixes[2][0] = [whole[2][0] + 1]  # as where a tokenizer merges across a border
+    states = engine.read_prefixes(lm, prefixes)
+    for episode, parts in enumerate(prefixes):
+        for prefix, ids in enumerate(parts):
+            torch.testing.assert_close(states[episode, prefix], naive_states(lm, ids)[0], **EXACT)
+    assert engine.read_prefixes(lm, []).shape[0] == 0
+
+
+def test_several_vectors_at_one_layer_are_patched_each_by_itself(in_float64, chunks):
+    lm = tiny("llama")
+    prompts = [episode[0] for episode in ragged(5, episodes=4, prompts=1)]
+    layers = [1, 1, 3, 3, 3]
+    theta = random_theta(len(prompts), len(layers))
+    for answer_tokens in (1, 3):
+        tokens, _ = engine.sweep_layers(lm, prompts, theta, answer_tokens, layers=layers)
+        for episode, ids in enumerate(prompts):
+            for place, layer in enumerate(layers):
+                _, answer = naive_patched(lm, ids, layer, theta[episode, place], answer_tokens)
+                assert tokens[episode, place].tolist() == answer
+
+
+def test_variance_over_dummies_is_that_of_plain_loops():
+    states = torch.randn(3, 4, 2, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = engine.variance_over_dummies(states)
+    for episode in range(3):
+        for layer in range(2):
+            its = states[episode, :, layer]
+            expected = sum(((its[:, h] - its[:, h].mean()) ** 2).sum() / 3 for h in range(5))
+            torch.testing.assert_close(found[episode, layer], expected, **EXACT)
+    assert engine.variance_over_dummies(states[:, :1]).isnan().all()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_sweep_equals_one_plain_forward_per_layer(architecture, in_float64, chunks, monkeypatch):
     lm = tiny(architecture)
     prompts = [episode[0] for episode in ragged(2, episodes=6, prompts=1)]

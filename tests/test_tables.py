@@ -8,10 +8,12 @@ from scipy.stats import bootstrap, norm
 from sklearn.metrics import silhouette_score
 
 from taskvectors import accuracy as acc
-from taskvectors.conflict import conflict_table
+from taskvectors.conclusions import Finding
+from taskvectors.conflict import conflict_table, transfer_table
 from taskvectors.errors import StudyError
 from taskvectors.files import atomic, write_text
-from taskvectors.geometry import distance_histogram, embed, geometry_at_layer
+from taskvectors.formation import formation, variance
+from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality
 from taskvectors.statistics import accuracy_table, bootstrap_mean, paired_differences, wilson
 from taskvectors.tables import read_csv, write_csv
 
@@ -38,6 +40,10 @@ def predictions():
         ("b", "dev"): [[0, 0, 1], [0, 1, 1]],
         ("a", "test"): [[0, 1, 0], [0, 1, 0]],
         ("b", "test"): [[1, 0, 0], [1, 0, 1]],
+        ("a", "dev@5"): [[1, 0, 0], [1, 0, 0]],
+        ("a", "test@5"): [[1, 0, 0], [1, 0, 0]],
+        ("b", "dev@5"): [[1, 0, 0], [1, 0, 0]],
+        ("b", "test@5"): [[0, 0, 0], [1, 0, 0]],
     }
     rows = [
         (task, split, episode, "hypothesis", layer, "w", "w", bool(hit))
@@ -49,6 +55,7 @@ def predictions():
         rows += [(task, "baseline", e, "baseline", None, "w", "w", False) for e in range(2)]
         rows += [(task, "test", e, "regular", None, "w", "w", True) for e in range(2)]
         rows += [(task, "dev", e, "regular", None, "w", "w", False) for e in range(2)]
+        rows += [(task, "test@5", e, "regular", None, "w", "w", e == 0) for e in range(2)]
         for control in ("zero_shot", "majority", "copy_query"):
             rows += [(task, "test", e, control, None, "w", "w", control == "majority" and e == 0) for e in range(2)]
         for layer in range(3):  # swept at the chosen layer (1 for a, 2 for b) and others
@@ -60,13 +67,13 @@ def predictions():
 
 
 def test_layer_choice_and_accuracy_by_method():
-    families = {"a": "f", "b": "f"}
-    table = predictions()
-    sweep = acc.layer_sweep(table[table["method"] == "hypothesis"], "m", families)
+    table = acc.tidy(predictions(), "m", {"a": "f", "b": "f"}, seed=0)
+    table, repeats = table[table["seed"] == 0], table
+    sweep = acc.layer_sweep(table)
     choice = acc.layer_choice(sweep).set_index("task")
     assert choice["layer"].to_dict() == {"a": 1, "b": 2}
     assert set(choice["common_layer"]) == {1}  # means: 0, .75, .75; the tie goes to the lower layer
-    chosen = acc.by_method(acc.tidy(table, "m", families), choice.reset_index())
+    chosen = acc.by_method(table, choice.reset_index())
     result = acc.accuracy(chosen, seed=0)
     by = result.set_index(["task", "method"])["accuracy"].to_dict()
     assert (by["a", "hypothesis"], by["b", "hypothesis"], by["all", "hypothesis"]) == (1, 0.5, 0.75)
@@ -82,6 +89,40 @@ def test_layer_choice_and_accuracy_by_method():
     paired = acc.differences(chosen, seed=0).set_index(["task", "reference"])["difference"]
     assert (paired["a", "regular"], paired["b", "regular"], paired["all", "regular"]) == (0, -0.5, -0.25)
     assert (paired["a", "majority"], paired["b", "majority"]) == (0.5, 0)
+    seeds = acc.by_seed(repeats, seed=0)
+    by = seeds.set_index(["task", "seed", "method"])["accuracy"]
+    assert (by["all", 0, "hypothesis"], by["all", 5, "hypothesis"]) == (0.75, 0.75)  # layers are chosen anew
+    assert (by["a", 5, "hypothesis"], by["b", 5, "hypothesis"], by["a", 5, "regular"]) == (1, 0.5, 0.5)
+    spread = acc.seed_spread(seeds).set_index(["task", "method"])
+    assert spread.loc[("all", "regular"), ["seeds", "mean", "lowest", "highest"]].tolist() == [2, 0.75, 0.5, 1]
+    assert spread.loc[("all", "regular"), "sd"] == pytest.approx(np.std([0.5, 1], ddof=1))
+
+
+def test_views_are_the_papers_rules_and_limits_stand_apart():
+    by_task = {  # task: family, baseline, regular, dev accuracy of the best layer
+        "good": ("f", 0.1, 0.9, 0.8),
+        "edge": ("f", 0.1, 0.3, 0.75),  # .20 is enough for figure 4; .75 is not for figures 3 and 7
+        "flat": ("f", 0.5, 0.6, 0.9),
+        "hard": ("limits", 0.0, 1.0, 1.0),
+    }
+    rows = [(f, t, m, v) for t, (f, b, r, _) in by_task.items() for m, v in (("baseline", b), ("regular", r))]
+    accuracy = pd.DataFrame(rows, columns=["family", "task", "method", "accuracy"])
+    choice = pd.DataFrame({"task": list(by_task), "dev_accuracy": [best for *_, best in by_task.values()]})
+    shown = {view: acc.tasks_in_view(accuracy, choice, view) for view in acc.VIEWS}
+    assert shown == {"all": ["good", "edge", "flat"], "gain": ["good", "edge"], "passes": ["good", "flat"]}
+
+
+def test_limits_count_the_right_item_in_the_wrong_direction():
+    rows = [("turn", e, "copy_query", None, query, False) for e, query in enumerate(["a", " B", "c", "D"])]
+    rows += [("turn", e, "regular", None, word, word == "A") for e, word in enumerate(["A", "B", "x", "D "])]
+    rows += [("turn", e, "hypothesis", 3, word, False) for e, word in enumerate(["a", " B", "c", "D"])]
+    rows += [("other", 0, "regular", None, "a", False), ("other", 0, "copy_query", None, "a", False)]
+    chosen = pd.DataFrame(rows, columns=["task", "episode", "method", "layer", "predicted", "correct"])
+    chosen = chosen.assign(model="m", family="limits").astype({"layer": "Int64"})
+    table = acc.limits(chosen, ["turn", "other"], ["turn"]).set_index(["task", "method", "outcome"])["share"]
+    assert table["turn", "regular", "right"] == 0.25 and table["turn", "regular", "wrong_direction"] == 0.5
+    assert table["turn", "hypothesis", "right"] == 0 and table["turn", "hypothesis", "wrong_direction"] == 1
+    assert ("other", "regular", "right") in table and ("other", "regular", "wrong_direction") not in table
 
 
 def test_bootstrap_agrees_with_scipy_and_with_the_normal_interval():
@@ -107,12 +148,23 @@ def test_intervals_of_all_right_all_wrong_and_one_episode_stay_finite():
     assert row[["n", "difference", "ci_low", "ci_high"]].tolist() == [1, 1, 1, 1]
 
 
-def test_conflict_table_scores_both_tasks():
-    rows = [("a", "b", e, layer, "w", "x", "y", layer is None, layer == 1) for e in range(4) for layer in (None, 0, 1)]
-    columns = ["task_a", "task_b", "episode", "layer", "predicted", "answer_a", "answer_b", "correct_a", "correct_b"]
-    table = conflict_table(pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"}), "m").set_index("layer")
+def test_conflict_and_transfer_score_both_tasks():
+    rows = [("a", "b", "kept", e, layer, layer is None, layer == 1) for e in range(4) for layer in (None, 0, 1)]
+    rows += [("a", "b", "none", e, layer, False, layer == 1 and e == 0) for e in range(2) for layer in (None, 0, 1)]
+    rows += [("b", "a", "kept", 0, layer, True, False) for layer in (None, 0, 1)]
+    columns = ["task_a", "task_b", "demonstrations", "episode", "layer", "correct_a", "correct_b"]
+    predicted = pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+    table = conflict_table(predicted, "m", [["a", "b"]])
+    assert set(zip(table["task_a"], table["task_b"], strict=True)) == {("a", "b")}  # only pairs asked for
+    table = table.set_index("layer")
     assert table[["n", "regular_a", "regular_b", "patched_a", "patched_b"]].loc[1].tolist() == [4, 1, 0, 0, 1]
     assert table.loc[0, "patched_b"] == 0
+    key = ["theta_task", "query_task", "demonstrations", "layer"]
+    transfer = transfer_table(predicted, "m").set_index(key)[["n", "as_theta", "as_query", "as_neither"]]
+    assert transfer.loc[("b", "a", "none", 1)].tolist() == [2, 0.5, 0, 0.5]
+    assert transfer.loc[("b", "a", "kept", 1)].tolist() == [4, 1, 0, 0]
+    assert transfer.loc[("a", "b", "kept", 0)].tolist() == [1, 0, 1, 0]
+    assert conflict_table(predicted, "m", []).empty and transfer_table(predicted[:0], "m").empty
 
 
 def clouds(tasks=3, episodes=12, seed=0):
@@ -134,8 +186,10 @@ def test_geometry_equals_plain_loops():
     assert row["between_mean"] == pytest.approx(np.mean(between), abs=1e-5)
     assert table.loc["all", "silhouette"] == pytest.approx(silhouette_score(theta, tasks, metric="cosine"), abs=1e-5)
     assert table.loc["all", "knn_accuracy"] > 0.9
+    assert table.loc["all", "ari"] == pytest.approx(1)
     rng = np.random.default_rng(1)
-    assert geometry_at_layer(theta, rng.permutation(tasks), seed=0).set_index("task").loc["all", "knn_accuracy"] < 0.6
+    shuffled = geometry_at_layer(theta, rng.permutation(tasks), seed=0).set_index("task").loc["all"]
+    assert shuffled["knn_accuracy"] < 0.6 and abs(shuffled["ari"]) < 0.2
 
 
 def test_geometry_of_one_task_has_no_separation():
@@ -153,14 +207,63 @@ def test_histogram_counts_every_pair_once():
 
 @pytest.mark.parametrize(
     ("method", "options"),
-    [("tsne", {"seed": 1, "perplexity": 30}), ("umap", {"seed": 1, "neighbours": 15, "min_dist": 0.1})],
+    [("tsne", {"perplexity": 30}), ("umap", {"neighbours": 15, "min_dist": 0.1})],
 )
 def test_pictures_are_reproducible_and_keep_neighbours(method, options):
     theta, tasks = clouds()
-    xy = embed(theta, method, options)
+    xy = embed(theta, method, options, seed=1)
     assert xy.shape == (36, 2)
-    assert np.array_equal(xy, embed(theta, method, options))
+    assert np.array_equal(xy, embed(theta, method, options, seed=1))
+    assert not np.array_equal(xy, embed(theta, method, options, seed=2))
     assert silhouette_score(xy, tasks) > 0.3
+    rng = np.random.default_rng(0)
+    assert picture_quality(theta, xy) > picture_quality(theta, rng.permutation(xy)) + 0.2
+
+
+def test_variance_components_equal_those_of_plain_analysis_of_variance():
+    """Searle, Casella and McCulloch: E[MS between] = m σ²(demonstrations) + σ²(dummies), E[MS within] = σ²(dummies)."""
+    rng = np.random.default_rng(0)
+    episodes, dummies, hidden = 400, 3, 5
+    states = 2 * rng.normal(size=(episodes, 1, 1, hidden)) + 0.7 * rng.normal(size=(episodes, dummies, 1, hidden)) + 4
+    theta, within = states.mean(axis=1), states.var(axis=1, ddof=1).sum(axis=-1)
+    row = variance(theta, within, dummies).iloc[0]
+    ms_between = dummies * theta.var(axis=0, ddof=1).sum()
+    assert row["dummies"] == pytest.approx(within.mean())
+    assert row["demonstrations"] == pytest.approx((ms_between - within.mean()) / dummies)
+    assert row["demonstrations"] == pytest.approx(4 * hidden, rel=0.15)
+    assert row["dummies"] == pytest.approx(0.49 * hidden, rel=0.15)
+    one = variance(theta, np.full((episodes, 1), np.nan), 1).iloc[0]
+    assert np.isnan(one["dummies"]) and one["demonstrations"] > 0
+
+
+def test_formation_follows_k_at_the_chosen_layer():
+    rows = [
+        (task, e, layer, k, layer == 1 and k > e, 0.5 + k / 10)
+        for task in "ab" for e in range(2) for layer in (1, 2) for k in range(3)
+    ]  # fmt: skip
+    columns = ["task", "episode", "layer", "demonstrations", "correct", "cosine"]
+    variants = pd.DataFrame(rows, columns=columns).assign(model="m", family="f", method="theta_after")
+    choice = pd.DataFrame({"task": ["a", "b"], "layer": [1, 2]})
+    table = formation(variants, choice, seed=0).set_index(["task", "demonstrations"])
+    assert table.loc["a", "accuracy"].tolist() == [0, 0.5, 1] and table.loc["b", "accuracy"].tolist() == [0, 0, 0]
+    assert table.loc["all", "accuracy"].tolist() == [0, 0.25, 0.5]
+    assert table.loc["all", "cosine"].tolist() == pytest.approx([0.5, 0.6, 0.7])
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "verdict"),
+    [
+        (0.21, 0.3, 0.4, "shown"),
+        (0.1, 0.3, 0.4, "undecided"),
+        (0.0, 0.1, 0.19, "not shown"),
+        (np.nan, 0.2, np.nan, "shown"),
+        (np.nan, 0.19, np.nan, "not shown"),
+        (np.nan, np.nan, np.nan, "no basis"),
+    ],
+)
+def test_verdicts_follow_interval_and_threshold(low, value, high, verdict):
+    assert Finding(value, 10, low, high).verdict(0.2) == verdict
+    assert Finding(value, 10, low, high, basis=False).verdict(0.2) == "no basis"
 
 
 def test_nothing_half_written_is_left(tmp_path):

@@ -19,8 +19,10 @@ pytestmark = pytest.mark.slow
 MODEL = "results/smollm2-135m"
 AFTER_SWEEP = {
     "choose_layer",
-    "sweep_controls",
+    "patch_variants",
     "accuracy",
+    "formation",
+    "conclusions",
     "geometry",
     "embed_theta",
     "decode_theta",
@@ -28,7 +30,11 @@ AFTER_SWEEP = {
     "study_page",
     "all",
 }
-FIGURES = {"accuracy_bars", "layer_curves", "accuracy_by_task", "embedding", "distances", "separation"}
+GEOMETRY = {"embedding", "embedding_seeds", "distances", "separation"}
+ACCURACY = {"accuracy_bars", "layer_curves", "layer_choice", "accuracy_by_task", "limits"}
+PATCHING = {"formation", "conflict", "transfer", "answer_ranks"}
+FIGURES = GEOMETRY | ACCURACY | PATCHING
+REPORT = {"study_notebook", "study_page", "all"}
 AFTER_SWEEP |= {f"figure_{name}" for name in FIGURES}
 
 
@@ -49,7 +55,7 @@ def test_the_study_leaves_report_figures_and_tables(finished):
     for part in ("Does in-context learning create task vectors?", "SmolLM2 135M", "LLaMA 13B", "next letter", "Wilson"):
         assert part.lower() in page.lower()
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?https?:", page)
-    for name in (*FIGURES, "conflict"):
+    for name in FIGURES:
         assert (finished.folder / f"reports/figures/{name}.svg").stat().st_size > 1000
     accuracy = pd.read_csv(finished.folder / MODEL / "accuracy.csv")
     assert list(accuracy) == ["model", "family", "task", "method", "layer", "n", "accuracy", "ci_low", "ci_high"]
@@ -63,6 +69,38 @@ def test_demonstrations_and_theta_help_on_real_weights(finished):
     means = accuracy[accuracy["task"] == "all"].set_index("method")["accuracy"]
     assert means["regular"] > means["baseline"] + 0.2
     assert means["hypothesis"] > means["baseline"] + 0.2
+
+
+def test_further_seeds_repeat_the_main_experiment(finished):
+    seeds = (
+        pd.read_csv(finished.folder / MODEL / "seeds.csv").query("method == 'hypothesis'").set_index(["task", "seed"])
+    )
+    assert seeds.loc[("next_letter", 0), "n"] == 6 and seeds.loc[("next_letter", 1), "n"] == 4
+    predictions = pd.read_parquet(finished.folder / MODEL / "predictions.parquet")
+    answers = predictions.query("task == 'country_capital' and method == 'regular' and split == 'test' and episode < 4")
+    drawn = answers.groupby("seed")["answer"].agg(list)
+    assert drawn[0] != drawn[1]
+    sweep = pd.read_csv(finished.folder / MODEL / "layer_sweep.csv")
+    assert set(sweep.query("split == 'test'")["n"]) == {6}  # the first seed alone
+
+
+def test_transfer_covers_every_pair_that_fits(finished):
+    transfer = pd.read_csv(finished.folder / MODEL / "transfer.csv")
+    pairs = set(zip(transfer["theta_task"], transfer["query_task"], strict=True))
+    letters, verbs = ("next_letter", "to_upper"), ("present_simple_gerund", "present_simple_past_simple")
+    assert pairs == {letters, letters[::-1], verbs, verbs[::-1]}
+    assert set(transfer["demonstrations"]) == {"kept", "none"}
+    assert set(transfer["layer"].dropna()) == set(range(30))
+    shares = transfer[["as_theta", "as_query", "as_neither"]].sum(axis=1)
+    assert (shares - 1).abs().max() < 1e-5
+
+
+def test_verdicts_stand_on_rows_of_the_tables(finished):
+    conclusions = pd.read_csv(finished.folder / "results/conclusions.csv").set_index("claim")
+    differences = pd.read_csv(finished.folder / MODEL / "differences.csv").query("task == 'all'").set_index("reference")
+    assert conclusions.loc["vector_does_task", "value"] == differences.loc["zero_shot", "difference"]
+    assert -conclusions.loc["one_layer", "value"] == differences.loc["hypothesis_common", "difference"]
+    assert set(conclusions["verdict"]) <= {"shown", "not shown", "undecided", "no basis"}
 
 
 def test_few_pairs_are_reported(finished):
@@ -86,19 +124,19 @@ def test_snakemakes_own_report_has_captions(finished):
     assert result.returncode == 0, result.stdout
     with zipfile.ZipFile(finished.folder / "reports/workflow.zip") as archive:
         text = "".join(archive.read(name).decode(errors="ignore") for name in archive.namelist())
-    assert "Accuracy of every task by method" in text and "Conflicting tasks" in text and "Study seed 0" in text
+    assert "Accuracy of every task by method" in text and "Conflicting tasks" in text and "Study seeds 0, 1" in text
 
 
 def test_an_edited_table_reruns_its_family_and_what_follows(changed):
     changed.edit("data/tasks/country_capital.csv", "France,Paris,", "France,Paris,Lutetia")
     jobs = changed.planned()
     assert jobs.pop("episodes") == 1 and jobs.pop("extract_theta") == 1 and jobs.pop("sweep_layers") == 1
-    assert set(jobs) == AFTER_SWEEP | {"filter_table"}
+    assert set(jobs) == AFTER_SWEEP | {"filter_table", "conflict_episodes", "sweep_conflict", "conflict"}
 
 
 def test_an_edited_parameter_reruns_what_uses_it(changed):
     changed.edit("config/config.yaml", "perplexity: 30", "perplexity: 20")
-    assert set(changed.planned()) == {"embed_theta", "figure_embedding", "study_notebook", "study_page", "all"}
+    assert set(changed.planned()) == {"embed_theta", "figure_embedding", "figure_embedding_seeds", *REPORT}
 
 
 def test_a_folder_of_tables_adds_tasks(changed):
@@ -201,12 +239,12 @@ def test_longer_answers_are_scored_on_the_whole_answer(changed):
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        ("conflict", {"conflict", "figure_conflict", "study_notebook", "study_page", "all"}),
-        ("figures", {f"figure_{name}" for name in (*FIGURES, "conflict")} | {"study_notebook", "study_page", "all"}),
-        ("geometry", {"geometry", "embed_theta", "figure_embedding", "figure_distances", "figure_separation",
-                      "study_notebook", "study_page", "all"}),
+        ("conflict", {"conflict", "figure_conflict", "figure_transfer", "conclusions", *REPORT}),
+        ("figure_style", {f"figure_{name}" for name in FIGURES} | REPORT),
+        ("figure_geometry", {f"figure_{name}" for name in GEOMETRY} | REPORT),
+        ("geometry", {"geometry", "embed_theta", "conclusions", *(f"figure_{name}" for name in GEOMETRY), *REPORT}),
     ],
-)  # fmt: skip
+)
 def test_an_edited_library_function_reruns_what_imports_it(changed, module, rules):
     path = changed.folder / f"workflow/scripts/taskvectors/{module}.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")

@@ -56,22 +56,39 @@ for entry in config["tasks"].values():
     if entry["ours"]:
         entry["label"] += " (ours)"
 
-CHOICES = {
+# What `study: tasks` may name besides tasks.
+GROUPS = {
     "all": list(config["tasks"]),
     "paper": [name for name, entry in config["tasks"].items() if not entry["ours"]],
 }
+for name, entry in config["tasks"].items():
+    GROUPS.setdefault(entry["family"], []).append(name)
+
+
+def asked(tasks):
+    """The tasks that names of tasks or groups stand for, each once."""
+    names = [tasks] if isinstance(tasks, str) else tasks
+    known(names, {**GROUPS, **config["tasks"]}, "study: tasks", "config/tasks.yaml")
+    return list(dict.fromkeys(task for name in names for task in GROUPS.get(name, [name])))
+
+
 MODELS = known(config["study"]["models"], config["models"], "study: models", "config/models.yaml")
-TASKS = known(
-    config["study"]["tasks"] if isinstance(config["study"]["tasks"], list) else CHOICES[config["study"]["tasks"]],
-    config["tasks"],
-    "study: tasks",
-    "config/tasks.yaml",
-)
+TASKS = asked(config["study"]["tasks"])
 for pair in config["conflict"]["pairs"]:
     known(pair, config["tasks"], "conflict: pairs", "config/tasks.yaml")
+MODEL_LABELS = {model: config["models"][model]["label"] for model in MODELS}
+TASK_LABELS = {task: config["tasks"][task]["label"] for task in TASKS}
+SEED = config["study"]["seeds"][0]
 PAIRS = [pair for pair in config["conflict"]["pairs"] if set(pair) <= set(TASKS)]
 FAMILY_OF = {task: config["tasks"][task]["family"] for task in TASKS}
 FAMILIES = list(dict.fromkeys(FAMILY_OF.values()))
+# Means, the common layer, geometry and transfer are of the tasks that θ should hold: limits stand apart.
+MAIN_TASKS = [task for task in TASKS if FAMILY_OF[task] != "limits"] or TASKS
+MAIN_FAMILIES = list(dict.fromkeys(FAMILY_OF[task] for task in MAIN_TASKS))
+TRANSFER = config["conflict"]["transfer"]["episodes"] > 0 and len(MAIN_TASKS) > 1
+# A pass of one job keeps no core busy all the time, and half of a short job is its start: several share the cores better.
+MODEL_THREADS = max(1, (workflow.resource_settings.cores or 1) // config["compute"]["jobs_at_once"])
+LIMITS_TASKS = [task for task in TASKS if FAMILY_OF[task] == "limits"]
 
 
 wildcard_constraints:

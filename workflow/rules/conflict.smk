@@ -1,5 +1,7 @@
-# Conflicting tasks: a prompt of task A, demonstrations kept, patched with θ of task B.
+# θ of one task in prompts of another: the conflicting pairs asked for, and a matrix of all pairs whose inputs fit.
 CONFLICT_TASKS = list(dict.fromkeys(task for pair in PAIRS for task in pair))
+if TRANSFER:
+    CONFLICT_TASKS += [task for task in MAIN_TASKS if task not in CONFLICT_TASKS]
 
 
 rule conflict_episodes:
@@ -17,7 +19,7 @@ rule conflict_episodes:
         tasks={task: config["tasks"][task] for task in CONFLICT_TASKS},
         conflict={**config["conflict"], "pairs": PAIRS},
         dummies=lookup(dpath="episodes/dummies", within=config),
-        seed=lookup(dpath="study/seed", within=config),
+        seed=SEED,
         answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
     message:
         "{wildcards.model}: episodes of conflicting tasks"
@@ -38,11 +40,12 @@ rule sweep_conflict:
         "results/{model}/benchmarks/sweep_conflict.tsv"
     conda:
         "../../envs/inference.yaml"
-    threads: lookup(dpath="compute/threads", within=config)
+    threads: MODEL_THREADS
     params:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),
         prefix={task: PREFIX_SCORED[task] for task in CONFLICT_TASKS},
+        without=lookup(dpath="conflict/transfer/episodes", within=config),
         answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
     message:
         "{wildcards.model}: patching conflicting tasks at every layer"
@@ -61,10 +64,18 @@ rule conflict:
             category="Conflicting tasks",
             labels={"model": "{model}", "table": "conflicting tasks by layer"},
         ),
+        transfer=report(
+            "results/{model}/transfer.csv",
+            caption="../report/transfer.rst",
+            category="Conflicting tasks",
+            labels={"model": "{model}", "table": "transfer of θ between tasks"},
+        ),
     log:
         "results/{model}/logs/conflict.log",
     conda:
         "../../envs/analysis.yaml"
+    params:
+        pairs=PAIRS,
     message:
         "{wildcards.model}: conflicting tasks"
     script:

@@ -40,7 +40,7 @@ rule episodes:
     params:
         tasks=family_tasks,
         sizes=lookup(dpath="episodes", within=config),
-        seed=lookup(dpath="study/seed", within=config),
+        seeds=lookup(dpath="study/seeds", within=config),
         answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
     message:
         "{wildcards.model}: episodes of the {wildcards.family} tasks"

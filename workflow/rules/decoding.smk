@@ -2,7 +2,8 @@
 rule decode_theta:
     input:
         weights="results/{model}/weights",
-        theta=collect("results/{{model}}/theta/{family}.safetensors", family=FAMILIES),
+        episodes=collect("results/{{model}}/episodes/{family}.jsonl", family=MAIN_FAMILIES),
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=MAIN_FAMILIES),
         choice="results/{model}/layer_choice.csv",
         library=library("scripts/decode_theta.py"),
     output:
@@ -12,17 +13,24 @@ rule decode_theta:
             category="Decoding",
             labels={"model": "{model}", "table": "top tokens of θ"},
         ),
+        ranks=report(
+            "results/{model}/decoded_ranks.csv",
+            caption="../report/decoded_ranks.rst",
+            category="Decoding",
+            labels={"model": "{model}", "table": "ranks of answers and names"},
+        ),
     log:
         "results/{model}/logs/decode_theta.log",
     benchmark:
         "results/{model}/benchmarks/decode_theta.tsv"
     conda:
         "../../envs/inference.yaml"
-    threads: lookup(dpath="compute/threads", within=config)
+    threads: MODEL_THREADS
     params:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),
-        decoding=lookup(dpath="decoding", within=config),
+        top=lookup(dpath="decoding/top", within=config),
+        labels={task: TASK_LABELS[task] for task in MAIN_TASKS},
     message:
         "{wildcards.model}: decoding θ to tokens"
     script:

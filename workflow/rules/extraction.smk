@@ -13,7 +13,7 @@ rule extract_theta:
         "results/{model}/benchmarks/extract_theta.{family}.tsv"
     conda:
         "../../envs/inference.yaml"
-    threads: lookup(dpath="compute/threads", within=config)
+    threads: MODEL_THREADS
     params:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),

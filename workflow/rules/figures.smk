@@ -1,8 +1,17 @@
 # Figures of all models together, from tables alone.
-MODEL_LABELS = {model: config["models"][model]["label"] for model in MODELS}
-TASK_LABELS = {task: config["tasks"][task]["label"] for task in TASKS}
-FIGURES = ["accuracy_bars", "layer_curves", "accuracy_by_task", "embedding", "distances", "separation"]
+FIGURES = [
+    "accuracy_bars",
+    "layer_curves",
+    "layer_choice",
+    "accuracy_by_task",
+    "formation",
+    "embedding",
+    "embedding_seeds",
+]
+FIGURES += ["separation", "distances", "answer_ranks"]
+FIGURES += ["limits"] if LIMITS_TASKS else []
 FIGURES += ["conflict"] if PAIRS else []
+FIGURES += ["transfer"] if TRANSFER else []
 
 
 rule figure_accuracy_bars:
@@ -55,6 +64,30 @@ rule figure_layer_curves:
         "../scripts/figure_layer_curves.py"
 
 
+rule figure_layer_choice:
+    input:
+        views=of_all_models("views"),
+        library=library("scripts/figure_layer_choice.py"),
+    output:
+        report(
+            "reports/figures/layer_choice.svg",
+            caption="../report/figure_layer_choice.rst",
+            category="Layers",
+            labels={"model": "all", "figure": "accuracy by layer choice"},
+        ),
+        "reports/figures/layer_choice.png",
+    log:
+        "results/logs/figure_layer_choice.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        models=MODEL_LABELS,
+    message:
+        "Figure: accuracy by layer choice"
+    script:
+        "../scripts/figure_layer_choice.py"
+
+
 rule figure_accuracy_by_task:
     input:
         accuracy=of_all_models("accuracy"),
@@ -81,9 +114,117 @@ rule figure_accuracy_by_task:
         "../scripts/figure_accuracy_by_task.py"
 
 
+rule figure_limits:
+    input:
+        limits=of_all_models("limits"),
+        controls=of_all_models("controls"),
+        library=library("scripts/figure_limits.py"),
+    output:
+        report(
+            "reports/figures/limits.svg",
+            caption="../report/figure_limits.rst",
+            category="Limits",
+            labels={"model": "all", "figure": "tasks that one vector may not hold"},
+        ),
+        "reports/figures/limits.png",
+    log:
+        "results/logs/figure_limits.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        models=MODEL_LABELS,
+        tasks=TASK_LABELS,
+    message:
+        "Figure: tasks that one vector may not hold"
+    script:
+        "../scripts/figure_limits.py"
+
+
+rule figure_formation:
+    input:
+        formation=of_all_models("formation"),
+        variance=of_all_models("theta_variance"),
+        accuracy=of_all_models("accuracy"),
+        library=library("scripts/figure_formation.py"),
+    output:
+        report(
+            "reports/figures/formation.svg",
+            caption="../report/figure_formation.rst",
+            category="Formation",
+            labels={"model": "all", "figure": "how θ forms"},
+        ),
+        "reports/figures/formation.png",
+    log:
+        "results/logs/figure_formation.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        models=MODEL_LABELS,
+    message:
+        "Figure: how θ forms"
+    script:
+        "../scripts/figure_formation.py"
+
+
+rule figure_conflict:
+    input:
+        conflict=of_all_models("conflict"),
+        controls=of_all_models("controls"),
+        library=library("scripts/figure_conflict.py"),
+    output:
+        report(
+            "reports/figures/conflict.svg",
+            caption="../report/figure_conflict.rst",
+            category="Conflicting tasks",
+            labels={"model": "all", "figure": "conflicting tasks by layer"},
+        ),
+        "reports/figures/conflict.png",
+    log:
+        "results/logs/figure_conflict.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        models=MODEL_LABELS,
+        tasks=TASK_LABELS,
+    message:
+        "Figure: conflicting tasks by layer"
+    script:
+        "../scripts/figure_conflict.py"
+
+
+rule figure_transfer:
+    input:
+        transfer=of_all_models("transfer"),
+        accuracy=of_all_models("accuracy"),
+        controls=of_all_models("controls"),
+        choice=of_all_models("layer_choice"),
+        library=library("scripts/figure_transfer.py"),
+    output:
+        report(
+            "reports/figures/transfer.svg",
+            caption="../report/figure_transfer.rst",
+            category="Conflicting tasks",
+            labels={"model": "all", "figure": "transfer of θ between tasks"},
+        ),
+        "reports/figures/transfer.png",
+    log:
+        "results/logs/figure_transfer.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        models=MODEL_LABELS,
+        tasks=TASK_LABELS,
+    message:
+        "Figure: transfer of θ between tasks"
+    script:
+        "../scripts/figure_transfer.py"
+
+
 rule figure_embedding:
     input:
         embedding=of_all_models("embedding"),
+        quality=of_all_models("embedding_quality"),
+        controls=of_all_models("controls"),
         library=library("scripts/figure_embedding.py"),
     output:
         report(
@@ -106,29 +247,29 @@ rule figure_embedding:
         "../scripts/figure_embedding.py"
 
 
-rule figure_distances:
+rule figure_embedding_seeds:
     input:
-        distances=of_all_models("distances"),
-        library=library("scripts/figure_distances.py"),
+        embedding=of_all_models("embedding"),
+        quality=of_all_models("embedding_quality"),
+        library=library("scripts/figure_embedding_seeds.py"),
     output:
         report(
-            "reports/figures/distances.svg",
-            caption="../report/figure_distances.rst",
+            "reports/figures/embedding_seeds.svg",
+            caption="../report/figure_embedding_seeds.rst",
             category="Geometry",
-            labels={"model": "all", "figure": "cosine distances"},
+            labels={"model": "all", "figure": "t-SNE and UMAP at every seed"},
         ),
-        "reports/figures/distances.png",
+        "reports/figures/embedding_seeds.png",
     log:
-        "results/logs/figure_distances.log",
+        "results/logs/figure_embedding_seeds.log",
     conda:
         "../../envs/analysis.yaml"
     params:
         models=MODEL_LABELS,
-        tasks=TASK_LABELS,
     message:
-        "Figure: cosine distances"
+        "Figure: t-SNE and UMAP at every seed"
     script:
-        "../scripts/figure_distances.py"
+        "../scripts/figure_embedding_seeds.py"
 
 
 rule figure_separation:
@@ -156,26 +297,51 @@ rule figure_separation:
         "../scripts/figure_separation.py"
 
 
-rule figure_conflict:
+rule figure_distances:
     input:
-        conflict=of_all_models("conflict"),
-        library=library("scripts/figure_conflict.py"),
+        distances=of_all_models("distances"),
+        controls=of_all_models("controls"),
+        library=library("scripts/figure_distances.py"),
     output:
         report(
-            "reports/figures/conflict.svg",
-            caption="../report/figure_conflict.rst",
-            category="Conflicting tasks",
-            labels={"model": "all", "figure": "conflicting tasks by layer"},
+            "reports/figures/distances.svg",
+            caption="../report/figure_distances.rst",
+            category="Geometry",
+            labels={"model": "all", "figure": "cosine distances"},
         ),
-        "reports/figures/conflict.png",
+        "reports/figures/distances.png",
     log:
-        "results/logs/figure_conflict.log",
+        "results/logs/figure_distances.log",
     conda:
         "../../envs/analysis.yaml"
     params:
         models=MODEL_LABELS,
         tasks=TASK_LABELS,
     message:
-        "Figure: conflicting tasks by layer"
+        "Figure: cosine distances"
     script:
-        "../scripts/figure_conflict.py"
+        "../scripts/figure_distances.py"
+
+
+rule figure_answer_ranks:
+    input:
+        ranks=of_all_models("decoded_ranks"),
+        library=library("scripts/figure_answer_ranks.py"),
+    output:
+        report(
+            "reports/figures/answer_ranks.svg",
+            caption="../report/figure_answer_ranks.rst",
+            category="Decoding",
+            labels={"model": "all", "figure": "ranks of answers by layer"},
+        ),
+        "reports/figures/answer_ranks.png",
+    log:
+        "results/logs/figure_answer_ranks.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        models=MODEL_LABELS,
+    message:
+        "Figure: ranks of answers by layer"
+    script:
+        "../scripts/figure_answer_ranks.py"

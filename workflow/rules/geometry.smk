@@ -1,7 +1,7 @@
 # Where the θ of different tasks lie: distances, separation, t-SNE and UMAP.
 rule geometry:
     input:
-        theta=collect("results/{{model}}/theta/{family}.safetensors", family=FAMILIES),
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=MAIN_FAMILIES),
         choice="results/{model}/layer_choice.csv",
         library=library("scripts/geometry.py"),
     output:
@@ -19,7 +19,7 @@ rule geometry:
     conda:
         "../../envs/analysis.yaml"
     params:
-        seed=lookup(dpath="study/seed", within=config),
+        seed=SEED,
     message:
         "{wildcards.model}: geometry of θ"
     script:
@@ -28,11 +28,17 @@ rule geometry:
 
 rule embed_theta:
     input:
-        theta=collect("results/{{model}}/theta/{family}.safetensors", family=FAMILIES),
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=MAIN_FAMILIES),
         choice="results/{model}/layer_choice.csv",
         library=library("scripts/embed_theta.py"),
     output:
         embedding="results/{model}/embedding.csv",
+        quality=report(
+            "results/{model}/embedding_quality.csv",
+            caption="../report/embedding_quality.rst",
+            category="Geometry",
+            labels={"model": "{model}", "table": "trustworthiness of the pictures"},
+        ),
     log:
         "results/{model}/logs/embed_theta.log",
     benchmark:
@@ -40,7 +46,7 @@ rule embed_theta:
     conda:
         "../../envs/analysis.yaml"
     params:
-        methods=lookup(dpath="embedding", within=config),
+        embedding=lookup(dpath="embedding", within=config),
     message:
         "{wildcards.model}: t-SNE and UMAP of θ"
     script:

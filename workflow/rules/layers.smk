@@ -13,7 +13,7 @@ rule sweep_layers:
         "results/{model}/benchmarks/sweep_layers.{family}.tsv"
     conda:
         "../../envs/inference.yaml"
-    threads: lookup(dpath="compute/threads", within=config)
+    threads: MODEL_THREADS
     params:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),
@@ -48,45 +48,47 @@ rule choose_layer:
         "../../envs/analysis.yaml"
     params:
         families=FAMILY_OF,
+        seed=SEED,
     message:
         "{wildcards.model}: choosing layers on dev episodes"
     script:
         "../scripts/choose_layer.py"
 
 
-rule sweep_controls:
+rule patch_variants:
     input:
         weights="results/{model}/weights",
         episodes="results/{model}/episodes/{family}.jsonl",
         theta="results/{model}/theta/{family}.safetensors",
         choice="results/{model}/layer_choice.csv",
-        library=library("scripts/sweep_controls.py"),
+        library=library("scripts/patch_variants.py"),
     output:
-        predictions="results/{model}/predictions/sweep_controls.{family}.parquet",
+        predictions="results/{model}/predictions/patch_variants.{family}.parquet",
     log:
-        "results/{model}/logs/sweep_controls.{family}.log",
+        "results/{model}/logs/patch_variants.{family}.log",
     benchmark:
-        "results/{model}/benchmarks/sweep_controls.{family}.tsv"
+        "results/{model}/benchmarks/patch_variants.{family}.tsv"
     conda:
         "../../envs/inference.yaml"
-    threads: lookup(dpath="compute/threads", within=config)
+    threads: MODEL_THREADS
     params:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),
         prefix=prefix_by_task,
         answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
-        seed=lookup(dpath="study/seed", within=config),
+        forming_episodes=lookup(dpath="formation/episodes", within=config),
+        seed=SEED,
     message:
-        "{wildcards.model}: controls of the {wildcards.family} tasks"
+        "{wildcards.model}: other vectors in place of θ, {wildcards.family} tasks"
     script:
-        "../scripts/sweep_controls.py"
+        "../scripts/patch_variants.py"
 
 
 rule accuracy:
     input:
         predictions=collect(
             "results/{{model}}/predictions/{stage}.{family}.parquet",
-            stage=["extract_theta", "sweep_layers", "sweep_controls"],
+            stage=["extract_theta", "sweep_layers", "patch_variants"],
             family=FAMILIES,
         ),
         choice="results/{model}/layer_choice.csv",
@@ -110,6 +112,25 @@ rule accuracy:
             category="Accuracy",
             labels={"model": "{model}", "table": "paired differences"},
         ),
+        views=report(
+            "results/{model}/views.csv",
+            caption="../report/views.rst",
+            category="Accuracy",
+            labels={"model": "{model}", "table": "all tasks and the paper's view"},
+        ),
+        limits=report(
+            "results/{model}/limits.csv",
+            caption="../report/limits.rst",
+            category="Limits",
+            labels={"model": "{model}", "table": "tasks that one vector may not hold"},
+        ),
+        seeds="results/{model}/seeds.csv",
+        spread=report(
+            "results/{model}/seed_spread.csv",
+            caption="../report/seed_spread.rst",
+            category="Accuracy",
+            labels={"model": "{model}", "table": "spread over study seeds"},
+        ),
         predictions="results/{model}/predictions.parquet",
     log:
         "results/{model}/logs/accuracy.log",
@@ -117,7 +138,9 @@ rule accuracy:
         "../../envs/analysis.yaml"
     params:
         families=FAMILY_OF,
-        seed=lookup(dpath="study/seed", within=config),
+        seed=SEED,
+        limits=LIMITS_TASKS,
+        bijections=[task for task in LIMITS_TASKS if "bijection_of" in config["tasks"][task]],
     message:
         "{wildcards.model}: accuracy on test episodes"
     script:

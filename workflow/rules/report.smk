@@ -1,4 +1,32 @@
-# The report: a notebook executed on the tables and figures, then rendered to one self-contained page.
+# The report: conclusions from the tables; a notebook executed on tables and figures, then rendered to one self-contained page.
+EVIDENCE = ["layer_choice", "layer_sweep", "differences", "controls", "limits", "conflict", "transfer", "geometry"]
+EVIDENCE += ["decoded_ranks"]
+
+
+rule conclusions:
+    input:
+        **{table: of_all_models(table) for table in EVIDENCE},
+        library=library("scripts/conclusions.py"),
+    output:
+        conclusions=report(
+            "results/conclusions.csv",
+            caption="../report/conclusions.rst",
+            category="Conclusions",
+            labels={"model": "all", "table": "claims and verdicts"},
+        ),
+    log:
+        "results/logs/conclusions.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        tables=EVIDENCE,
+        tasks=TASK_LABELS,
+    message:
+        "Conclusions"
+    script:
+        "../scripts/conclusions.py"
+
+
 rule study_notebook:
     input:
         figures=collect("reports/figures/{figure}.svg", figure=FIGURES),
@@ -6,8 +34,16 @@ rule study_notebook:
         controls=of_all_models("controls"),
         differences=of_all_models("differences"),
         choice=of_all_models("layer_choice"),
-        conflict=of_all_models("conflict") if PAIRS else [],
+        conclusions="results/conclusions.csv",
+        views=of_all_models("views"),
+        spread=of_all_models("seed_spread"),
+        limits=of_all_models("limits"),
+        conflict=of_all_models("conflict"),
+        transfer=of_all_models("transfer"),
+        formation=of_all_models("formation"),
         geometry=of_all_models("geometry"),
+        quality=of_all_models("embedding_quality"),
+        ranks=of_all_models("decoded_ranks"),
         tokens=of_all_models("decoded_tokens"),
         filtered=of_all_models("filter"),
         published="data/paper/main_results.csv",

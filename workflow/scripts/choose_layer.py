@@ -2,15 +2,16 @@
 
 import pandas as pd
 
-from taskvectors.accuracy import layer_choice, layer_sweep
+from taskvectors.accuracy import layer_choice, layer_sweep, tidy
 from taskvectors.progress import reported
 from taskvectors.tables import read_parquets, write_csv
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "choose_layer"):
-        families: dict[str, str] = snakemake.params.families
-        sweep: pd.DataFrame = layer_sweep(
-            read_parquets(snakemake.input.predictions), snakemake.wildcards.model, families
+        seed: int = snakemake.params.seed
+        predictions: pd.DataFrame = tidy(
+            read_parquets(snakemake.input.predictions), snakemake.wildcards.model, snakemake.params.families, seed
         )
+        sweep = layer_sweep(predictions[predictions["seed"] == seed])
         write_csv(snakemake.output.sweep, sweep)
         write_csv(snakemake.output.choice, layer_choice(sweep))

@@ -1,56 +1,98 @@
-"""Rule decode_theta: the tokens that the mean θ of each task points to (paper, section 5.2, tables 3 and 7)."""
+"""Rule decode_theta: the tokens that the mean θ of each task points to, at every layer (paper, section 5.2, tables 3 and 7)."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from taskvectors.decoding import filtered_ranks, ranks, task_words
 from taskvectors.engine import unembed
+from taskvectors.episodes import read_episodes
 from taskvectors.models import LanguageModel, load_model
 from taskvectors.progress import reported, track
-from taskvectors.tables import read_csv, write_csv
+from taskvectors.tables import main_tasks, read_csv, write_csv
 from taskvectors.tokens import decode
+
+Words = Mapping[str, list[int]]
+
+
+def top_tokens(lm: LanguageModel, logits: Tensor, top: int) -> pd.DataFrame:
+    """The `top` tokens of highest logit `[layer, vocabulary]`: layer, rank, filtered_rank, token, logit."""
+    best = logits.topk(min(top, logits.shape[-1]), dim=-1)
+    tables = []
+    for layer, (ids, values) in enumerate(zip(best.indices.tolist(), best.values.tolist(), strict=True)):
+        words = decode(lm.tokenizer, ids)
+        table = {"layer": layer, "rank": range(1, len(ids) + 1), "filtered_rank": filtered_ranks(words)}
+        tables.append(pd.DataFrame(table | {"token": words, "logit": values}))
+    return pd.concat(tables, ignore_index=True).astype({"filtered_rank": "Int64"})
+
+
+def answer_and_name_ranks(logits: Tensor, mine: list[int], others: list[int], names: Words) -> pd.DataFrame:
+    """Where the task's own answers, other tasks' answers and the words of its name stand among all tokens, by layer."""
+    rows = []
+    for layer, its in enumerate(logits):
+        own, foreign = ranks(its, mine), ranks(its, others)
+        named = {word: ranks(its, ids).min().item() for word, ids in names.items() if ids}
+        word = min(named, key=named.__getitem__) if named else None
+        rows.append(
+            {
+                "layer": layer,
+                "vocabulary": len(its),
+                "answers": len(mine),
+                "answer_rank_best": own.min().item(),
+                "answer_rank_median": own.median().item(),
+                "other_answer_rank_median": foreign.median().item() if others else None,
+                "name_word": word,
+                "name_rank": named[word] if word else None,
+            }
+        )
+    integers = ["other_answer_rank_median", "name_rank"]
+    return pd.DataFrame(rows).astype(dict.fromkeys(integers, "Int64"))
 
 
 def main(
-    model: str,
-    lm: LanguageModel,
-    theta: dict[str, Tensor],
-    choice: pd.DataFrame,
-    decoding: Mapping[str, Any],
-    file: str,
-) -> None:
-    rows = []
-    for chosen in track(choice.itertuples(), len(choice), "decode_theta"):
-        mean = theta[f"{chosen.task}/test"].float().mean(dim=0)
-        layers = sorted({min(chosen.layer + offset, lm.layers - 1) for offset in decoding["layers_above"]})
-        logits = unembed(lm, mean[layers])
-        top = logits.float().topk(decoding["top"], dim=-1)
-        for row, layer in enumerate(layers):
-            words = decode(lm.tokenizer, top.indices[row].tolist())
-            values = top.values[row].tolist()
-            rows += [
-                (model, chosen.family, chosen.task, layer, rank, word, value)
-                for rank, (word, value) in enumerate(zip(words, values, strict=True), start=1)
-            ]
-    columns = ["model", "family", "task", "layer", "rank", "token", "logit"]
-    write_csv(file, pd.DataFrame(rows, columns=columns))
+    model: str, lm: LanguageModel, theta: dict[str, Tensor], choice: pd.DataFrame, answers: Words,
+    labels: Mapping[str, str], top: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """The tables `decoded_tokens.csv` and `decoded_ranks.csv`. `answers`: by task, the first token of each answer."""
+    tokens, places = [], []
+    for row in track(choice.itertuples(), len(choice), "decode_theta"):
+        logits = unembed(lm, theta[f"{row.task}/test"].float().mean(dim=0)).float()
+        mine = answers[row.task]
+        others = sorted({token for task in answers for token in answers[task]} - set(mine))
+        names = task_words(lm.tokenizer, re.sub(r"\(.*?\)", "", labels[row.task]))
+        for tables, table in (
+            (tokens, top_tokens(lm, logits, top)),
+            (places, answer_and_name_ranks(logits, mine, others, names)),
+        ):
+            head = {"model": model, "family": row.family, "task": row.task}
+            tables.append(pd.DataFrame(head, index=table.index).join(table))
+    return pd.concat(tokens, ignore_index=True), pd.concat(places, ignore_index=True)
 
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "decode_theta"):
         torch.set_num_threads(snakemake.threads)
+        lm = load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device)
         thetas: dict[str, Tensor] = {}
         for path in snakemake.input.theta:
             thetas |= load_file(path)
-        main(
+        first_tokens: dict[str, dict[int, None]] = {}
+        for path in snakemake.input.episodes:
+            for episode in read_episodes(path):
+                ids = lm.tokenizer(episode.answers[0], add_special_tokens=False)["input_ids"]
+                first_tokens.setdefault(episode.task, {})[ids[0]] = None
+        decoded, standing = main(
             snakemake.wildcards.model,
-            load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device),
+            lm,
             thetas,
-            read_csv(snakemake.input.choice),
-            snakemake.params.decoding,
-            snakemake.output.tokens,
+            main_tasks(read_csv(snakemake.input.choice)),
+            {task: list(ids) for task, ids in first_tokens.items()},
+            snakemake.params.labels,
+            snakemake.params.top,
         )
+        write_csv(snakemake.output.tokens, decoded)
+        write_csv(snakemake.output.ranks, standing)

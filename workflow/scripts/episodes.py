@@ -1,32 +1,39 @@
 """Rule episodes: filter a family's tasks for one tokenizer, and sample (or read) its episodes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from taskvectors.episodes import Episode, read_episodes, sample_episode, write_episodes
+from taskvectors.episodes import AT_SEED, SPLITS, Episode, read_episodes, sample_episode, write_episodes
 from taskvectors.errors import StudyError
 from taskvectors.models import context_length, load_config, load_tokenizer
 from taskvectors.progress import reported, track
 from taskvectors.prompts import prompt
-from taskvectors.tables import write_csv
+from taskvectors.tables import LIMITS, write_csv
 from taskvectors.tasks import Task, line_of, load_task
 from taskvectors.tokens import prompt_ids, short_answers
 
 
-def sampled(task: Task, sizes: Mapping[str, Any], seed: int) -> list[Episode]:
-    splits = {"baseline": (0, 0), "dev": (sizes["demonstrations"], sizes["dummies"])}
-    splits["test"] = splits["dev"]
+def sampled(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
+    """Every split at the first seed, then, in the sizes of repeats, at the others; of limits, at the first alone."""
+    seeds = seeds[:1] if task.family == LIMITS else seeds
+    shown = {"demonstrations": sizes["demonstrations"], "dummies": sizes["dummies"]}
+    bare = {"demonstrations": 0, "dummies": 0}
     return [
-        sample_episode(task, split, number, demonstrations=demonstrations, dummies=dummies, seed=seed)
-        for split, (demonstrations, dummies) in splits.items()
-        for number in range(sizes[split])
+        replace(
+            sample_episode(task, split, number, **(bare if split == "baseline" else shown), seed=seed),
+            split=split if seed == seeds[0] else f"{split}{AT_SEED}{seed}",
+        )
+        for seed in seeds
+        for split in SPLITS
+        for number in range((sizes if seed == seeds[0] else sizes["repeats"])[split])
     ]
 
 
-def given(task: str, folder: str) -> list[Episode]:
+def given(task: str, folder: str, dummies: int) -> list[Episode]:
     path = Path(folder) / f"{task}.jsonl"
     episodes = read_episodes(path)
     seen: dict[tuple[str, int], int] = {}
@@ -36,11 +43,14 @@ def given(task: str, folder: str) -> list[Episode]:
             raise StudyError(
                 f"{path}, line {line}: {episode.split} episode {episode.episode} stands already in line {first}."
             )
-        if episode.task != task or episode.split not in ("baseline", "dev", "test"):
-            raise StudyError(f"{path}, line {line}: task must be {task} and split one of baseline, dev, test.")
-        if episode.split != "baseline" and not episode.dummies:
-            raise StudyError(f"{path}, line {line}: dummies is empty; θ is computed under a dummy query.")
-    missing = {"baseline", "dev", "test"} - {episode.split for episode in episodes}
+        if episode.task != task or episode.split not in SPLITS:
+            raise StudyError(f"{path}, line {line}: task must be {task} and split one of {', '.join(SPLITS)}.")
+        if episode.split != "baseline" and len(episode.dummies) != dummies:
+            raise StudyError(
+                f"{path}, line {line}: {len(episode.dummies)} dummies, but `episodes: dummies` asks for {dummies}, under which "
+                "θ is computed. Correct one of the two."
+            )
+    missing = set(SPLITS) - {episode.split for episode in episodes}
     if missing:
         raise StudyError(
             f"{path}: no episodes of split {', '.join(sorted(missing))}. Add them, or set `episodes: source` to null."
@@ -68,7 +78,7 @@ def main(
     weights: str,
     entries: Mapping[str, Mapping[str, str]],
     sizes: Mapping[str, Any],
-    seed: int,
+    seeds: list[int],
     answer_tokens: int,
     episodes_file: str,
     filter_file: str,
@@ -80,7 +90,9 @@ def main(
         refuse_long_inputs(tokenizer, context, task, entry)
         filtered = short_answers(tokenizer, task, answer_tokens)
         rows.append((model, entry["family"], name, filtered.total, filtered.kept, filtered.leading_space))
-        episodes += given(name, sizes["source"]) if sizes["source"] else sampled(filtered.task, sizes, seed)
+        episodes += (
+            given(name, sizes["source"], sizes["dummies"]) if sizes["source"] else sampled(filtered.task, sizes, seeds)
+        )
     columns = ["model", "family", "task", "total", "kept", "leading_space"]
     write_csv(filter_file, pd.DataFrame(rows, columns=columns))
     write_episodes(episodes_file, episodes)
@@ -93,7 +105,7 @@ if __name__ == "__main__":
             snakemake.input.weights,
             snakemake.params.tasks,
             snakemake.params.sizes,
-            snakemake.params.seed,
+            snakemake.params.seeds,
             snakemake.params.answer_tokens,
             snakemake.output.episodes,
             snakemake.output.filtered,

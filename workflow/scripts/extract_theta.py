@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from taskvectors.engine import continue_prompts, mean_theta, next_tokens, read_states
+from taskvectors.engine import continue_prompts, mean_theta, next_tokens, read_states, variance_over_dummies
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.files import atomic
 from taskvectors.models import LanguageModel, load_model
@@ -20,8 +20,9 @@ from taskvectors.tables import write_parquet
 from taskvectors.tokens import prompt_ids
 
 
-def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> tuple[Tensor, Tensor]:
-    """θ `[episode, layer, hidden]`, the mean over dummy queries, and the answer to each full prompt `[episode, token]`."""
+def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
+    """θ `[episode, layer, hidden]`, the mean over dummy queries; its variance over them `[episode, layer]`; and the answer
+    to each full prompt `[episode, token]`."""
     prompts = [prompt_ids(lm.tokenizer, [regular_prompt(episode), *dummy_prompts(episode)]) for episode in episodes]
     names = [episode.name for episode in episodes]
     states, final = read_states(lm, prompts, names)
@@ -29,7 +30,7 @@ def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens:
         answers = next_tokens(lm, final[:, 0])[:, None]  # already read
     else:
         answers = continue_prompts(lm, [episode[0] for episode in prompts], answer_tokens, names)
-    return mean_theta(states[:, 1:]), answers
+    return mean_theta(states[:, 1:]), variance_over_dummies(states[:, 1:]), answers
 
 
 def baseline(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> Tensor:
@@ -50,14 +51,16 @@ def main(
     tables = []
     tasks = by_task_and_split(episodes)
     for task, splits in track(tasks.items(), len(tasks), "extract_theta"):
-        bare = splits.pop("baseline", [])
+        bare = list(chain.from_iterable(splits.pop(split) for split in list(splits) if split.startswith("baseline")))
         tables.append(predictions(lm, bare, "baseline", baseline(lm, bare, answer_tokens), prefix[task]))
         # All splits at once: the more prompts of equal length, the fuller the batches.
         shown = list(chain.from_iterable(splits.values()))
-        thetas, tokens = theta_and_regular(lm, shown, answer_tokens)
+        thetas, variances, tokens = theta_and_regular(lm, shown, answer_tokens)
         tables.append(predictions(lm, shown, "regular", tokens, prefix[task]))
-        parts = thetas.split([len(group) for group in splits.values()])
-        theta |= {f"{task}/{split}": part.clone() for split, part in zip(splits, parts, strict=True)}
+        sizes = [len(group) for group in splits.values()]
+        for kind, values in (("", thetas), ("/variance_over_dummies", variances)):
+            parts = zip(splits, values.split(sizes), strict=True)
+            theta |= {f"{task}/{split}{kind}": part.clone() for split, part in parts}
     write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
     with atomic(theta_file) as temporary:
         save_file(theta, temporary)

@@ -1,6 +1,7 @@
-"""Rule figure_accuracy_bars: baseline, hypothesis and regular accuracy of our models and the paper's."""
+"""Rule figure_accuracy_bars: mean accuracy by method."""
 
-from taskvectors.figures import accuracy_bars, save, set_style
+from taskvectors.figure_accuracy import accuracy_bars
+from taskvectors.figure_style import save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv, read_csvs
 

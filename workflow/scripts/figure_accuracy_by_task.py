@@ -1,6 +1,7 @@
-"""Rule figure_accuracy_by_task: accuracy of every task."""
+"""Rule figure_accuracy_by_task: accuracy by task."""
 
-from taskvectors.figures import accuracy_by_task, save, set_style
+from taskvectors.figure_accuracy import accuracy_by_task
+from taskvectors.figure_style import save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 

@@ -1,6 +1,7 @@
 """Rule figure_conflict: conflicting tasks by layer."""
 
-from taskvectors.figures import conflict, save, set_style
+from taskvectors.figure_patching import conflict
+from taskvectors.figure_style import save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -9,6 +10,7 @@ if __name__ == "__main__":
         set_style()
         figure = conflict(
             read_csvs(snakemake.input.conflict),
+            read_csvs(snakemake.input.controls),
             snakemake.params.models,
             snakemake.params.tasks,
         )

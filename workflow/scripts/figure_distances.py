@@ -1,6 +1,7 @@
-"""Rule figure_distances: cosine distances of θ within and between tasks."""
+"""Rule figure_distances: cosine distances."""
 
-from taskvectors.figures import distances, save, set_style
+from taskvectors.figure_geometry import distances
+from taskvectors.figure_style import save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -9,6 +10,7 @@ if __name__ == "__main__":
         set_style()
         figure = distances(
             read_csvs(snakemake.input.distances),
+            read_csvs(snakemake.input.controls),
             snakemake.params.models,
             snakemake.params.tasks,
         )

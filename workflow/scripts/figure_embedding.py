@@ -1,6 +1,7 @@
 """Rule figure_embedding: t-SNE and UMAP of θ."""
 
-from taskvectors.figures import embedding, save, set_style
+from taskvectors.figure_geometry import embedding
+from taskvectors.figure_style import save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -9,6 +10,8 @@ if __name__ == "__main__":
         set_style()
         figure = embedding(
             read_csvs(snakemake.input.embedding),
+            read_csvs(snakemake.input.quality),
+            read_csvs(snakemake.input.controls),
             snakemake.params.models,
             snakemake.params.tasks,
         )

@@ -1,6 +1,7 @@
-"""Rule figure_layer_curves: dev accuracy of the patched model by layer."""
+"""Rule figure_layer_curves: accuracy by layer."""
 
-from taskvectors.figures import layer_curves, save, set_style
+from taskvectors.figure_accuracy import layer_curves
+from taskvectors.figure_style import save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv, read_csvs
 

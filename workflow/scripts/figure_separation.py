@@ -1,6 +1,7 @@
-"""Rule figure_separation: where tasks separate, and where patching works."""
+"""Rule figure_separation: separation by layer."""
 
-from taskvectors.figures import save, separation, set_style
+from taskvectors.figure_geometry import separation
+from taskvectors.figure_style import save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 

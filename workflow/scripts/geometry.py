@@ -4,7 +4,7 @@ import pandas as pd
 
 from taskvectors.geometry import distance_histogram, geometry_at_layer
 from taskvectors.progress import reported, track
-from taskvectors.tables import ALL, read_csv, write_csv
+from taskvectors.tables import ALL, main_tasks, read_csv, write_csv
 from taskvectors.thetas import read_thetas
 
 
@@ -18,7 +18,7 @@ def labelled(table: pd.DataFrame, choice: pd.DataFrame, layer: int) -> pd.DataFr
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "geometry"):
-        chosen = read_csv(snakemake.input.choice)
+        chosen = main_tasks(read_csv(snakemake.input.choice))
         theta, tasks, _ = read_thetas(snakemake.input.theta, chosen["task"], "test")
         layers = theta.shape[1]
         tables = [

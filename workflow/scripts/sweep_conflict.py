@@ -1,58 +1,83 @@
-"""Rule sweep_conflict: prompts of task A, demonstrations kept, patched with θ of task B at every layer."""
+"""Rule sweep_conflict: prompts of task A patched with θ of task B at every layer, demonstrations of A kept and without them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from taskvectors.engine import mean_theta, read_states, sweep_layers
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.models import LanguageModel, load_model
-from taskvectors.predictions import by_task_and_split, words_by_layer
+from taskvectors.predictions import words_by_layer
 from taskvectors.progress import reported, track
-from taskvectors.prompts import dummy_prompts, regular_prompt
+from taskvectors.prompts import KEPT, WITHOUT, dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.scoring import is_correct
 from taskvectors.tables import write_parquet
 from taskvectors.tokens import prompt_ids
 
+Both = tuple[Episode, Episode]  # an episode of A and one of B on the same query
+# Columns and their types; a row without a layer is a prompt as it is.
+COLUMNS = {
+    "task_a": object,
+    "task_b": object,
+    "demonstrations": object,
+    "episode": int,
+    "layer": "Int64",
+    "predicted": object,
+    "answer_a": object,
+    "answer_b": object,
+    "correct_a": bool,
+    "correct_b": bool,
+}
 
-def conflict_answers(
-    lm: LanguageModel, side_a: list[Episode], side_b: list[Episode], answer_tokens: int
-) -> tuple[Tensor, Tensor]:
-    """Answers to A's prompts as they are `[episode, token]`, and with θ of B patched in `[episode, layer, token]`."""
-    dummies = [prompt_ids(lm.tokenizer, dummy_prompts(episode)) for episode in side_b]
-    states, _ = read_states(lm, dummies, [episode.name for episode in side_b])
-    theta = mean_theta(states)
-    prompts = prompt_ids(lm.tokenizer, [regular_prompt(episode) for episode in side_a])
-    patched, regular = sweep_layers(lm, prompts, theta, answer_tokens, [episode.name for episode in side_a])
-    return regular, patched
+
+def paired(episodes: list[Episode]) -> dict[str, list[Both]]:
+    """The pairs of episodes, grouped by the task of the prompt: they are swept together."""
+    groups: dict[str, list[Both]] = {}
+    for a, b in zip(episodes[::2], episodes[1::2], strict=True):
+        groups.setdefault(a.task, []).append((a, b))
+    return groups
+
+
+def answers(
+    lm: LanguageModel, pairs: list[Both], prompt: Callable[[Episode], str], theta: torch.Tensor, answer_tokens: int
+) -> list[tuple[Both, int | None, str]]:
+    """Answers to A's prompts as they are (no layer), and with θ of B `[episode, layer, hidden]` patched in at every layer."""
+    ids = prompt_ids(lm.tokenizer, [prompt(a) for a, _ in pairs])
+    patched, regular = sweep_layers(lm, ids, theta, answer_tokens, [a.name for a, _ in pairs])
+    return [*words_by_layer(lm, pairs, regular), *words_by_layer(lm, pairs, patched)]
 
 
 def score(
-    lm: LanguageModel, side_a: list[Episode], side_b: list[Episode], tokens: Tensor, prefix: Mapping[str, bool]
+    answered: list[tuple[Both, int | None, str]], demonstrations: str, prefix: Mapping[str, bool]
 ) -> pd.DataFrame:
-    """One row an episode and layer (none for the prompt as it is), scored for A and for B."""
+    """One row an episode and layer, scored for A and for B."""
     rows = []
-    for (a, b), layer, word in words_by_layer(lm, list(zip(side_a, side_b, strict=True)), tokens):
+    for (a, b), layer, word in answered:
         correct_a = is_correct(word, a.answers, prefix=prefix[a.task])
         correct_b = is_correct(word, b.answers, prefix=prefix[b.task])
-        rows.append((a.task, b.task, a.episode, layer, word, a.answers[0], b.answers[0], correct_a, correct_b))
-    columns = ["task_a", "task_b", "episode", "layer", "predicted", "answer_a", "answer_b", "correct_a", "correct_b"]
-    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+        names = (a.task, b.task, demonstrations, a.episode, layer)
+        rows.append((*names, word, a.answers[0], b.answers[0], correct_a, correct_b))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def main(
-    lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], answer_tokens: int, predictions_file: Path
-) -> None:
-    groups = by_task_and_split(episodes)
-    pairs = list(dict.fromkeys(episode.split for episode in episodes))
-    tables = []
-    for pair in track(pairs, len(pairs), "sweep_conflict", unit="pair"):
-        side_a, side_b = (groups[task][pair] for task in pair.split(">"))
-        regular, patched = conflict_answers(lm, side_a, side_b, answer_tokens)
-        tables += [score(lm, side_a, side_b, tokens, prefix) for tokens in (regular, patched)]
+    lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], answer_tokens: int, without: int,
+    predictions_file: Path,
+) -> None:  # fmt: skip
+    """`without`: how many episodes of each pair are also patched without demonstrations."""
+    groups = paired(episodes)
+    tables = [score([], KEPT, prefix)]
+    for pairs in track(groups.values(), len(groups), "sweep_conflict"):
+        dummies = [prompt_ids(lm.tokenizer, dummy_prompts(b)) for _, b in pairs]
+        states, _ = read_states(lm, dummies, [b.name for _, b in pairs])
+        theta = mean_theta(states)
+        tables.append(score(answers(lm, pairs, regular_prompt, theta, answer_tokens), KEPT, prefix))
+        few = [i for i, (a, _) in enumerate(pairs) if a.episode < without]
+        if few:
+            bare = answers(lm, [pairs[i] for i in few], zero_shot_prompt, theta[few], answer_tokens)
+            tables.append(score(bare, WITHOUT, prefix))
     write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
 
 
@@ -64,5 +89,6 @@ if __name__ == "__main__":
             read_episodes(snakemake.input.episodes),
             snakemake.params.prefix,
             snakemake.params.answer_tokens,
+            snakemake.params.without,
             Path(snakemake.output.predictions),
         )

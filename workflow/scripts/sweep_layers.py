@@ -27,7 +27,7 @@ def main(
     answer_tokens: int,
     predictions_file: Path,
 ) -> None:
-    tasks = by_task_and_split(episode for episode in episodes if episode.split != "baseline")
+    tasks = by_task_and_split(episode for episode in episodes if not episode.split.startswith("baseline"))
     tables = []
     for task, splits in track(tasks.items(), len(tasks), "sweep_layers"):
         patched = list(chain.from_iterable(splits.values()))

@@ -7,6 +7,7 @@ the residual stream after that block, at a prompt's last token, before any final
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -79,12 +80,60 @@ def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int) -> tup
     return torch.stack(states, dim=1).cpu().unflatten(0, shape), final.unflatten(0, shape)
 
 
+@torch.inference_mode()
+def read_prefixes(lm: LanguageModel, prefixes: list[list[Ids]], names: Sequence[str] | None = None) -> Tensor:
+    """States `[episode, prefix, layer, hidden]` after every block at the last token of every prefix, on the CPU.
+
+    How θ forms while a prompt is read. Where every prefix begins the next one, as ids, one pass over the longest reads them
+    all: under causal attention no token sees what follows it. Where a tokenizer merges across a border, each runs by itself.
+
+    Args:
+        prefixes: `[episode][prefix]` token ids, from short to long; every episode has the same number of prefixes.
+        names: how to call each episode in an error message.
+
+    Raises:
+        StudyError: see `read_states`.
+    """
+    names = names or _numbered(prefixes)
+    count = len(prefixes[0]) if prefixes else 0
+    states = torch.empty(len(prefixes), count, lm.layers, lm.hidden, dtype=lm.dtype)
+    nested = [i for i, parts in enumerate(prefixes) if all(b[: len(a)] == a for a, b in pairwise(parts))]
+    alone = sorted(set(range(len(prefixes))) - set(nested))
+    if alone:
+        states[alone], _ = read_states(lm, [prefixes[i] for i in alone], [names[i] for i in alone])
+    longest = [prefixes[i][-1] for i in nested]
+    check_lengths(lm, longest, [names[i] for i in nested])
+
+    def read(batch: list[int]) -> None:
+        rows = torch.arange(len(batch), device=lm.device).repeat_interleave(count)
+        last = torch.tensor([len(ids) - 1 for i in batch for ids in prefixes[nested[i]]], device=lm.device)
+        with _reading(lm, rows, last) as found:
+            lm.model.base_model(torch.tensor([longest[i] for i in batch], device=lm.device), use_cache=False)
+        its = torch.stack(found, dim=1).cpu().unflatten(0, (len(batch), count))
+        _check_finite(its.flatten(1, 2), [names[nested[i]] for i in batch], list(range(lm.layers)) * count)
+        states[[nested[i] for i in batch]] = its
+
+    tokens = tokens_at_once(lm, READ_TOKENS)
+    run_in_batches([len(ids) for ids in longest], lambda length: tokens // max(length, SHORTEST), read)
+    return states
+
+
 def mean_theta(states: Tensor) -> Tensor:
     """θ `[episode, layer, hidden]`: the mean over dummy queries of states `[episode, dummy, layer, hidden]`.
 
     In float32 at least, whatever the model computes in (paper, section 3.1: θ must not depend on one dummy query).
     """
     return states.to(torch.promote_types(states.dtype, torch.float32)).mean(dim=1)
+
+
+def variance_over_dummies(states: Tensor) -> Tensor:
+    """How far θ depends on the dummy query: `[episode, layer]`, of states `[episode, dummy, layer, hidden]`.
+
+    The unbiased variance over dummies, summed over the hidden dimensions; NaN for a single dummy.
+    """
+    if states.shape[1] == 1:
+        return torch.full((states.shape[0], states.shape[2]), torch.nan)
+    return states.to(torch.promote_types(states.dtype, torch.float32)).var(dim=1).sum(dim=-1)
 
 
 @torch.inference_mode()
@@ -108,7 +157,8 @@ def sweep_layers(
         answer_tokens: length of the answers. The patch is applied once, at the prompt's last token; later tokens see it
             through the KV cache.
         names: how to call each episode in an error message.
-        layers: patch at these only, in ascending order; at all by default.
+        layers: patch at these only, in ascending order; at all by default. One that stands several times has several
+            vectors patched in, each by itself.
 
     Returns:
         tokens with the patch `[episode, layer, answer_tokens]` and without `[episode, answer_tokens]`, int64, on the CPU.
@@ -312,10 +362,9 @@ def _growing(lm: LanguageModel, theta: Tensor, layers: list[int], cache: Any, *,
         def hook(block: nn.Module, inputs: Any, output: Any) -> Any:
             if not keep:  # nothing will look at these rows again
                 cache.layers[layer].keys = cache.layers[layer].values = None
-            if layer not in layers:
-                return output
             hidden = block_hidden(output)
-            return _with_hidden(output, torch.cat([hidden, theta[:, layers.index(layer), None].to(hidden)]))
+            added = [theta[:, place, None].to(hidden) for place, its in enumerate(layers) if its == layer]
+            return _with_hidden(output, torch.cat([hidden, *added])) if added else output
 
         return hook
 

@@ -17,7 +17,11 @@ from taskvectors.tasks import BIJECTION, FUNCTION, LABELS, LOOKUP, Pair, Task
 
 @dataclass(frozen=True)
 class Episode:
-    """One prompt to be. `split` is `baseline`, `dev`, `test`, or `<task A>><task B>` for a conflicting pair."""
+    """One prompt to be.
+
+    `split` is `baseline`, `dev` or `test`; of a further study seed `test@<seed>` and so on; of a conflicting pair
+    `<task A>><task B>`.
+    """
 
     task: str
     split: str
@@ -31,6 +35,10 @@ class Episode:
     def name(self) -> str:
         """How error messages call it."""
         return f"task {self.task}, {self.split} episode {self.episode}"
+
+
+SPLITS = ("baseline", "dev", "test")
+AT_SEED = "@"
 
 
 def episode_rng(seed: int, *names: str | int) -> random.Random:
@@ -105,6 +113,12 @@ def _draw_labels(rng: random.Random, task: Task, demonstrations: int, dummies: i
 DRAWS = {FUNCTION: _draw_function, BIJECTION: _draw_bijection, LOOKUP: _draw_lookup, LABELS: _draw_labels}
 
 
+def disputed(task_a: Task, task_b: Task) -> list[Pair]:
+    """The pairs of A whose input is one of B's, too, with another answer."""
+    answers_b = {pair.input: set(pair.answers) for pair in task_b.pairs}
+    return [pair for pair in task_a.pairs if not set(pair.answers) & answers_b.get(pair.input, set(pair.answers))]
+
+
 def sample_conflict(
     task_a: Task, task_b: Task, episode: int, *, demonstrations: int, dummies: int, seed: int
 ) -> tuple[Episode, Episode]:
@@ -121,12 +135,7 @@ def sample_conflict(
             raise StudyError(
                 f"conflict {split}: {task.name} has no fixed answer to an input. Remove the pair from `conflict: pairs`."
             )
-    answers_b = {pair.input: pair for pair in task_b.pairs}
-    shared = [
-        pair
-        for pair in task_a.pairs
-        if pair.input in answers_b and not set(pair.answers) & set(answers_b[pair.input].answers)
-    ]
+    shared = disputed(task_a, task_b)
     if not shared:
         raise StudyError(
             f"conflict {split}: the tasks share no input with different answers. Remove the pair from `conflict: pairs`."
@@ -134,7 +143,7 @@ def sample_conflict(
     rng = episode_rng(seed, split, episode)
     query = rng.choice(shared)
     sides = []
-    for task, pair in ((task_a, query), (task_b, answers_b[query.input])):
+    for task, pair in ((task_a, query), (task_b, next(p for p in task_b.pairs if p.input == query.input))):
         others = [other for other in task.pairs if other.input != query.input]
         _refuse_if_too_few(task, len(others), demonstrations + dummies)
         drawn = rng.sample(others, demonstrations + dummies)

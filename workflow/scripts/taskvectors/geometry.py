@@ -5,15 +5,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.manifold import TSNE
-from sklearn.metrics import pairwise_distances, silhouette_samples
+from sklearn.cluster import KMeans
+from sklearn.manifold import TSNE, trustworthiness
+from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_samples
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import normalize
 
+from taskvectors.statistics import wilson
 from taskvectors.tables import ALL
 
 NEIGHBOURS = 5
 FOLDS = 5
+STARTS = 3  # of k-means; the best is kept
+FEWEST = 5  # θ in a picture
 BINS = np.linspace(0, 1.5, 151)
 
 
@@ -23,18 +28,22 @@ def geometry_at_layer(theta: np.ndarray, tasks: np.ndarray, seed: int) -> pd.Dat
     Args:
         theta: `[episode, hidden]`, float.
         tasks: `[episode]`, the task of each row.
-        seed: of the cross-validation folds.
+        seed: of the cross-validation folds and of k-means.
 
     Returns:
-        One row a task, then a row `all` with means: within_mean, within_std (cosine distances between different θ of the
-        task, no self-pairs), between_mean, between_std (to the θ of other tasks), silhouette (cosine), knn_accuracy
-        (5 nearest neighbours by cosine, stratified cross-validation). Silhouette, and distances between tasks, need two tasks.
+        One row a task, then a row `all` with means over tasks: n (θ), within_mean, within_std (cosine distances between
+        different θ of the task, no self-pairs), between_mean, between_std (to the θ of other tasks), silhouette (cosine),
+        knn_accuracy (5 nearest neighbours by cosine, stratified cross-validation; in the last row of all θ) with Wilson's
+        interval; in the row `all` also ari, the adjusted Rand index (Hubert and Arabie 1985) of tasks and as many k-means
+        clusters of θ at unit length. What cannot be had is NaN: distances within a task of a single θ; all scores with a
+        single task or with no task of two θ.
     """
     distances = pairwise_distances(theta, metric="cosine")
-    names = list(dict.fromkeys(tasks))
-    several = len(names) > 1
-    silhouette = silhouette_samples(distances, tasks, metric="precomputed") if several else np.full(len(tasks), np.nan)
-    hits = _neighbour_hits(theta, tasks, seed) if several else np.full(len(tasks), np.nan)
+    names, sizes = list(dict.fromkeys(tasks)), np.unique(tasks, return_counts=True)[1]
+    several, scored = len(names) > 1, len(names) > 1 and sizes.max() > 1
+    none = np.full(len(tasks), np.nan)
+    silhouette = silhouette_samples(distances, tasks, metric="precomputed") if scored else none
+    hits = _neighbour_hits(theta, tasks, seed) if scored and sizes.min() > 1 else none
     rows = []
     for name in names:
         mine = tasks == name
@@ -42,17 +51,31 @@ def geometry_at_layer(theta: np.ndarray, tasks: np.ndarray, seed: int) -> pd.Dat
         rows.append(
             {
                 "task": name,
-                "within_mean": within.mean(),
-                "within_std": within.std(),
+                "n": int(mine.sum()),
+                "within_mean": within.mean() if len(within) else np.nan,
+                "within_std": within.std() if len(within) else np.nan,
                 "between_mean": between.mean() if several else np.nan,
                 "between_std": between.std() if several else np.nan,
                 "silhouette": silhouette[mine].mean(),
-                "knn_accuracy": hits[mine].mean(),
+                **_found(hits[mine]),
             }
         )
     table = pd.DataFrame(rows)
-    overall = table.drop(columns="task").mean().to_dict()
+    overall = table.drop(columns="task").mean().to_dict() | {"n": len(tasks)} | _found(hits)
+    overall["ari"] = adjusted_rand_score(tasks, _clusters(theta, len(names), seed)) if scored else np.nan
     return pd.concat([table, pd.DataFrame([{"task": ALL, **overall}])], ignore_index=True)
+
+
+def _found(hits: np.ndarray) -> dict[str, float]:
+    """The share of θ whose neighbours find their task, with its interval; NaN if they were not asked."""
+    if np.isnan(hits).any():
+        return dict.fromkeys(("knn_accuracy", "knn_ci_low", "knn_ci_high"), np.nan)
+    low, high = wilson(int(hits.sum()), len(hits))
+    return {"knn_accuracy": hits.mean(), "knn_ci_low": low, "knn_ci_high": high}
+
+
+def _clusters(theta: np.ndarray, count: int, seed: int) -> np.ndarray:
+    return KMeans(count, n_init=STARTS, random_state=seed).fit_predict(normalize(theta))
 
 
 def split_distances(distances: np.ndarray, mine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,15 +103,17 @@ def distance_histogram(theta: np.ndarray, tasks: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "kind", "bin_low", "bin_high", "count"])
 
 
-def embed(theta: np.ndarray, method: str, options: Mapping[str, Any]) -> np.ndarray:
-    """Two-dimensional picture of θ `[episode, hidden]` by cosine distance: `[episode, 2]`.
+def embed(theta: np.ndarray, method: str, options: Mapping[str, Any], seed: int) -> np.ndarray:
+    """Two-dimensional picture of θ `[episode, hidden]` by cosine distance: `[episode, 2]`, NaN for fewer than five θ.
 
     Args:
-        method: `tsne` (options: seed, perplexity) or `umap` (options: seed, neighbours, min_dist).
+        method: `tsne` (options: perplexity) or `umap` (options: neighbours, min_dist).
     """
+    if len(theta) < FEWEST:
+        return np.full((len(theta), 2), np.nan)
     if method == "tsne":
         perplexity = min(options["perplexity"], (len(theta) - 1) / 3)
-        projection = TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=options["seed"])
+        projection = TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed)
     else:
         import umap  # slow to import: numba
 
@@ -97,8 +122,16 @@ def embed(theta: np.ndarray, method: str, options: Mapping[str, Any]) -> np.ndar
             metric="cosine",
             n_neighbors=neighbours,
             min_dist=options["min_dist"],
-            random_state=options["seed"],
+            random_state=seed,
             n_jobs=1,
             init="random",
         )
     return projection.fit_transform(theta)
+
+
+def picture_quality(theta: np.ndarray, xy: np.ndarray) -> float:
+    """Trustworthiness of a picture `[episode, 2]` of θ `[episode, hidden]` (Venna and Kaski 2001): 1 if all neighbours in it
+    are neighbours by cosine distance; NaN for fewer than five θ."""
+    if len(theta) < FEWEST:
+        return np.nan
+    return trustworthiness(theta, xy, n_neighbors=min(NEIGHBOURS, (len(theta) - 1) // 2), metric="cosine")

@@ -2,6 +2,10 @@
 
 from taskvectors.episodes import Episode
 
+# What a prompt that is patched with θ of another task holds besides its query:
+KEPT = "kept"  # the demonstrations of the query's own task
+WITHOUT = "none"
+
 
 def prompt(demos: tuple[tuple[str, str], ...], query: str) -> str:
     """`example:{x}->{y}` lines, then `example:{query}->`; the model answers after the last arrow."""
@@ -16,6 +20,12 @@ def regular_prompt(episode: Episode) -> str:
 def dummy_prompts(episode: Episode) -> list[str]:
     """Demonstrations and each dummy query x': the prompts that θ is read from."""
     return [prompt(episode.demos, dummy) for dummy in episode.dummies]
+
+
+def growing_prompts(episode: Episode) -> list[str]:
+    """The prompt of the first dummy query, up to every arrow: after 0, 1, … all demonstrations."""
+    queries = [*(x for x, _ in episode.demos), episode.dummies[0]]
+    return [prompt(episode.demos[:k], query) for k, query in enumerate(queries)]
 
 
 def zero_shot_prompt(episode: Episode) -> str:

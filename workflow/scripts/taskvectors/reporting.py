@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.statistics import RESAMPLES
-from taskvectors.tables import ALL
+from taskvectors.accuracy import VIEWS
+from taskvectors.tables import ALL, LIMITS, main_tasks
 
 CONTROLS = {
     "zero_shot": "zero-shot",
@@ -36,11 +36,12 @@ def figure_html(path: str, caption: str) -> str:
     )
 
 
-def table_html(table: pd.DataFrame, caption: str) -> str:
-    """A table inside the page; every cell is escaped."""
+def table_html(table: pd.DataFrame, caption: str, *, prose: bool = False) -> str:
+    """A table inside the page; every cell is escaped. One of prose breaks its lines."""
     filled = table.rename_axis(columns=None).astype(object).where(table.notna(), "–")
     body = filled.to_html(index=False, border=0, float_format="{:.2f}".format, escape=True)
-    return f'<figure class="table"><figcaption>{html.escape(caption)}</figcaption><div class="scroll">{body}</div></figure>'
+    kind = "table prose" if prose else "table"
+    return f'<figure class="{kind}"><figcaption>{html.escape(caption)}</figcaption><div class="scroll">{body}</div></figure>'
 
 
 def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -60,7 +61,12 @@ def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> 
 
 
 def answer(
-    accuracy: pd.DataFrame, controls: pd.DataFrame, differences: pd.DataFrame, choice: pd.DataFrame, config: Config
+    accuracy: pd.DataFrame,
+    controls: pd.DataFrame,
+    differences: pd.DataFrame,
+    choice: pd.DataFrame,
+    spread: pd.DataFrame,
+    config: Config,
 ) -> str:
     """The main finding in one paragraph per model (Markdown)."""
     lines = []
@@ -70,7 +76,7 @@ def answer(
         base, hypothesis, regular, common = (
             _percent(pooled.loc[(model, method)]) for method in (*METHODS, "hypothesis_common")
         )
-        mine = choice[choice["model"] == model]
+        mine = main_tasks(choice[choice["model"] == model])
         lines.append(
             f"**{config['models'][model]['label']}** answers {base} of the test queries without demonstrations, "
             f"{regular} with {config['episodes']['demonstrations']} demonstrations, and {hypothesis} without demonstrations "
@@ -79,6 +85,7 @@ def answer(
             f"median {mine['layer'].median():.0f}. On the same episodes that is "
             f"{_points(paired.loc[(model, 'regular')])} points beside the demonstrations and "
             f"{_points(paired.loc[(model, 'zero_shot')])} beside the bare query. {_reached(controls, model, config)}"
+            f"{_over_seeds(spread, model)}"
         )
     return "\n\n".join(lines)
 
@@ -96,12 +103,21 @@ def _points(row: pd.Series) -> str:
 
 def _reached(controls: pd.DataFrame, model: str, config: Config) -> str:
     """Which tasks are no evidence by themselves, because a control does as well."""
-    mine = controls[(controls["model"] == model) & controls["reached"]]
+    all_of_it = main_tasks(controls[controls["model"] == model])
+    mine = all_of_it[all_of_it["reached"]]
     tasks = [config["tasks"][task]["label"] for task in dict.fromkeys(mine["task"])]
     if not tasks:
         return "No control reaches it in any task."
-    total = controls[controls["model"] == model]["task"].nunique()
+    total = all_of_it["task"].nunique()
     return f"In {len(tasks)} of {total} tasks a control does as well: {', '.join(tasks)}."
+
+
+def _over_seeds(spread: pd.DataFrame, model: str) -> str:
+    """How the mean hypothesis accuracy varies between study seeds, if there are several."""
+    row = spread[(spread["model"] == model) & (spread["task"] == ALL) & (spread["method"] == "hypothesis")].iloc[0]
+    if row["seeds"] == 1:
+        return ""
+    return f" Over {row['seeds']} study seeds the mean hypothesis accuracy runs from {row['lowest']:.0%} to {row['highest']:.0%}."
 
 
 def control_table(controls: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -117,7 +133,12 @@ def control_table(controls: pd.DataFrame, config: Config) -> pd.DataFrame:
 def difference_table(differences: pd.DataFrame, config: Config) -> pd.DataFrame:
     """The hypothesis against other methods, mean over tasks, in points."""
     mean = differences[differences["task"] == ALL]
-    names = CONTROLS | {"regular": "demonstrations (regular)", "hypothesis_common": "θ at the common layer"}
+    names = CONTROLS | {
+        "regular": "demonstrations (regular)",
+        "hypothesis_common": "θ at the common layer",
+        "hypothesis_oracle": "θ at the oracle's layer",
+        "mean_theta": "mean θ of other episodes",
+    }
     return pd.DataFrame(
         {
             "model": mean["model"].map(lambda model: config["models"][model]["label"]),
@@ -152,7 +173,7 @@ def paper_table(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config)
     theirs = published.pivot(index="task", columns="model", values="hypothesis")[
         list(dict.fromkeys(published["model"]))
     ]
-    table = wide.join(theirs).reset_index()
+    table = wide.join(theirs, how="inner").reset_index()
     return table.assign(task=table["task"].map(lambda task: config["tasks"][task]["label"]))
 
 
@@ -174,6 +195,115 @@ def conflict_summary(
     return table.astype({"layer": "Int64", "n": "Int64"}).rename(columns=words)
 
 
+def transfer_summary(transfer: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Each ordered pair at the layer chosen for the task of θ: percent answered as either task, bare and with demonstrations."""
+    layers = choice.set_index(["model", "task"])["layer"]
+    at = transfer[[row.layer == layers.get((row.model, row.theta_task), -1) for row in transfer.itertuples()]]
+    key = ["model", "theta_task", "query_task", "layer"]
+    if at.empty:
+        return pd.DataFrame(columns=key)
+    wide = at.pivot(index=key, columns="demonstrations", values=["as_theta", "as_query"])
+    wide = wide.loc[list(dict.fromkeys(at[key].itertuples(index=False, name=None)))].reset_index()
+    table = wide[key].droplevel(1, axis=1).astype({"layer": int})
+    for kept, words in (("none", "bare"), ("kept", "kept")):
+        for share, task in (("as_theta", "θ's task"), ("as_query", "query's task")):
+            table[f"{words}: {task}"] = wide[share, kept].astype(float)
+    labels = {name: entry["label"] for name, entry in config["tasks"].items()}
+    table["model"] = table["model"].map(lambda model: config["models"][model]["label"])
+    names = {"theta_task": "task of θ", "query_task": "task of the query"}
+    return table.assign(**{name: table[name].map(labels) for name in names}).rename(columns=names)
+
+
+def view_table(views: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Means over tasks by layer choice, over all tasks and over those that the paper shows."""
+    table = views.copy()
+    table["cell"] = [f"{r.accuracy:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in table.itertuples()]
+    wide = table.pivot(index=["model", "view", "tasks"], columns="method", values="cell")
+    wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["view"], table["tasks"], strict=True)))].reset_index()
+    wide["model"] = wide["model"].map(lambda model: config["models"][model]["label"])
+    names = {
+        "hypothesis": "θ, layer per task",
+        "hypothesis_common": "θ, common layer",
+        "hypothesis_oracle": "θ, oracle layer",
+    }
+    columns = ["model", "view", "tasks", "baseline", *names, "regular"]
+    return wide.assign(view=wide["view"].map(VIEWS))[columns].rename(columns=names)
+
+
+def spread_table(spread: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Mean accuracy over tasks of each method over study seeds."""
+    mean = spread[spread["task"] == ALL].drop(columns=["family", "task"])
+    return mean.assign(model=mean["model"].map(lambda model: config["models"][model]["label"]))
+
+
+def limits_table(limits: pd.DataFrame, differences: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Tasks that one vector may not hold: shares with intervals, and the paired difference in points."""
+    table = limits.copy()
+    table["cell"] = [f"{r.share:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in table.itertuples()]
+    table["column"] = table["method"] + table["outcome"].map({"right": "", "wrong_direction": ": wrong direction"})
+    wide = table.pivot(index=["model", "task"], columns="column", values="cell")
+    wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["task"], strict=True)))].reset_index()
+    paired = differences[(differences["family"] == LIMITS) & (differences["reference"] == "regular")]
+    points = {(row["model"], row["task"]): _points(row) for _, row in paired.iterrows()}
+    wide["points"] = [points[key] for key in zip(wide["model"], wide["task"], strict=True)]
+    return _labelled(wide, config).rename(columns={"points": "hypothesis − regular, points"})
+
+
+def formation_table(formation: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """θ after k demonstrations, mean over tasks."""
+    mean = formation[formation["task"] == ALL]
+    return pd.DataFrame(
+        {
+            "model": mean["model"].map(lambda model: config["models"][model]["label"]),
+            "demonstrations": mean["demonstrations"],
+            "accuracy": [f"{r.accuracy:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in mean.itertuples()],
+            "cosine to θ": [
+                f"{r.cosine:.3f} [{r.cosine_ci_low:.3f}, {r.cosine_ci_high:.3f}]" for r in mean.itertuples()
+            ],
+        }
+    )
+
+
+def quality_table(quality: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Trustworthiness of the pictures: lowest and highest over seeds."""
+    groups = quality.groupby(["model", "method"], sort=False)["trustworthiness"]
+    table = groups.agg(seeds="size", lowest="min", highest="max").reset_index()
+    return table.assign(model=table["model"].map(lambda model: config["models"][model]["label"]))
+
+
+def conclusion_table(conclusions: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Every claim: the measured value with its interval, the threshold and the verdict, by model."""
+    table = conclusions.copy()
+    bounds = ["" if pd.isna(row.ci_low) else f" [{row.ci_low:.2f}, {row.ci_high:.2f}]" for row in table.itertuples()]
+    table["cell"] = [
+        ("–" if pd.isna(row.value) else f"{row.value:.2f}{bound}") + f": {row.verdict}"
+        for row, bound in zip(table.itertuples(), bounds, strict=True)
+    ]
+    key = ["claim", "statement", "measure", "threshold", "table"]
+    wide = table.pivot(index=key, columns="model", values="cell").reset_index().set_index("claim")
+    wide = wide.loc[list(dict.fromkeys(table["claim"]))]
+    models = {name: config["models"][name]["label"] for name in dict.fromkeys(table["model"])}
+    wide["threshold"] = [f"≥ {threshold:.2f}".replace("-", "−") for threshold in wide["threshold"]]
+    wide = wide[["statement", *models, "threshold", "measure", "table"]].rename(columns=models)
+    return wide.rename(columns={"statement": "claim"}).replace(r"-(?=\d)", "−", regex=True)
+
+
+def rank_table(ranks: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Where the answers and the name of a task stand at the layer chosen for it."""
+    layers = choice.set_index(["model", "task"])["layer"]
+    table = ranks[[row.layer == layers[row.model, row.task] for row in ranks.itertuples()]]
+    table = _labelled(table.drop(columns="family"), config)
+    words = {
+        "answer_rank_best": "best answer",
+        "answer_rank_median": "median answer",
+        "other_answer_rank_median": "median of other tasks' answers",
+        "name_word": "word of the name",
+        "name_rank": "its rank",
+    }
+    integers = ["answer_rank_median", "other_answer_rank_median", "name_rank"]
+    return table.astype(dict.fromkeys(integers, "Int64")).rename(columns=words)
+
+
 def geometry_table(geometry: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Distances and separation by task at the common layer of each model."""
     common = choice.groupby("model")["common_layer"].first()
@@ -181,14 +311,23 @@ def geometry_table(geometry: pd.DataFrame, choice: pd.DataFrame, config: Config)
     return _labelled(table.drop(columns="family"), config)
 
 
-def token_table(tokens: pd.DataFrame, config: Config, shown: int = 10) -> pd.DataFrame:
-    """Top tokens of θ by task and layer: only alphabetic ones, each once whatever its case and spaces."""
+LAYERS_ABOVE = (0, 2)  # of the chosen layer; the paper decodes two above
+
+
+def token_table(tokens: pd.DataFrame, choice: pd.DataFrame, config: Config, shown: int = 10) -> pd.DataFrame:
+    """Top tokens of θ by task, at the chosen layer and two above: raw, spaces made visible, and filtered as in the paper."""
+    layers = choice.set_index(["model", "task"])["layer"]
     rows = []
-    for (model, task, layer), group in tokens.groupby(["model", "task", "layer"], sort=False):
-        words = [str(token).strip() for token in group.sort_values("rank")["token"].fillna("")]
-        unique = dict.fromkeys(word.lower() for word in words if word.isalpha())
-        rows.append((model, task, layer, ", ".join(list(unique)[:shown])))
-    return _labelled(pd.DataFrame(rows, columns=["model", "task", "layer", "top tokens"]), config)
+    for (model, task), its in tokens.groupby(["model", "task"], sort=False):
+        for layer in sorted({min(layers[model, task] + above, its["layer"].max()) for above in LAYERS_ABOVE}):
+            group = its[its["layer"] == layer].sort_values("rank")
+            raw = group["token"].fillna("").astype(str).head(shown)
+            raw = raw.str.replace(" ", "␣").str.replace("\n", "↵").str.replace("\t", "⇥")
+            kept = group.sort_values("filtered_rank").dropna(subset="filtered_rank").head(shown)
+            words = kept["token"].astype(str).str.strip().str.lower()
+            rows.append((model, task, layer, "  ".join(raw), ", ".join(words)))
+    columns = ["model", "task", "layer", "raw", "filtered"]
+    return _labelled(pd.DataFrame(rows, columns=columns), config)
 
 
 def filter_table(filtered: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -203,64 +342,6 @@ def _labelled(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     models = {name: entry["label"] for name, entry in config["models"].items()}
     tasks = {name: entry["label"] for name, entry in config["tasks"].items()} | {ALL: "all tasks"}
     return table.assign(model=table["model"].map(models), task=table["task"].map(tasks))
-
-
-def methods(config: Config, tasks: list[str]) -> str:
-    """The methods section (Markdown), generated from the configuration."""
-    episodes, conflict, pictures = config["episodes"], config["conflict"], config["embedding"]
-    sampling = (
-        f"taken from `{episodes['source']}`"
-        if episodes["source"]
-        else f"sampled with study seed {config['study']['seed']}"
-    )
-    tokens = config["scoring"]["answer_tokens"]
-    short, answer = ("is a single token", "token") if tokens == 1 else (f"has at most {tokens} tokens", "line")
-    read = "one greedy token is" if tokens == 1 else f"{tokens} greedy tokens are"
-    models = "\n".join(f"* {_model_line(name, config['models'][name])}" for name in config["study"]["models"])
-    return f"""**Models.**
-
-{models}
-
-**Tasks.** {len(tasks)} tasks: {", ".join(config["tasks"][task]["label"] for task in tasks)}. Per tokenizer, only pairs whose
-answer {short} are kept, with or without a leading space on both sides, whichever keeps more.
-
-**Episodes** are {sampling}. A prompt is `example:{{x}}->{{y}}` lines joined by newlines, then `example:{{query}}->`. Per task:
-{episodes["baseline"]} baseline episodes without demonstrations; {episodes["dev"]} dev and {episodes["test"]} test episodes with
-{episodes["demonstrations"]} demonstrations. Demonstrations, query and dummy queries have different inputs.
-
-**θ** is the residual stream at the last prompt token after each block, averaged over {episodes["dummies"]} dummy queries in
-place of the query. *Hypothesis*: in a prompt without demonstrations the last token's state after block L is replaced by θ of
-that block, and {read} read. The layer is chosen per task on dev episodes (ties: the lowest) and reported on
-test episodes; the common layer maximizes the mean dev accuracy over tasks; the oracle layer is chosen on the test episodes and
-is an upper bound, not a result. θ at the last layer is a control: it cannot use the query.
-
-**Scoring.** The predicted {answer}, outer spaces aside, must be an accepted answer; for knowledge tasks prediction and answer
-may be prefixes of each other, as in the paper. Translations accept the synonyms listed in the tables.
-
-**Intervals** are 95%: Wilson's for one accuracy, and for means over tasks and paired differences the percentile bootstrap over
-episodes within tasks ({RESAMPLES} resamples, seeded).
-
-**Controls**, on the test episodes: the zero-shot prompt of the same query; the commonest answer of the other episodes; the query
-itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A task
-in which a control is as good as the hypothesis is marked †: by itself it is no evidence for the claim.
-
-**Conflicting tasks.** {conflict["episodes"]} episodes a pair with {conflict["demonstrations"]} demonstrations; the query is an
-input of both tasks on which they disagree, and never among B's demonstrations or dummies.
-
-**Geometry** uses θ of the test episodes, all tasks at one layer, cosine distance, no self-pairs. t-SNE: perplexity
-{pictures["tsne"]["perplexity"]}, seed {pictures["tsne"]["seed"]}. UMAP: {pictures["umap"]["neighbours"]} neighbours, minimum distance
-{pictures["umap"]["min_dist"]}, seed {pictures["umap"]["seed"]}.
-"""
-
-
-def _model_line(name: str, entry: Config) -> str:
-    if "wheels" in entry:
-        where = f"de-quantized from GGUF, sha256 `{entry['gguf_sha256'][:16]}…`"
-    elif "hub" in entry:
-        where = f"`{entry['hub']}` at revision `{entry['revision']}`"
-    else:
-        where = "from a local folder"
-    return f"{entry['label']} (`{name}`), {where}; computed in {entry['dtype']}"
 
 
 def versions() -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Accuracies and their differences, with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -57,20 +57,31 @@ def mean_over_tasks(predictions: pd.DataFrame, by: list[str], seed: int) -> pd.D
     return pd.DataFrame(rows, columns=[*by, "n", "accuracy", "ci_low", "ci_high"])
 
 
-def paired_differences(predictions: pd.DataFrame, method: str, references: Sequence[str], seed: int) -> pd.DataFrame:
+def paired_differences(
+    predictions: pd.DataFrame,
+    method: str,
+    references: Sequence[str],
+    seed: int,
+    mean_of: Collection[str] | None = None,
+) -> pd.DataFrame:
     """How much better a method is than others on the same episodes, by task and on the mean over tasks.
 
     Args:
         predictions: with columns task, episode, method, correct; one row an episode and method.
+        references: those that the predictions lack are left out.
+        mean_of: the tasks of the mean; all by default.
 
     Returns:
         Columns task (then `all`), method, reference, n, difference, ci_low, ci_high.
     """
     wide = predictions.pivot(index=["task", "episode"], columns="method", values="correct").astype(float)
     rows = []
-    for reference in references:
+    for reference in [name for name in references if name in wide]:
         difference = (wide[method] - wide[reference]).dropna()
         tasks = {task: values.to_numpy() for task, values in difference.groupby("task", sort=False)}
-        for name, groups in [*((task, [values]) for task, values in tasks.items()), (ALL, list(tasks.values()))]:
+        together = [values for task, values in tasks.items() if mean_of is None or task in mean_of]
+        for name, groups in [*((task, [values]) for task, values in tasks.items()), (ALL, together)]:
+            if not groups:
+                continue  # a method that no task has been run with
             rows.append((name, method, reference, sum(map(len, groups)), *bootstrap_mean(groups, seed)))
     return pd.DataFrame(rows, columns=["task", "method", "reference", "n", "difference", "ci_low", "ci_high"])

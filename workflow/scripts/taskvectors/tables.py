@@ -10,6 +10,13 @@ from taskvectors.files import atomic
 
 DIGITS = "%.6g"
 ALL = "all"  # task and family of rows over all tasks
+LIMITS = "limits"  # the family of tasks that one vector may not hold: never part of a mean over tasks
+
+
+def main_tasks(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table with a column family that are not of limits; all rows if there are no others."""
+    main = table[table["family"] != LIMITS]
+    return main if len(main) else table
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
@@ -27,8 +34,9 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
 
 def read_csvs(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Concatenate tables in the given order."""
-    return pd.concat(map(read_csv, paths), ignore_index=True)
+    """Concatenate tables in the given order; one without rows has no say in the types of columns."""
+    tables = list(map(read_csv, paths))
+    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
 def write_parquet(path: str | Path, table: pd.DataFrame) -> None:

@@ -1,0 +1,242 @@
+"""Tables, figures and report of studies at the extremes: all wrong, all right, one episode, one task, a task that one model lacks.
+
+The predictions are made up; everything made of them is the study's own code.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from taskvectors import accuracy as acc
+from taskvectors import figure_accuracy, figure_geometry, figure_patching, reporting
+from taskvectors.conclusions import conclusions, in_words
+from taskvectors.conflict import conflict_table, transfer_table
+from taskvectors.figure_style import save, set_style
+from taskvectors.formation import formation, variance
+from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality
+from taskvectors.tables import ALL, main_tasks, read_csvs, write_csv
+
+LAYERS, HIDDEN, DEMONSTRATIONS = 4, 8, 2
+FAMILY = {"a": "algorithmic", "b": "algorithmic", "c": "knowledge", "turn": "limits"}
+LABELS = {"a": "Task A", "b": "<b>Task B</b>", "c": "Task C", "turn": "There and back"}
+MODELS = {"m": "Model M", "n": "Model N"}
+CASES = {
+    "ordinary": {},
+    "all wrong": {"outcome": False},
+    "all right": {"outcome": True},
+    "one episode": {"episodes": 1},
+    "one task": {"tasks": ["a"]},
+    "limits alone": {"tasks": ["turn"]},
+    "one model lacks a task": {"lacking": ["b"]},
+}
+
+
+def predictions(rng, tasks, episodes, outcome):
+    """What extraction, sweep and variants would leave: task, split, episode, method, layer, predicted, answer, correct, …"""
+    rows = []
+
+    def add(task, split, method, layer=None, **more):
+        for episode in range(episodes):
+            hit = bool(rng.random() < 0.5) if outcome is None else outcome
+            row = {"task": task, "split": split, "episode": episode, "method": method, "layer": layer}
+            rows.append(row | {"predicted": "y" if hit else "x", "answer": "y", "correct": hit} | more)
+
+    for task in tasks:
+        for seed in ("", "@1"):
+            add(task, f"baseline{seed}", "baseline")
+            for split in ("dev", "test"):
+                add(task, split + seed, "regular")
+                for layer in range(LAYERS):
+                    add(task, split + seed, "hypothesis", layer)
+        for method in ("zero_shot", "majority", "copy_query"):
+            add(task, "test", method)
+        for layer in range(LAYERS):
+            for method in ("random_theta", "mean_theta"):
+                add(task, "test", method, layer, cosine=0.5)
+            for other in tasks:
+                if other != task and FAMILY[other] == FAMILY[task]:
+                    add(task, "test", "other_theta", layer, source=other, cosine=0.5)
+            for k in range(DEMONSTRATIONS + 1):
+                add(task, "test", "theta_after", layer, demonstrations=k, cosine=1.0)
+    columns = {"source": None, "demonstrations": None, "cosine": np.nan}
+    table = pd.DataFrame(rows)
+    return table.assign(**{name: value for name, value in columns.items() if name not in table}).astype(
+        {"layer": "Int64", "demonstrations": "Int64"}
+    )
+
+
+def cross_predictions(rng, tasks, episodes, outcome):
+    functions = [task for task in tasks if FAMILY[task] != "limits"]
+    rows = []
+    for a in functions:
+        for b in functions:
+            for kind in ("kept", "none"):
+                for layer in (None, *range(LAYERS)):
+                    for episode in range(episodes if a != b else 0):
+                        hit = bool(rng.random() < 0.5) if outcome is None else outcome
+                        rows.append((a, b, kind, episode, layer, "w", "x", "y", not hit, hit))
+    columns = ["task_a", "task_b", "demonstrations", "episode", "layer", "predicted", "answer_a", "answer_b"]
+    table = pd.DataFrame(rows, columns=[*columns, "correct_a", "correct_b"])
+    return table.astype({"layer": "Int64", "correct_a": bool, "correct_b": bool})
+
+
+def model_tables(model, rng, tasks, episodes, outcome):
+    """Every table of one model, made by the functions that the rules call."""
+    families = {task: FAMILY[task] for task in tasks}
+    tidy = acc.tidy(predictions(rng, tasks, episodes, outcome), model, families, seed=0)
+    first = tidy[tidy["seed"] == 0]
+    sweep = acc.layer_sweep(first)
+    choice = acc.layer_choice(sweep)
+    chosen = acc.by_method(first, choice)
+    found = {"layer_sweep": sweep, "layer_choice": choice, "accuracy": acc.accuracy(chosen, 0)}
+    found |= {"controls": acc.controls(chosen), "differences": acc.differences(chosen, 0)}
+    found["views"] = acc.views(chosen, found["accuracy"], choice, 0)
+    found["limits"] = acc.limits(chosen, [task for task in tasks if FAMILY[task] == "limits"], ["turn"])
+    found["seed_spread"] = acc.seed_spread(acc.by_seed(tidy, 0))
+    found["formation"] = formation(tidy, choice, 0)
+    cross = cross_predictions(rng, tasks, episodes, outcome)
+    found["conflict"] = conflict_table(cross, model, [("a", "b")])
+    found["transfer"] = transfer_table(cross, model)
+    head = {"model": model, "family": "algorithmic"}
+    main = list(main_tasks(choice)["task"])
+    theta = rng.normal(size=(len(main) * episodes, LAYERS, HIDDEN)).astype(np.float32)
+    of = np.repeat(main, episodes)
+    spread = rng.random((episodes, LAYERS))
+    found["theta_variance"] = pd.concat(
+        [variance(theta[of == task], spread, 2).assign(task=task, **head) for task in main]
+    )
+    found["geometry"] = pd.concat(
+        [geometry_at_layer(theta[:, layer], of, 0).assign(layer=layer, **head) for layer in range(LAYERS)]
+    )
+    found["distances"] = distance_histogram(theta[:, 0], of).assign(**head)
+    points, qualities = [], []
+    for seed in (1, 2):
+        xy = embed(theta[:, 0], "tsne", {"perplexity": 5}, seed)
+        place = {"method": "tsne", "seed": seed, "layer": 0}
+        points.append(pd.DataFrame({"task": of, "x": xy[:, 0], "y": xy[:, 1]}).assign(**head, **place))
+        qualities.append({"model": model, **place, "trustworthiness": picture_quality(theta[:, 0], xy)})
+    found |= {"embedding": pd.concat(points), "quality": pd.DataFrame(qualities)}
+    ranks = {"answer_rank_best": 1, "answer_rank_median": 5, "other_answer_rank_median": 9, "name_rank": None}
+    found["decoded_ranks"] = pd.DataFrame(
+        [{**head, "task": task, "layer": layer, "vocabulary": 1000, "answers": 2, "name_word": None, **ranks}
+         for task in main for layer in range(LAYERS)]
+    ).astype({"name_rank": "Int64"})  # fmt: skip
+    return found
+
+
+@pytest.fixture(params=CASES, scope="module")
+def study(request, tmp_path_factory):
+    case = {"tasks": list(FAMILY), "episodes": 6, "outcome": None, "lacking": []} | CASES[request.param]
+    rng = np.random.default_rng(0)
+    tables = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # division by zero, mean of nothing
+        for model in MODELS:
+            tasks = [task for task in case["tasks"] if model == "m" or task not in case["lacking"]]
+            tables.append(model_tables(model, rng, tasks, case["episodes"], case["outcome"]))
+    folder = tmp_path_factory.mktemp("study")
+    joined = {}
+    for name in tables[0]:  # as figures and report read them
+        paths = [folder / f"{name}.{model}.csv" for model in MODELS]
+        for path, table in zip(paths, tables, strict=True):
+            write_csv(path, table[name])
+        joined[name] = read_csvs(paths)
+    return request.param, joined
+
+
+def test_intervals_hold_their_value(study):
+    _, tables = study
+    for name in ("accuracy", "controls", "views", "limits", "layer_sweep", "formation"):
+        table = tables[name]
+        value = table["share" if name == "limits" else "accuracy"]
+        inside = (table["ci_low"] <= value + 1e-12) & (value <= table["ci_high"] + 1e-12)
+        assert inside.all() and value.between(0, 1).all() and (table["n"] > 0).all(), name
+    gap = tables["differences"]
+    assert ((gap["ci_low"] <= gap["difference"]) & (gap["difference"] <= gap["ci_high"])).all()
+
+
+def test_extremes_are_what_they_must_be(study):
+    case, tables = study
+    pooled = tables["accuracy"][tables["accuracy"]["task"] == ALL]
+    if case in ("all wrong", "all right"):
+        assert (pooled["accuracy"] == (case == "all right")).all()
+        assert (tables["differences"]["difference"] == 0).all()
+        assert tables["controls"]["reached"].all()
+    if case == "one episode":
+        assert tables["geometry"]["within_mean"].isna().all() and tables["embedding"]["x"].isna().all()
+        assert tables["theta_variance"]["demonstrations"].isna().all()
+    if case == "one model lacks a task":
+        assert set(tables["accuracy"].query("model == 'n'")["task"]) == {"a", "c", "turn", ALL}
+
+
+def test_conclusions_have_a_verdict_for_every_claim(study):
+    case, tables = study
+    table = conclusions(tables, LABELS)
+    assert set(table["verdict"]) <= {"shown", "not shown", "undecided", "no basis"}
+    verdicts = table.groupby("claim")["verdict"].unique().map(set)
+    if case == "all wrong":
+        assert verdicts["vector_does_task"] == {"not shown"} and verdicts["holds_turn"] == {"no basis"}
+    if case == "all right":
+        assert verdicts["as_demonstrations"] == {"shown"} and verdicts["no_control"] == {"not shown"}
+    assert f"{len(table[~table['claim'].str.startswith('holds')])} verdicts" in in_words(table)
+
+
+def test_every_figure_is_drawn(study, tmp_path):
+    _, t = study
+    published = pd.read_csv("data/paper/main_results.csv"), pd.read_csv("data/paper/layer_curves.csv")
+    set_style()
+    drawn = {
+        "accuracy_bars": figure_accuracy.accuracy_bars(t["accuracy"], published[0], MODELS),
+        "layer_curves": figure_accuracy.layer_curves(t["layer_sweep"], published[1], MODELS),
+        "layer_choice": figure_accuracy.layer_choice(t["views"], MODELS),
+        "accuracy_by_task": figure_accuracy.accuracy_by_task(t["accuracy"], t["controls"], MODELS, LABELS),
+        "formation": figure_patching.formation(t["formation"], t["theta_variance"], t["accuracy"], MODELS),
+        "embedding": figure_geometry.embedding(t["embedding"], t["quality"], t["controls"], MODELS, LABELS),
+        "embedding_seeds": figure_geometry.embedding_seeds(t["embedding"], t["quality"], MODELS),
+        "separation": figure_geometry.separation(t["geometry"], t["layer_sweep"], MODELS),
+        "distances": figure_geometry.distances(t["distances"], t["controls"], MODELS, LABELS),
+        "answer_ranks": figure_patching.answer_ranks(t["decoded_ranks"], MODELS),
+        "transfer": figure_patching.transfer(
+            t["transfer"], t["accuracy"], t["controls"], t["layer_choice"], MODELS, LABELS
+        ),
+    }
+    if len(t["limits"]):
+        drawn["limits"] = figure_accuracy.limits(t["limits"], t["controls"], MODELS, LABELS)
+    if len(t["conflict"]):
+        drawn["conflict"] = figure_patching.conflict(t["conflict"], t["controls"], MODELS, LABELS)
+    for name, figure in drawn.items():
+        save(figure, tmp_path / f"{name}.svg")
+        assert (tmp_path / f"{name}.svg").stat().st_size > 1000, name
+
+
+def test_every_table_of_the_report_is_made_and_escaped(study):
+    _, t = study
+    config = {
+        "models": {name: {"label": label} for name, label in MODELS.items()},
+        "tasks": {name: {"label": label} for name, label in LABELS.items()},
+        "episodes": {"demonstrations": DEMONSTRATIONS},
+    }
+    published = pd.read_csv("data/paper/main_results.csv")
+    choice = t["layer_choice"]
+    text = reporting.answer(t["accuracy"], t["controls"], t["differences"], choice, t["seed_spread"], config)
+    assert "Model N" in text and "nan" not in text
+    tables = [
+        reporting.summary(t["accuracy"], published, config),
+        reporting.view_table(t["views"], config),
+        reporting.task_table(t["accuracy"], choice, config),
+        reporting.paper_table(t["accuracy"], published, config),
+        reporting.spread_table(t["seed_spread"], config),
+        reporting.difference_table(t["differences"], config),
+        reporting.control_table(t["controls"], config),
+        reporting.formation_table(t["formation"], config),
+        reporting.transfer_summary(t["transfer"], choice, config),
+        reporting.limits_table(t["limits"], t["differences"], config),
+        reporting.quality_table(t["quality"], config),
+        reporting.geometry_table(t["geometry"], choice, config),
+        reporting.rank_table(t["decoded_ranks"], choice, config),
+        reporting.conclusion_table(conclusions(t, LABELS), config),
+    ]
+    for table in tables:
+        assert "<b>Task" not in reporting.table_html(table, "caption")

@@ -1,0 +1,16 @@
+"""Rule figure_answer_ranks: ranks of answers by layer."""
+
+from taskvectors.figure_patching import answer_ranks
+from taskvectors.figure_style import save, set_style
+from taskvectors.progress import reported
+from taskvectors.tables import read_csvs
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "figure_answer_ranks"):
+        set_style()
+        figure = answer_ranks(
+            read_csvs(snakemake.input.ranks),
+            snakemake.params.models,
+        )
+        for path in snakemake.output:
+            save(figure, path)

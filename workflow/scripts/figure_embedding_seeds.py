@@ -1,0 +1,17 @@
+"""Rule figure_embedding_seeds: t-SNE and UMAP at every seed."""
+
+from taskvectors.figure_geometry import embedding_seeds
+from taskvectors.figure_style import save, set_style
+from taskvectors.progress import reported
+from taskvectors.tables import read_csvs
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "figure_embedding_seeds"):
+        set_style()
+        figure = embedding_seeds(
+            read_csvs(snakemake.input.embedding),
+            read_csvs(snakemake.input.quality),
+            snakemake.params.models,
+        )
+        for path in snakemake.output:
+            save(figure, path)

@@ -1,0 +1,18 @@
+"""Rule figure_formation: how θ forms."""
+
+from taskvectors.figure_patching import formation
+from taskvectors.figure_style import save, set_style
+from taskvectors.progress import reported
+from taskvectors.tables import read_csvs
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "figure_formation"):
+        set_style()
+        figure = formation(
+            read_csvs(snakemake.input.formation),
+            read_csvs(snakemake.input.variance),
+            read_csvs(snakemake.input.accuracy),
+            snakemake.params.models,
+        )
+        for path in snakemake.output:
+            save(figure, path)

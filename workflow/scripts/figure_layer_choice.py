@@ -1,0 +1,16 @@
+"""Rule figure_layer_choice: accuracy by layer choice."""
+
+from taskvectors.figure_accuracy import layer_choice
+from taskvectors.figure_style import save, set_style
+from taskvectors.progress import reported
+from taskvectors.tables import read_csvs
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "figure_layer_choice"):
+        set_style()
+        figure = layer_choice(
+            read_csvs(snakemake.input.views),
+            snakemake.params.models,
+        )
+        for path in snakemake.output:
+            save(figure, path)

@@ -1,0 +1,18 @@
+"""Rule figure_limits: tasks that one vector may not hold."""
+
+from taskvectors.figure_accuracy import limits
+from taskvectors.figure_style import save, set_style
+from taskvectors.progress import reported
+from taskvectors.tables import read_csvs
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "figure_limits"):
+        set_style()
+        figure = limits(
+            read_csvs(snakemake.input.limits),
+            read_csvs(snakemake.input.controls),
+            snakemake.params.models,
+            snakemake.params.tasks,
+        )
+        for path in snakemake.output:
+            save(figure, path)

@@ -1,0 +1,20 @@
+"""Rule figure_transfer: transfer of θ between tasks."""
+
+from taskvectors.figure_patching import transfer
+from taskvectors.figure_style import save, set_style
+from taskvectors.progress import reported
+from taskvectors.tables import read_csvs
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0], "figure_transfer"):
+        set_style()
+        figure = transfer(
+            read_csvs(snakemake.input.transfer),
+            read_csvs(snakemake.input.accuracy),
+            read_csvs(snakemake.input.controls),
+            read_csvs(snakemake.input.choice),
+            snakemake.params.models,
+            snakemake.params.tasks,
+        )
+        for path in snakemake.output:
+            save(figure, path)

@@ -1,0 +1,158 @@
+"""Figures of where θ lies: t-SNE and UMAP, distances, separation by layer."""
+
+import matplotlib as mpl
+import matplotlib.patheffects
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from taskvectors.figure_style import (
+    FAMILY_COLOURS,
+    METHOD_COLOURS,
+    Labels,
+    explain_daggers,
+    grid,
+    legend_above,
+    marked,
+    models_of,
+    whole_layers,
+)
+from taskvectors.tables import ALL, main_tasks
+
+MARKERS = "osD^vPX*<>hdp8"
+TITLES = {"tsne": "t-SNE", "umap": "UMAP"}
+
+
+def embedding(
+    points: pd.DataFrame, quality: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels
+) -> Figure:
+    """t-SNE and UMAP of θ (paper, figures 5 and 9), at the first seed.
+
+    Colour is the family, marker the task, names stand at the clusters.
+    """
+    panels = list(dict.fromkeys(zip(points["model"], points["method"], strict=True)))
+    figure, axes = grid(len(panels), 2, 5.6, 4.8)
+    written: list[str] = []
+    for axis, (name, method) in zip(axes, panels, strict=False):
+        table = points[(points["model"] == name) & (points["method"] == method)]
+        seed = table["seed"].iloc[0]
+        table = table[table["seed"] == seed]
+        _scatter(axis, table, 14)
+        labels = marked(tasks, controls, name)
+        _label_clusters(axis, table, labels)
+        written += [labels[task] for task in table["task"].unique()]
+        its = quality[(quality["model"] == name) & (quality["method"] == method) & (quality["seed"] == seed)].iloc[0]
+        axis.set_title(
+            f"{models[name]}: {TITLES[method]}, layer {its['layer']}\ntrustworthiness {its['trustworthiness']:.2f}",
+            fontsize=10,
+        )
+        axis.margins(0.1)
+    _family_legend(figure, points)
+    explain_daggers(figure, written)
+    return figure
+
+
+def embedding_seeds(points: pd.DataFrame, quality: pd.DataFrame, models: Labels) -> Figure:
+    """The same pictures at every seed, in small: what they share is in θ, what changes is chance."""
+    rows = list(dict.fromkeys(zip(points["model"], points["method"], strict=True)))
+    seeds = list(dict.fromkeys(points["seed"]))
+    figure = Figure(figsize=(2.1 * max(len(seeds), 2), 0.6 + 2.1 * len(rows)))
+    axes = figure.subplots(len(rows), len(seeds), squeeze=False)
+    trust = quality.set_index(["model", "method", "seed"])["trustworthiness"]
+    for line, (name, method) in zip(axes, rows, strict=True):
+        for axis, seed in zip(line, seeds, strict=True):
+            mine = (points["model"] == name) & (points["method"] == method) & (points["seed"] == seed)
+            _scatter(axis, points[mine], 4)
+            axis.set_title(f"seed {seed}: {trust[name, method, seed]:.2f}", fontsize=8, fontweight="normal")
+        line[0].set_ylabel(f"{models[name]}\n{TITLES[method]}", fontsize=8.5)
+    _family_legend(figure, points)
+    return figure
+
+
+def _scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float) -> None:
+    family_of = dict(zip(table["task"], table["family"], strict=True))
+    markers: dict[str, str] = {}
+    for family in FAMILY_COLOURS:
+        members = [task for task, its in family_of.items() if its == family]
+        markers |= {task: MARKERS[i % len(MARKERS)] for i, task in enumerate(members)}
+    for task, mine in table.groupby("task", sort=False):
+        colour = FAMILY_COLOURS[family_of[task]]
+        axis.scatter(mine["x"], mine["y"], s=size, marker=markers[task], color=colour, alpha=0.6, lw=0)
+    if table["x"].isna().all():
+        axis.text(0.5, 0.5, "too few θ for a picture", transform=axis.transAxes, ha="center", fontsize=9)
+    axis.set(xticks=[], yticks=[], xlabel="", ylabel="")
+
+
+def _family_legend(figure: Figure, points: pd.DataFrame) -> None:
+    present = set(points["family"])
+    handles = [
+        mpl.lines.Line2D([], [], marker="o", ls="", color=FAMILY_COLOURS[family], label=family)
+        for family in FAMILY_COLOURS
+        if family in present
+    ]
+    legend_above(figure, handles, [handle.get_label() for handle in handles])
+
+
+def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Labels) -> None:
+    """Write each task's name at its median, nudged apart vertically where names would overlap."""
+    height = np.ptp(table["y"]) * 0.045
+    width = np.ptp(table["x"]) * 0.26
+    placed: list[tuple[float, float]] = []
+    medians = table.groupby("task", sort=False)[["x", "y"]].median().dropna().sort_values("y")
+    for task, (x, median) in medians.iterrows():
+        y = median + height
+        while any(abs(y - other_y) < height and abs(x - other_x) < width for other_x, other_y in placed):
+            y += height / 4
+        placed.append((x, y))
+        text = axis.text(x, y, tasks[task], fontsize=7.5, ha="center", va="center")
+        text.set_path_effects([mpl.patheffects.withStroke(linewidth=2.5, foreground="white")])
+
+
+def distances(histogram: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
+    """Cosine distances of θ within a task and to the other tasks (paper, figure 8), a panel per task, model by model."""
+    panels = list(dict.fromkeys(zip(histogram["model"], histogram["task"], strict=True)))
+    figure, axes = grid(len(panels), 6, 2.2, 1.55)
+    reach = histogram[histogram["count"] > 0].groupby("model")["bin_high"].max()
+    colours = {"within": METHOD_COLOURS["hypothesis"], "between": METHOD_COLOURS["baseline"]}
+    labels = {name: marked(tasks, controls, name) for name in models_of(histogram)}
+    for axis, (name, task) in zip(axes, panels, strict=False):
+        for kind, colour in colours.items():
+            table = histogram[(histogram["model"] == name) & (histogram["task"] == task) & (histogram["kind"] == kind)]
+            share = table["count"] / max(table["count"].sum(), 1)
+            axis.stairs(
+                share, [*table["bin_low"], table["bin_high"].iloc[-1]], fill=True, color=colour, alpha=0.75, label=kind
+            )
+        axis.set_title(f"{models[name]}\n{labels[name][task]}", fontsize=7.5)
+        axis.set(yticks=[], xlim=(0, reach.get(name, histogram["bin_high"].max())))
+        axis.tick_params(labelsize=7)
+    figure.supxlabel("cosine distance between θ", fontsize=9)
+    figure.supylabel("share of pairs", fontsize=9)
+    names = {"within": "within the task", "between": "to other tasks"}
+    handles, kinds = axes[0].get_legend_handles_labels()
+    legend_above(figure, handles, [names[kind] for kind in kinds])
+    explain_daggers(figure, [labels[name][task] for name, task in panels])
+    return figure
+
+
+SCORES = {
+    "knn_accuracy": ("5 nearest neighbours find the task", "#009e73", "-."),
+    "ari": ("k-means finds the tasks (adjusted Rand)", "#0072b2", (0, (1, 1))),
+    "silhouette": ("silhouette of tasks", "#d55e00", "--"),
+}
+
+
+def separation(geometry: pd.DataFrame, sweep: pd.DataFrame, models: Labels) -> Figure:
+    """Where tasks separate, and whether that is where patching works: scores of θ and dev accuracy by layer."""
+    names = models_of(geometry)
+    figure, axes = grid(len(names), 3, 4.4, 3.4, sharey=True)
+    for axis, name in zip(axes, names, strict=False):
+        scores = geometry[(geometry["model"] == name) & (geometry["task"] == ALL)].set_index("layer")
+        mine = main_tasks(sweep[(sweep["model"] == name) & (sweep["split"] == "dev")])
+        axis.plot(mine.groupby("layer")["accuracy"].mean(), color="black", lw=2.2, label="dev accuracy, patched")
+        for column, (label, colour, style) in SCORES.items():
+            axis.plot(scores[column], color=colour, lw=1.6, ls=style, label=label)
+        axis.set(title=models[name], xlabel="layer", ylim=(None, 1.05))
+        whole_layers(axis)
+    axes[0].set_ylabel("score")
+    legend_above(figure, *axes[0].get_legend_handles_labels())
+    return figure

@@ -1,0 +1,101 @@
+"""One style for all figures: fonts, colours, panels, legends and files. Nothing here knows of models or θ."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.ticker
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from taskvectors.files import atomic
+
+# Colours that the colour-blind tell apart, and of different lightness, so that they stay apart in grey.
+METHOD_COLOURS = {"baseline": "#b8b8b8", "hypothesis": "#d1495b", "regular": "#30638e"}
+FAMILY_COLOURS = {"algorithmic": "#0072b2", "knowledge": "#d55e00", "linguistic": "#009e73", "translation": "#aa4499"}
+FAMILY_COLOURS |= {"limits": "#8c6d00", "own": "#444444"}
+FAMILY_LINES = dict(zip(FAMILY_COLOURS, ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))), strict=True))
+PAPER_GREY = "#9a9a9a"
+DAGGER = "† a control reaches the hypothesis in this task"
+Labels = Mapping[str, str]
+
+
+def set_style() -> None:
+    """Fonts, grid and fixed metadata, so that the same table gives the same bytes."""
+    sns.set_theme(context="paper", style="whitegrid", palette="colorblind", font_scale=1.1)
+    mpl.rcParams.update(
+        {
+            "svg.hashsalt": "task vectors",
+            "svg.fonttype": "path",
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "grid.color": "#e8e8e8",
+            "axes.titleweight": "bold",
+            "font.family": "DejaVu Sans",
+        }
+    )
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write one file, atomically, without a date; the suffix gives the format."""
+    path = Path(path)
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=200, metadata=metadata)
+
+
+def grid(panels: int, columns: int, width: float, height: float, **options: object) -> tuple[Figure, np.ndarray]:
+    """A figure of so many panels, `width` × `height` inches each."""
+    columns = min(columns, panels)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(width * columns, height * rows))
+    axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
+    for axis in axes[panels:]:
+        axis.set_visible(False)
+    return figure, axes
+
+
+def legend_above(figure: Figure, handles: list, labels: list[str]) -> None:
+    """One legend for all panels, in as many columns as the figure is wide enough for."""
+    column = 0.6 + 0.075 * max(map(len, labels))  # inches: handle and longest label
+    columns = max(1, min(len(labels), int(figure.get_figwidth() / column)))
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def percent(axis: mpl.axes.Axes, which: str = "y") -> None:
+    """Write an axis of shares in percent."""
+    getattr(axis, f"{which}axis").set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
+
+
+def whole_layers(axis: mpl.axes.Axes) -> None:
+    """No tick between two layers."""
+    axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+
+
+def models_of(table: pd.DataFrame) -> list[str]:
+    """The models of a table, in its order."""
+    return list(dict.fromkeys(table["model"]))
+
+
+def marked(tasks: Labels, controls: pd.DataFrame, model: str) -> dict[str, str]:
+    """The labels of tasks, with a dagger where a control is as good as the hypothesis in this model."""
+    mine = controls[(controls["model"] == model) & controls["reached"]]
+    reached = set(mine["task"])
+    return {task: f"{label} †" if task in reached else label for task, label in tasks.items()}
+
+
+def explain_daggers(figure: Figure, labels: Sequence[str]) -> None:
+    """What the dagger means, below the figure, if one of its labels has one."""
+    if any(label.endswith("†") for label in labels):
+        figure.text(0.995, 0.005, DAGGER, ha="right", va="bottom", fontsize=7.5, color="#606060")
+        figure.get_layout_engine().set(rect=(0, 0.2 / figure.get_figheight(), 1, 1 - 0.2 / figure.get_figheight()))
+
+
+def band(axis: mpl.axes.Axes, table: pd.DataFrame, x: str, y: str, **options: object) -> None:
+    """A line with the 95% interval around it: columns `y`, and `ci_low`, `ci_high` for `accuracy`, else `y_ci_low`, …"""
+    low, high = ("ci_low", "ci_high") if y == "accuracy" else (f"{y}_ci_low", f"{y}_ci_high")
+    (line,) = axis.plot(table[x], table[y], **options)
+    axis.fill_between(table[x].astype(float), table[low], table[high], color=line.get_color(), alpha=0.15, lw=0)

@@ -1,0 +1,67 @@
+"""How θ forms as tables: with every demonstration, and how much it varies with demonstrations and dummy queries."""
+
+import numpy as np
+import pandas as pd
+
+from taskvectors.accuracy import KEY
+from taskvectors.statistics import accuracy_table, bootstrap_mean, mean_over_tasks
+from taskvectors.tables import ALL, main_tasks
+
+BY = "demonstrations"
+
+
+def formation(variants: pd.DataFrame, choice: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """θ after k demonstrations of one prompt, at the chosen layer: the study's table `formation.csv`.
+
+    Args:
+        variants: tidy predictions of method `theta_after` with columns demonstrations and cosine (to the episode's θ).
+        choice: `layer_choice.csv`.
+        seed: of the bootstrap over episodes.
+
+    Returns:
+        By task, and in the mean over tasks (task `all`; limits aside): accuracy of the patched model with its interval, and
+        the mean cosine of the state to the final θ with a 95% bootstrap interval.
+    """
+    mine = variants[variants["method"] == "theta_after"]
+    mine = mine[mine["layer"] == mine["task"].map(choice.set_index("task")["layer"])]
+    tables = [
+        accuracy_table(mine, [*KEY, BY, "layer"]),
+        mean_over_tasks(main_tasks(mine), ["model", BY], seed).assign(family=ALL, task=ALL, layer=pd.NA),
+    ]
+    table = pd.concat([tables[0], tables[1][tables[0].columns]], ignore_index=True)
+    cosines: dict[tuple[str, int], tuple[float, float, float]] = {}
+    for (task, k), its in mine.groupby(["task", BY], sort=False):
+        cosines[task, k] = bootstrap_mean([its["cosine"].to_numpy()], seed)
+    for k, its in main_tasks(mine).groupby(BY):
+        cosines[ALL, k] = bootstrap_mean([one["cosine"].to_numpy() for _, one in its.groupby("task")], seed)
+    found = np.array([cosines[key] for key in zip(table["task"], table[BY], strict=True)]).reshape(-1, 3)
+    names = ["cosine", "cosine_ci_low", "cosine_ci_high"]
+    return table.assign(**dict(zip(names, found.T, strict=True))).astype({"layer": "Int64", BY: int})
+
+
+def variance(theta: np.ndarray, over_dummies: np.ndarray, dummies: int) -> pd.DataFrame:
+    """How far θ of one task varies, by layer: over demonstrations and over dummy queries.
+
+    A one-way random-effects analysis of variance (Searle, Casella and McCulloch 1992, chapter 3) in every hidden dimension,
+    summed: episodes are the groups, the states under each dummy query the observations.
+
+    Args:
+        theta: `[episode, layer, hidden]`, each the mean over `dummies` states.
+        over_dummies: `[episode, layer]`, the unbiased variance of those states, summed over hidden dimensions.
+
+    Returns:
+        One row a layer: `layer`; `mean_square`, the squared length of the mean θ; `demonstrations`, the variance of a state
+        between episodes; `dummies`, that between dummy queries of one episode; NaN where there is but one of them.
+    """
+    between = theta.var(axis=0, ddof=1).sum(axis=-1) if len(theta) > 1 else np.full(theta.shape[1], np.nan)
+    within = over_dummies.mean(axis=0)
+    noise = np.nan_to_num(within) / dummies  # of a mean over dummies; nothing is known of it from one
+    return pd.DataFrame(
+        {
+            "layer": range(theta.shape[1]),
+            "n": len(theta),
+            "mean_square": (theta.mean(axis=0) ** 2).sum(axis=-1),
+            "demonstrations": np.maximum(between - noise, 0),
+            "dummies": within,
+        }
+    )

@@ -1,0 +1,111 @@
+"""The methods section of the report, generated from the configuration and from the constants of the code."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from taskvectors.accuracy import GAIN, PASSES
+from taskvectors.conclusions import CAN_DO
+from taskvectors.geometry import FOLDS, NEIGHBOURS, STARTS
+from taskvectors.statistics import RESAMPLES
+
+Config = Mapping[str, Any]
+
+
+def methods(config: Config, tasks: list[str]) -> str:
+    """The methods section (Markdown), generated from the configuration."""
+    episodes, conflict, pictures = config["episodes"], config["conflict"], config["embedding"]
+    sampling = (
+        f"taken from `{episodes['source']}`"
+        if episodes["source"]
+        else f"sampled with study seed {config['study']['seeds'][0]}"
+    )
+    tokens = config["scoring"]["answer_tokens"]
+    short, answer = ("is a single token", "token") if tokens == 1 else (f"has at most {tokens} tokens", "line")
+    read = "one greedy token is" if tokens == 1 else f"{tokens} greedy tokens are"
+    transfer, repeats = _repeats_and_transfer(config)
+    models = "\n".join(f"* {_model_line(name, config['models'][name])}" for name in config["study"]["models"])
+    return f"""**Models.**
+
+{models}
+
+**Tasks.** {len(tasks)} tasks: {", ".join(config["tasks"][task]["label"] for task in tasks)}. Per tokenizer, only pairs whose answer
+{short} are kept, with or without a leading space on both sides, whichever keeps more.
+
+**Episodes** are {sampling}. A prompt is `example:{{x}}->{{y}}` lines joined by newlines, then `example:{{query}}->`. Per task:
+{episodes["baseline"]} baseline episodes without demonstrations; {episodes["dev"]} dev and {episodes["test"]} test episodes with
+{episodes["demonstrations"]} demonstrations. Demonstrations, query and dummy queries have different inputs.
+
+**θ** is the residual stream at the last prompt token after each block, averaged over {episodes["dummies"]} dummy queries in place
+of the query. *Hypothesis*: in a prompt without demonstrations the last token's state after block L is replaced by θ of that block,
+and {read} read. The layer is chosen per task on dev episodes (ties: the lowest) and reported on test episodes; the common layer
+maximizes the mean dev accuracy over tasks; the oracle layer is chosen on the test episodes and is an upper bound, not a result. θ
+at the last layer is a control: it cannot use the query.
+
+**Scoring.** The predicted {answer}, outer spaces aside, must be an accepted answer; for knowledge tasks prediction and answer may
+be prefixes of each other, as in the paper. Translations accept the synonyms listed in the tables.
+
+{repeats}**Views.** Beside all tasks, the report shows the tasks that the paper's figures show: in its figure 4 those whose regular
+accuracy is at least {100 * GAIN:.0f} points above the baseline, in its figures 3 and 7 those whose best layer passes {PASSES:.0%}
+on dev episodes. Both rules stand in the released code only. Tasks of limits are never part of a mean over tasks, of the common
+layer, of geometry or of transfer.
+
+**Intervals** are 95%: Wilson's for one accuracy, and for means over tasks and paired differences the percentile bootstrap over
+episodes within tasks ({RESAMPLES} resamples, seeded).
+
+**Controls**, on the test episodes: the zero-shot prompt of the same query; the commonest answer of the other episodes; the query
+itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A task
+in which a control is as good as the hypothesis is marked †: by itself it is no evidence for the claim.
+
+**How θ forms.** The prompt of the first dummy query is read once; the state at every arrow, after k demonstrations, takes the place
+of θ at the layer chosen for the task, on the first {config["formation"]["episodes"]} test episodes. Its cosine is that to θ itself,
+the mean over dummies. The mean θ is that of the other test episodes whose prompts do not show the query. Variances come from a
+one-way random-effects analysis of the states of the test episodes, demonstrations as groups and dummies within.
+
+**Conflicting tasks.** {conflict["episodes"]} episodes a pair with {conflict["demonstrations"]} demonstrations; the query is an
+input of both tasks on which they disagree, and never among B's demonstrations or dummies.{transfer}
+
+**Limits.** A bijection joins a function and its inverse: each pair of an episode goes in a direction of its own. Its answer is in
+the wrong direction if it is the query itself: the right item in the form that was given. Lookups deal outputs anew in every episode
+and ask for one of those shown; labels name classes anew in every episode. Where demonstrations do not lead to {CAN_DO:.0%}, a task
+says nothing about θ.
+
+**Geometry** uses θ of the test episodes, all tasks at one layer, cosine distance, no self-pairs. Nearest neighbours: {NEIGHBOURS},
+{FOLDS}-fold stratified cross-validation. k-means: as many clusters as tasks, θ at unit length, {STARTS} starts; scored by the
+adjusted Rand index. t-SNE: perplexity {pictures["tsne"]["perplexity"]}. UMAP: {pictures["umap"]["neighbours"]} neighbours, minimum
+distance {pictures["umap"]["min_dist"]}. Both at seeds {", ".join(map(str, pictures["seeds"]))}; trustworthiness over {NEIGHBOURS}
+neighbours.
+
+**Decoding.** The mean θ of the test episodes of a task goes through the model's own final norm and unembedding. Filtered tokens are
+alphabetic, each once whatever its case and outer spaces, as in the paper. The rank of an answer is that of its first token; the
+rank of a name that of the best single-token spelling of any word of it.
+"""
+
+
+def _repeats_and_transfer(config: Config) -> tuple[str, str]:
+    """Sentences that not every configuration has: on pairs beyond those asked for, and on further seeds."""
+    conflict, sizes = config["conflict"], config["episodes"]["repeats"]
+    transfer = (
+        f" For the transfer matrix, every ordered pair of tasks that share {conflict['transfer']['shared_inputs']} such inputs or "
+        f"more has {conflict['transfer']['episodes']} episodes, with and without the demonstrations of the query's task."
+        if conflict["transfer"]["episodes"]
+        else ""
+    )
+    others = config["study"]["seeds"][1:]
+    repeats = (
+        f"**Seeds.** The main experiment is repeated with study seeds {', '.join(map(str, others))}, everything sampled anew and "
+        f"layers chosen anew, on {sizes['baseline']} baseline, {sizes['dev']} dev and {sizes['test']} test "
+        "episodes a task, limits aside.\n\n"
+        if others and not config["episodes"]["source"]
+        else ""
+    )
+    return transfer, repeats
+
+
+def _model_line(name: str, entry: Config) -> str:
+    if "wheels" in entry:
+        where = f"de-quantized from GGUF, sha256 `{entry['gguf_sha256'][:16]}…`"
+    elif "hub" in entry:
+        where = f"`{entry['hub']}` at revision `{entry['revision']}`"
+    else:
+        where = "from a local folder"
+    return f"{entry['label']} (`{name}`), {where}; computed in {entry['dtype']}"
