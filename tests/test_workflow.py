@@ -187,6 +187,7 @@ def test_given_episodes_take_the_place_of_sampling(changed):
         ),
         ([lines[0], "{}"], r"country_capital.jsonl, line 2: an episode is an object with the keys"),
         (lines[:1], r"country_capital.jsonl: no episodes of split dev, test"),
+        ([lines[0].replace('"baseline"', '"test@x"')], r"country_capital.jsonl, line 1: task must be country_capital"),
     ]:
         given.write_text("\n".join(wrong) + "\n", encoding="utf-8")
         result = changed.snakemake("mine.yaml", "--", target)

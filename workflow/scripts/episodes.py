@@ -43,9 +43,13 @@ def given(task: str, folder: str, dummies: int) -> list[Episode]:
             raise StudyError(
                 f"{path}, line {line}: {episode.split} episode {episode.episode} stands already in line {first}."
             )
-        if episode.task != task or episode.split not in SPLITS:
-            raise StudyError(f"{path}, line {line}: task must be {task} and split one of {', '.join(SPLITS)}.")
-        if episode.split != "baseline" and len(episode.dummies) != dummies:
+        split, at, other = episode.split.partition(AT_SEED)
+        if episode.task != task or split not in SPLITS or (at and not other.isdecimal()):
+            raise StudyError(
+                f"{path}, line {line}: task must be {task} and split one of {', '.join(SPLITS)}, or one of them at a further "
+                f"study seed, such as test{AT_SEED}1."
+            )
+        if split != "baseline" and len(episode.dummies) != dummies:
             raise StudyError(
                 f"{path}, line {line}: {len(episode.dummies)} dummies, but `episodes: dummies` asks for {dummies}, under which "
                 "θ is computed. Correct one of the two."
