@@ -4,11 +4,29 @@ CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: study test test-fast benchmark lint format pins report clean
+.PHONY: study figures archive ship check-results test test-fast benchmark lint format pins report clean
 
 study: .venv/installed
 	snakemake --cores $(CORES)
 	@echo "Open reports/study.html"
+
+# Every figure and the report from archived tables: no weights, no network.
+figures: .venv/installed
+	snakemake --cores $(CORES) --configfile config/archive.yaml
+	@echo "Open reports/study.html"
+
+archive: .venv/installed
+	snakemake --cores $(CORES) -- reports/archive.zip
+
+# The repository's own archive, after a run of the default study: its tables, and what README shows.
+ship: archive
+	mkdir -p data/archive
+	cp reports/archive_tables.zip data/archive/default.zip
+	cp reports/figures/accuracy_bars.png reports/figures/transfer.png data/archive/
+
+# This study beside the archived one: equal, within interval or different.
+check-results: .venv/installed
+	snakemake --cores $(CORES) -- results/check_results.csv
 
 test: .venv/installed
 	python -m pytest

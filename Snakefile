@@ -23,10 +23,12 @@ include: "workflow/rules/geometry.smk"
 include: "workflow/rules/decoding.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/archive.smk"
 
 
 rule all:
     default_target: True
     input:
         "reports/study.html",
-        collect("results/{model}/predictions.parquet", model=MODELS),
+        rules.latex_tables.output,
+        collect("results/{model}/predictions.parquet", model=[] if ARCHIVE else MODELS),

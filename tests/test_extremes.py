@@ -207,8 +207,9 @@ def test_every_figure_is_drawn(study, tmp_path):
     if len(t["conflict"]):
         drawn["conflict"] = figure_patching.conflict(t["conflict"], t["controls"], MODELS, LABELS)
     for name, figure in drawn.items():
-        save(figure, tmp_path / f"{name}.svg")
-        assert (tmp_path / f"{name}.svg").stat().st_size > 1000, name
+        paths = [tmp_path / f"{name}{suffix}" for suffix in (".svg", ".csv")]
+        save(figure, t["accuracy"], paths)
+        assert all(path.stat().st_size > 1000 for path in paths), name
 
 
 def test_every_table_of_the_report_is_made_and_escaped(study):
@@ -222,6 +223,8 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
     choice = t["layer_choice"]
     text = reporting.answer(t["accuracy"], t["controls"], t["differences"], choice, t["seed_spread"], config)
     assert "Model N" in text and "nan" not in text
+    distances = pd.read_csv("data/paper/distances.csv")
+    assert "LLaMA 7B, published, 0.08–0.16" in reporting.distance_words(t["geometry"], choice, distances, config)
     tables = [
         reporting.summary(t["accuracy"], published, config),
         reporting.view_table(t["views"], config),
@@ -239,4 +242,4 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
         reporting.conclusion_table(conclusions(t, LABELS), config),
     ]
     for table in tables:
-        assert "<b>Task" not in reporting.table_html(table, "caption")
+        assert "<b>Task" not in reporting.table_html(table, "name", "caption")

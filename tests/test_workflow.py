@@ -56,7 +56,8 @@ def test_the_study_leaves_report_figures_and_tables(finished):
         assert part.lower() in page.lower()
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?https?:", page)
     for name in FIGURES:
-        assert (finished.folder / f"reports/figures/{name}.svg").stat().st_size > 1000
+        for suffix in ("svg", "pdf", "png", "csv"):
+            assert (finished.folder / f"reports/figures/{name}.{suffix}").stat().st_size > 500
     accuracy = pd.read_csv(finished.folder / MODEL / "accuracy.csv")
     assert list(accuracy) == ["model", "family", "task", "method", "layer", "n", "accuracy", "ci_low", "ci_high"]
     assert ((accuracy["ci_low"] <= accuracy["accuracy"]) & (accuracy["accuracy"] <= accuracy["ci_high"])).all()
@@ -125,6 +126,68 @@ def test_snakemakes_own_report_has_captions(finished):
     with zipfile.ZipFile(finished.folder / "reports/workflow.zip") as archive:
         text = "".join(archive.read(name).decode(errors="ignore") for name in archive.namelist())
     assert "Accuracy of every task by method" in text and "Conflicting tasks" in text and "Study seeds 0, 1" in text
+
+
+def archived(finished) -> Path:
+    """The finished study's archive; made once."""
+    path = finished.folder / "reports/archive.zip"
+    if not path.exists():
+        result = finished.snakemake("--", "reports/archive.zip")
+        assert result.returncode == 0, result.stdout[-3000:]
+    return path
+
+
+def test_figures_and_report_are_rebuilt_from_an_archive_without_torch_weights_and_network(finished, project):
+    shutil.copy(archived(finished), project.folder / "mine.zip")
+    (project.folder / "mine.yaml").write_text("archive: mine.zip", encoding="utf-8")
+    absent = project.folder / "absent"
+    for name in ("torch", "transformers"):
+        (absent / name).mkdir(parents=True)
+        (absent / name / "__init__.py").write_text("raise ImportError('not here')", encoding="utf-8")
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "PYTHONPATH": str(absent)}
+    start = time.monotonic()
+    result = subprocess.run(
+        project.command("--configfile", "mine.yaml"), cwd=project.folder, env=project.environment() | nowhere,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert time.monotonic() - start < 300  # the README's 90 s are of a quiet machine
+    for name in FIGURES:
+        for suffix in ("svg", "pdf", "png", "csv"):
+            file = f"reports/figures/{name}.{suffix}"
+            assert (project.folder / file).read_bytes() == (finished.folder / file).read_bytes(), file
+    page = (project.folder / "reports/study.html").read_text(encoding="utf-8")
+    assert page == (finished.folder / "reports/study.html").read_text(encoding="utf-8")
+    assert not (project.folder / MODEL).exists()
+
+
+def test_a_damaged_archive_is_refused_before_anything_runs(finished, project):
+    data = bytearray(archived(finished).read_bytes())
+    data[len(data) // 2] ^= 255
+    (project.folder / "mine.zip").write_bytes(data)
+    (project.folder / "mine.yaml").write_text("archive: mine.zip", encoding="utf-8")
+    result = project.snakemake("-n", config="mine.yaml")
+    assert result.returncode != 0 and "Traceback" not in result.stdout
+    assert re.search(r"archive: mine.zip: .*(damaged|whole copy)", result.stdout)
+
+
+def test_a_study_is_compared_with_the_archived_one(finished, changed):
+    (changed.folder / "data/archive").mkdir(exist_ok=True)
+    shutil.copy(archived(finished), changed.folder / "data/archive/default.zip")
+    verdicts = changed.folder / "results/check_results.csv"
+    assert changed.snakemake("--", "results/check_results.csv").returncode == 0
+    assert set(pd.read_csv(verdicts)["verdict"]) == {"equal"}
+    table = changed.folder / MODEL / "seed_spread.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("next_letter", "last_letter"), encoding="utf-8")
+    result = changed.snakemake("--", "results/check_results.csv")
+    assert re.search(r"seed_spread +different +the rows are not the same", result.stdout), result.stdout[-2000:]
+
+
+def test_tables_for_a_paper_are_latex(finished):
+    for name in ("accuracy", "controls", "conclusions", "transfer"):
+        text = (finished.folder / f"reports/tables/{name}.tex").read_text(encoding="utf-8")
+        assert r"\toprule" in text and rf"\label{{tab:{name}}}" in text
+        assert not set(text) & set("θ→↔−≥†"), name
 
 
 def test_an_edited_table_reruns_its_family_and_what_follows(changed):

@@ -13,10 +13,12 @@ if " " in sys.executable:
     # Snakemake writes the interpreter's path into its commands as it is.
     sys.executable = shlex.quote(sys.executable)
 
-validate(config, "../schemas/config.schema.yaml")
-
 LIBRARY = "workflow/scripts/taskvectors"
 MADE_OF = ("inverse_of", "copy_of", "bijection_of")  # keys of tasks that name another task
+sys.path.insert(0, str(Path(workflow.basedir, "workflow/scripts")))
+
+from taskvectors.archive import archived_config
+from taskvectors.errors import StudyError
 
 
 def known(names, registry, where, file):
@@ -29,32 +31,53 @@ def known(names, registry, where, file):
     return list(names)
 
 
-# Folders of tables named by the user: every table a task.
-for folder in config["task_folders"]:
-    found = sorted(Path(folder["folder"]).glob("*.csv"))
-    if not found:
-        raise WorkflowError(f"task_folders: {folder['folder']} holds no table (*.csv). Correct the path.")
-    for table in found:
-        if table.stem in config["tasks"]:
-            raise WorkflowError(f"task_folders: {table}: a task {table.stem} is known already. Rename the table.")
-        label = table.stem.replace("_", " ").capitalize()
-        config["tasks"][table.stem] = {"family": folder["family"], "label": label, "table": str(table), "ours": True}
+def add_tables_of_folders():
+    """Folders of tables named by the user: every table a task."""
+    for folder in config["task_folders"]:
+        found = sorted(Path(folder["folder"]).glob("*.csv"))
+        if not found:
+            raise WorkflowError(f"task_folders: {folder['folder']} holds no table (*.csv). Correct the path.")
+        for table in found:
+            if table.stem in config["tasks"]:
+                raise WorkflowError(f"task_folders: {table}: a task {table.stem} is known already. Rename the table.")
+            label = table.stem.replace("_", " ").capitalize()
+            config["tasks"][table.stem] = {
+                "family": folder["family"],
+                "label": label,
+                "table": str(table),
+                "ours": True,
+            }
 
-# Tasks made of others: the other's entry takes the place of its name.
-for name, entry in config["tasks"].items():
-    for how in MADE_OF:
-        if isinstance(entry.get(how), str):
-            known([entry[how]], config["tasks"], f"tasks: {name}: {how}", "config/tasks.yaml")
-            other = config["tasks"][entry[how]]
-            if not {"table", "generate"} & set(other):
-                raise WorkflowError(
-                    f"tasks: {name}: {how}: {entry[how]} is itself made of another task. Name one with a table or generator."
-                )
-            entry[how] = {key: other[key] for key in ("table", "generate") if key in other}
 
-for entry in config["tasks"].values():
-    if entry["ours"]:
-        entry["label"] += " (ours)"
+def resolve_made_tasks():
+    """Tasks made of others: the other's entry takes the place of its name. And the label says what is not the paper's."""
+    for name, entry in config["tasks"].items():
+        for how in MADE_OF:
+            if how in entry:
+                known([entry[how]], config["tasks"], f"tasks: {name}: {how}", "config/tasks.yaml")
+                other = config["tasks"][entry[how]]
+                if not {"table", "generate"} & set(other):
+                    raise WorkflowError(
+                        f"tasks: {name}: {how}: {entry[how]} is itself made of another task. Name one with a table or generator."
+                    )
+                entry[how] = {key: other[key] for key in ("table", "generate") if key in other}
+        if entry["ours"]:
+            entry["label"] += " (ours)"
+
+
+validate(config, "../schemas/config.schema.yaml")
+ARCHIVE = config["archive"]
+if ARCHIVE:
+    # Figures and report of a finished study: its settings take the place of those here.
+    try:
+        settings = archived_config(ARCHIVE)
+    except StudyError as error:
+        raise WorkflowError(f"archive: {error}")
+    config.clear()
+    config.update(settings)
+else:
+    add_tables_of_folders()
+    resolve_made_tasks()
 
 # What `study: tasks` may name besides tasks.
 GROUPS = {
@@ -159,8 +182,12 @@ def prefix_by_task(wildcards):
     return {task: PREFIX_SCORED[task] for task in family_tasks(wildcards)}
 
 
+ARCHIVED = f"results/archive/{Path(ARCHIVE).stem if ARCHIVE else 'none'}"
+TABLES = ARCHIVED if ARCHIVE else "results"  # where figures and report find tables
+
+
 def of_all_models(table):
-    return collect("results/{model}/{table}.csv", model=MODELS, table=table)
+    return collect(f"{TABLES}/{{model}}/{{table}}.csv", model=MODELS, table=table)
 
 
 def local_files(folder):
@@ -180,7 +207,7 @@ def weights_folder(wildcards):
 
 for model in MODELS:
     folder = config["models"][model].get("folder")
-    if folder and not local_files(folder):
+    if folder and not ARCHIVE and not local_files(folder):
         raise WorkflowError(
             f"config/models.yaml, models: {model}: folder: {folder} holds no model. "
             "Name a folder written by save_pretrained."

@@ -26,7 +26,7 @@ rule figure_accuracy_bars:
             category="Accuracy",
             labels={"model": "all", "figure": "mean accuracy by method"},
         ),
-        "reports/figures/accuracy_bars.png",
+        multiext("reports/figures/accuracy_bars", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_accuracy_bars.log",
     conda:
@@ -51,7 +51,7 @@ rule figure_layer_curves:
             category="Layers",
             labels={"model": "all", "figure": "accuracy by layer"},
         ),
-        "reports/figures/layer_curves.png",
+        multiext("reports/figures/layer_curves", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_layer_curves.log",
     conda:
@@ -75,7 +75,7 @@ rule figure_layer_choice:
             category="Layers",
             labels={"model": "all", "figure": "accuracy by layer choice"},
         ),
-        "reports/figures/layer_choice.png",
+        multiext("reports/figures/layer_choice", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_layer_choice.log",
     conda:
@@ -100,7 +100,7 @@ rule figure_accuracy_by_task:
             category="Accuracy",
             labels={"model": "all", "figure": "accuracy by task"},
         ),
-        "reports/figures/accuracy_by_task.png",
+        multiext("reports/figures/accuracy_by_task", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_accuracy_by_task.log",
     conda:
@@ -126,7 +126,7 @@ rule figure_limits:
             category="Limits",
             labels={"model": "all", "figure": "tasks that one vector may not hold"},
         ),
-        "reports/figures/limits.png",
+        multiext("reports/figures/limits", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_limits.log",
     conda:
@@ -153,7 +153,7 @@ rule figure_formation:
             category="Formation",
             labels={"model": "all", "figure": "how θ forms"},
         ),
-        "reports/figures/formation.png",
+        multiext("reports/figures/formation", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_formation.log",
     conda:
@@ -178,7 +178,7 @@ rule figure_conflict:
             category="Conflicting tasks",
             labels={"model": "all", "figure": "conflicting tasks by layer"},
         ),
-        "reports/figures/conflict.png",
+        multiext("reports/figures/conflict", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_conflict.log",
     conda:
@@ -206,7 +206,7 @@ rule figure_transfer:
             category="Conflicting tasks",
             labels={"model": "all", "figure": "transfer of θ between tasks"},
         ),
-        "reports/figures/transfer.png",
+        multiext("reports/figures/transfer", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_transfer.log",
     conda:
@@ -233,7 +233,7 @@ rule figure_embedding:
             category="Geometry",
             labels={"model": "all", "figure": "t-SNE and UMAP of θ"},
         ),
-        "reports/figures/embedding.png",
+        multiext("reports/figures/embedding", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_embedding.log",
     conda:
@@ -259,7 +259,7 @@ rule figure_embedding_seeds:
             category="Geometry",
             labels={"model": "all", "figure": "t-SNE and UMAP at every seed"},
         ),
-        "reports/figures/embedding_seeds.png",
+        multiext("reports/figures/embedding_seeds", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_embedding_seeds.log",
     conda:
@@ -284,7 +284,7 @@ rule figure_separation:
             category="Geometry",
             labels={"model": "all", "figure": "separation by layer"},
         ),
-        "reports/figures/separation.png",
+        multiext("reports/figures/separation", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_separation.log",
     conda:
@@ -309,7 +309,7 @@ rule figure_distances:
             category="Geometry",
             labels={"model": "all", "figure": "cosine distances"},
         ),
-        "reports/figures/distances.png",
+        multiext("reports/figures/distances", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_distances.log",
     conda:
@@ -334,7 +334,7 @@ rule figure_answer_ranks:
             category="Decoding",
             labels={"model": "all", "figure": "ranks of answers by layer"},
         ),
-        "reports/figures/answer_ranks.png",
+        multiext("reports/figures/answer_ranks", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_answer_ranks.log",
     conda:

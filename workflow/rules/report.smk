@@ -9,7 +9,7 @@ rule conclusions:
         library=library("scripts/conclusions.py"),
     output:
         conclusions=report(
-            "results/conclusions.csv",
+            f"{TABLES}/conclusions.csv",
             caption="../report/conclusions.rst",
             category="Conclusions",
             labels={"model": "all", "table": "claims and verdicts"},
@@ -34,7 +34,9 @@ rule study_notebook:
         controls=of_all_models("controls"),
         differences=of_all_models("differences"),
         choice=of_all_models("layer_choice"),
-        conclusions="results/conclusions.csv",
+        conclusions=f"{TABLES}/conclusions.csv",
+        provenance=f"{TABLES}/provenance.json",
+        resources=f"{TABLES}/resources.csv",
         views=of_all_models("views"),
         spread=of_all_models("seed_spread"),
         limits=of_all_models("limits"),
@@ -48,17 +50,18 @@ rule study_notebook:
         filtered=of_all_models("filter"),
         published="data/paper/main_results.csv",
         published_conflict="data/paper/conflicting_tasks.csv",
-        style="workflow/report/page.css",
+        published_distances="data/paper/distances.csv",
+        schematic="workflow/report/page/method.svg",
         library=library("notebooks/study.py.ipynb"),
     output:
         summary=report(
-            "results/summary.csv",
+            f"{TABLES}/summary.csv",
             caption="../report/study.rst",
             category="Accuracy",
             labels={"model": "all", "table": "ours and the paper's"},
         ),
     log:
-        notebook="results/logs/study.ipynb",
+        notebook=f"{TABLES}/logs/study.ipynb",
     conda:
         "../../envs/report.yaml"
     params:
@@ -69,19 +72,49 @@ rule study_notebook:
         "../notebooks/study.py.ipynb"
 
 
+# For a paper.
+IN_LATEX = ["layer_choice", "accuracy", "controls", "differences", "views", "limits", "transfer"]
+
+
+rule latex_tables:
+    input:
+        **{table: of_all_models(table) for table in IN_LATEX},
+        conclusions=f"{TABLES}/conclusions.csv",
+        published="data/paper/main_results.csv",
+        library=library("scripts/latex_tables.py"),
+    output:
+        collect(
+            "reports/tables/{table}.tex",
+            table=["accuracy", "summary", "controls", "differences", "views", "limits", "transfer", "conclusions"],
+        ),
+    log:
+        "results/logs/latex_tables.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        tables=IN_LATEX,
+        config={key: value for key, value in config.items() if key != "compute"},
+    message:
+        "Tables in LaTeX"
+    script:
+        "../scripts/latex_tables.py"
+
+
 rule study_page:
     input:
-        "results/summary.csv",
+        summary=f"{TABLES}/summary.csv",
+        template=collect("workflow/report/page/{file}", file=["index.html.j2", "page.css", "page.js", "conf.json"]),
     output:
         "reports/study.html",
     log:
         "results/logs/study_page.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        notebook=f"{TABLES}/logs/study.ipynb",
     message:
         "Report: rendering {output}"
     shell:
-        "jupyter nbconvert results/logs/study.ipynb --to html --no-input --embed-images"
-        " --HTMLExporter.require_js_url= --HTMLExporter.mathjax_url= --HTMLExporter.mermaid_js_url="
-        " --TemplateExporter.exclude_input_prompt=True"
+        "jupyter nbconvert {params.notebook} --to html --template page"
+        " --TemplateExporter.extra_template_basedirs=workflow/report --HTMLExporter.exclude_anchor_links=True"
         " --output-dir reports --output study.html > {log} 2>&1"

@@ -8,11 +8,11 @@ from taskvectors.tables import read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_accuracy_by_task"):
         set_style()
+        source = read_csvs(snakemake.input.accuracy)
         figure = accuracy_by_task(
-            read_csvs(snakemake.input.accuracy),
+            source,
             read_csvs(snakemake.input.controls),
             snakemake.params.models,
             snakemake.params.tasks,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

@@ -8,9 +8,9 @@ from taskvectors.tables import read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_answer_ranks"):
         set_style()
+        source = read_csvs(snakemake.input.ranks)
         figure = answer_ranks(
-            read_csvs(snakemake.input.ranks),
+            source,
             snakemake.params.models,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

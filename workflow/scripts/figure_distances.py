@@ -8,11 +8,11 @@ from taskvectors.tables import read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_distances"):
         set_style()
+        source = read_csvs(snakemake.input.distances)
         figure = distances(
-            read_csvs(snakemake.input.distances),
+            source,
             read_csvs(snakemake.input.controls),
             snakemake.params.models,
             snakemake.params.tasks,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

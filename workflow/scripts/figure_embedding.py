@@ -8,12 +8,12 @@ from taskvectors.tables import read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_embedding"):
         set_style()
+        source = read_csvs(snakemake.input.embedding)
         figure = embedding(
-            read_csvs(snakemake.input.embedding),
+            source,
             read_csvs(snakemake.input.quality),
             read_csvs(snakemake.input.controls),
             snakemake.params.models,
             snakemake.params.tasks,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

@@ -8,10 +8,10 @@ from taskvectors.tables import read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_embedding_seeds"):
         set_style()
+        source = read_csvs(snakemake.input.embedding)
         figure = embedding_seeds(
-            read_csvs(snakemake.input.embedding),
+            source,
             read_csvs(snakemake.input.quality),
             snakemake.params.models,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

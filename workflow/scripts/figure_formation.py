@@ -8,11 +8,11 @@ from taskvectors.tables import read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_formation"):
         set_style()
+        source = read_csvs(snakemake.input.formation)
         figure = formation(
-            read_csvs(snakemake.input.formation),
+            source,
             read_csvs(snakemake.input.variance),
             read_csvs(snakemake.input.accuracy),
             snakemake.params.models,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

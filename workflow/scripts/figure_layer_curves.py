@@ -8,10 +8,10 @@ from taskvectors.tables import read_csv, read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_layer_curves"):
         set_style()
+        source = read_csvs(snakemake.input.sweep)
         figure = layer_curves(
-            read_csvs(snakemake.input.sweep),
+            source,
             read_csv(snakemake.input.published),
             snakemake.params.models,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

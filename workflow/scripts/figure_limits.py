@@ -8,11 +8,11 @@ from taskvectors.tables import read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_limits"):
         set_style()
+        source = read_csvs(snakemake.input.limits)
         figure = limits(
-            read_csvs(snakemake.input.limits),
+            source,
             read_csvs(snakemake.input.controls),
             snakemake.params.models,
             snakemake.params.tasks,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

@@ -8,10 +8,10 @@ from taskvectors.tables import read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_separation"):
         set_style()
+        source = read_csvs(snakemake.input.geometry)
         figure = separation(
-            read_csvs(snakemake.input.geometry),
+            source,
             read_csvs(snakemake.input.sweep),
             snakemake.params.models,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

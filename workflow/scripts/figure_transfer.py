@@ -8,13 +8,13 @@ from taskvectors.tables import read_csvs
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_transfer"):
         set_style()
+        source = read_csvs(snakemake.input.transfer)
         figure = transfer(
-            read_csvs(snakemake.input.transfer),
+            source,
             read_csvs(snakemake.input.accuracy),
             read_csvs(snakemake.input.controls),
             read_csvs(snakemake.input.choice),
             snakemake.params.models,
             snakemake.params.tasks,
         )
-        for path in snakemake.output:
-            save(figure, path)
+        save(figure, source, snakemake.output)

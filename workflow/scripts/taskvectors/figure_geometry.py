@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from taskvectors.figure_style import (
     FAMILY_COLOURS,
     METHOD_COLOURS,
+    POINTS,
     Labels,
     explain_daggers,
     grid,
@@ -37,8 +38,8 @@ def embedding(
         table = points[(points["model"] == name) & (points["method"] == method)]
         seed = table["seed"].iloc[0]
         table = table[table["seed"] == seed]
-        _scatter(axis, table, 14)
         labels = marked(tasks, controls, name)
+        _scatter(axis, table, 14, labels)
         _label_clusters(axis, table, labels)
         written += [labels[task] for task in table["task"].unique()]
         its = quality[(quality["model"] == name) & (quality["method"] == method) & (quality["seed"] == seed)].iloc[0]
@@ -69,7 +70,8 @@ def embedding_seeds(points: pd.DataFrame, quality: pd.DataFrame, models: Labels)
     return figure
 
 
-def _scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float) -> None:
+def _scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float, names: Labels | None = None) -> None:
+    """θ as points; in SVG, a group for each task that carries its name, if there are names."""
     family_of = dict(zip(table["task"], table["family"], strict=True))
     markers: dict[str, str] = {}
     for family in FAMILY_COLOURS:
@@ -77,7 +79,8 @@ def _scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float) -> None:
         markers |= {task: MARKERS[i % len(MARKERS)] for i, task in enumerate(members)}
     for task, mine in table.groupby("task", sort=False):
         colour = FAMILY_COLOURS[family_of[task]]
-        axis.scatter(mine["x"], mine["y"], s=size, marker=markers[task], color=colour, alpha=0.6, lw=0)
+        group = f"{POINTS}{names[task]}" if names else None
+        axis.scatter(mine["x"], mine["y"], s=size, marker=markers[task], color=colour, alpha=0.6, lw=0, gid=group)
     if table["x"].isna().all():
         axis.text(0.5, 0.5, "too few θ for a picture", transform=axis.transAxes, ha="center", fontsize=9)
     axis.set(xticks=[], yticks=[], xlabel="", ylabel="")

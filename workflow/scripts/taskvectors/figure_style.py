@@ -1,6 +1,6 @@
 """One style for all figures: fonts, colours, panels, legends and files. Nothing here knows of models or θ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,12 +11,14 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from taskvectors.files import atomic
+from taskvectors.tables import write_csv
 
 # Colours that the colour-blind tell apart, and of different lightness, so that they stay apart in grey.
 METHOD_COLOURS = {"baseline": "#b8b8b8", "hypothesis": "#d1495b", "regular": "#30638e"}
 FAMILY_COLOURS = {"algorithmic": "#0072b2", "knowledge": "#d55e00", "linguistic": "#009e73", "translation": "#aa4499"}
 FAMILY_COLOURS |= {"limits": "#8c6d00", "own": "#444444"}
 FAMILY_LINES = dict(zip(FAMILY_COLOURS, ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))), strict=True))
+POINTS = "points: "  # begins the id of a group of points in an SVG; the name of their task follows
 PAPER_GREY = "#9a9a9a"
 DAGGER = "† a control reaches the hypothesis in this task"
 Labels = Mapping[str, str]
@@ -29,6 +31,7 @@ def set_style() -> None:
         {
             "svg.hashsalt": "task vectors",
             "svg.fonttype": "path",
+            "pdf.fonttype": 42,
             "figure.constrained_layout.use": True,
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -39,12 +42,17 @@ def set_style() -> None:
     )
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write one file, atomically, without a date; the suffix gives the format."""
-    path = Path(path)
-    metadata = {"Date": None} if path.suffix == ".svg" else None
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=200, metadata=metadata)
+UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same figure has the same bytes
+
+
+def save(figure: Figure, source: pd.DataFrame, paths: Iterable[str | Path]) -> None:
+    """Write a figure in the format of every suffix, and as `.csv` the table that it shows; atomically."""
+    for path in map(Path, paths):
+        if path.suffix == ".csv":
+            write_csv(path, source)
+            continue
+        with atomic(path) as temporary:
+            figure.savefig(temporary, dpi=300, metadata=UNDATED.get(path.suffix))
 
 
 def grid(panels: int, columns: int, width: float, height: float, **options: object) -> tuple[Figure, np.ndarray]:

@@ -37,8 +37,13 @@ def _umask() -> int:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text with LF line ends, atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file, atomically."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(data)
 
 
 def sha256_of(data: bytes) -> str:

@@ -2,14 +2,17 @@
 
 import base64
 import html
+import itertools
+import re
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from taskvectors.accuracy import VIEWS
+from taskvectors.conclusions import SHOWN
+from taskvectors.figure_style import POINTS
 from taskvectors.tables import ALL, LIMITS, main_tasks
 
 CONTROLS = {
@@ -21,27 +24,75 @@ CONTROLS = {
     "last_layer": "θ at last layer",
 }
 METHODS = ("baseline", "hypothesis", "regular")
-LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "umap-learn", "seaborn", "nbconvert")
 Config = Mapping[str, Any]
 FEW_PAIRS = 30
 
 
-def figure_html(path: str, caption: str) -> str:
-    """An SVG file inside the page, with a caption."""
-    data = base64.b64encode(Path(path).read_bytes()).decode()
-    name = html.escape(Path(path).stem)
-    return (
-        f'<figure id="{name}"><img alt="{html.escape(caption)}" src="data:image/svg+xml;base64,{data}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+def figure_html(path: str, caption: str, *, hover: bool = False) -> str:
+    """An SVG file inside the page, with a caption; with `hover`, points tell their task under the mouse."""
+    name = Path(path).stem
+    if hover:
+        drawing = _with_titles(Path(path).read_text(encoding="utf-8"))
+    else:
+        data = base64.b64encode(Path(path).read_bytes()).decode()
+        drawing = f'<img alt="{html.escape(caption)}" src="data:image/svg+xml;base64,{data}">'
+    return f'<figure id="{name}"><div class="card">{drawing}</div>{_caption(caption, name)}</figure>'
+
+
+def _with_titles(svg: str) -> str:
+    """The drawing for use inside HTML; the name in the id of a group of points becomes its title."""
+    places = itertools.count()
+    svg = svg[svg.index("<svg") :]
+    return re.sub(
+        f'<g id="{POINTS}([^"]*)">',
+        lambda found: f'<g id="point-{next(places)}"><title>{found.group(1)}</title>',
+        svg,
     )
 
 
-def table_html(table: pd.DataFrame, caption: str, *, prose: bool = False) -> str:
-    """A table inside the page; every cell is escaped. One of prose breaks its lines."""
+def _caption(caption: str, name: str) -> str:
+    link = f'<a class="anchor" href="#{name}" aria-label="Link to {name}">#</a>'
+    return f"<figcaption>{html.escape(caption)}{link}</figcaption>"
+
+
+def table_html(table: pd.DataFrame, name: str, caption: str, *, prose: bool = False) -> str:
+    """A table inside the page, under an anchor of its name; every cell is escaped. One of prose breaks its lines."""
     filled = table.rename_axis(columns=None).astype(object).where(table.notna(), "–")
     body = filled.to_html(index=False, border=0, float_format="{:.2f}".format, escape=True)
-    kind = "table prose" if prose else "table"
-    return f'<figure class="{kind}"><figcaption>{html.escape(caption)}</figcaption><div class="scroll">{body}</div></figure>'
+    name, kind = f"table-{name}", "table prose" if prose else "table"
+    return f'<figure class="{kind}" id="{name}">{_caption(caption, name)}<div class="scroll">{body}</div></figure>'
+
+
+def lead(
+    accuracy: pd.DataFrame, controls: pd.DataFrame, differences: pd.DataFrame, conclusions: pd.DataFrame, config: Config
+) -> str:
+    """The answer in three sentences with numbers, over all models."""
+    pooled = accuracy[accuracy["task"] == ALL].set_index("method")["accuracy"]
+    paired = differences[differences["task"] == ALL].set_index("reference")["difference"]
+    values = conclusions.set_index("claim")["value"]
+    reached = main_tasks(controls).groupby(["model", "task"])["reached"].any()
+    overrides = f"; θ of a conflicting task overrides demonstrations in {_range(values, 'overrides')} of prompts"
+    held = conclusions[conclusions["claim"].str.startswith("holds_")]["verdict"]
+    limits = (
+        f", and in {len(held)} tests one vector is shown to hold a task of the limits {(held == SHOWN).sum()} times"
+        if len(held)
+        else ""
+    )
+    return (
+        f"With {config['episodes']['demonstrations']} demonstrations the models answer {_range(pooled, 'regular')} of the queries, "
+        f"without any {_range(pooled, 'baseline')}, and without any but with θ patched in {_range(pooled, 'hypothesis')}. "
+        f"On the same episodes θ gives {_range(-100 * paired, 'regular', '.0f')} points less than the demonstrations and "
+        f"{_range(100 * paired, 'hypothesis_common', '.0f')} points more than one layer for all tasks. "
+        f"A control does as well in {reached.sum()} of {len(reached)} cases (models × tasks)"
+        f"{overrides if 'overrides' in values else ''}{limits}."
+    )
+
+
+def _range(values: pd.Series, key: str, form: str = ".0%") -> str:
+    """The lowest and highest of the values under a key, or the one there is."""
+    found = values.loc[[key]].dropna()
+    low, high = (format(value, form).replace("-", "−") for value in (found.min(), found.max()))
+    return low if low == high else f"{low} to {high}"
 
 
 def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -314,6 +365,23 @@ def geometry_table(geometry: pd.DataFrame, choice: pd.DataFrame, config: Config)
 LAYERS_ABOVE = (0, 2)  # of the chosen layer; the paper decodes two above
 
 
+def distance_words(geometry: pd.DataFrame, choice: pd.DataFrame, published: pd.DataFrame, config: Config) -> str:
+    """Mean cosine distances within and between tasks, the range over tasks, of our models and the published one."""
+    common = choice.groupby("model")["common_layer"].first()
+    ours = geometry[(geometry["layer"] == geometry["model"].map(common)) & (geometry["task"] != ALL)]
+    words = []
+    for model, table in ours.groupby("model", sort=False):
+        ends = [
+            f"{table[f'{kind}_mean'].min():.2f}–{table[f'{kind}_mean'].max():.2f}" for kind in ("within", "between")
+        ]
+        words.append(f"{config['models'][model]['label']} {ends[0]} and {ends[1]}")
+    for model, table in published.groupby("model", sort=False):
+        rows = table.set_index("kind")
+        ends = [f"{rows.loc[kind, 'lowest']:.2f}–{rows.loc[kind, 'highest']:.2f}" for kind in ("within", "between")]
+        words.append(f"{model}, published, {ends[0]} and {ends[1]}")
+    return f"Mean cosine distances within a task and to other tasks, the range over tasks: {'; '.join(words)}."
+
+
 def token_table(tokens: pd.DataFrame, choice: pd.DataFrame, config: Config, shown: int = 10) -> pd.DataFrame:
     """Top tokens of θ by task, at the chosen layer and two above: raw, spaces made visible, and filtered as in the paper."""
     layers = choice.set_index(["model", "task"])["layer"]
@@ -344,6 +412,33 @@ def _labelled(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     return table.assign(model=table["model"].map(models), task=table["task"].map(tasks))
 
 
-def versions() -> pd.DataFrame:
-    """Versions of the libraries that matter, as installed."""
-    return pd.DataFrame([(name, version(name)) for name in LIBRARIES], columns=["library", "version"])
+def provenance_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
+    """Code, settings, software and hardware of the study, a line each."""
+    code, hardware, study = provenance["code"], provenance["hardware"], provenance["config"]["study"]
+    rows = [
+        ("date", provenance["date"]),
+        ("code", f"{code.get('commit', 'not a git repository')}{', with changes' if code.get('modified') else ''}"),
+        ("study seeds", ", ".join(map(str, study["seeds"]))),
+        ("processor", f"{hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gb']} GB"),
+        ("GPU", ", ".join(hardware["gpus"]) or "none"),
+        ("system", hardware["system"]),
+    ]
+    rows += list(provenance["software"].items())
+    return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def weights_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
+    """Checksums of every model's files."""
+    labels = {name: entry["label"] for name, entry in provenance["config"]["models"].items()}
+    rows = [
+        (labels[model], name, checksum)
+        for model, files in provenance["weights"].items()
+        for name, checksum in files.items()
+    ]
+    return pd.DataFrame(rows, columns=["model", "file", "sha256"])
+
+
+def resource_table(resources: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Wall time and peak memory of every rule."""
+    table = resources.assign(model=resources["model"].map(lambda model: config["models"][model]["label"]))
+    return table.assign(seconds=table["seconds"].round().astype(int), peak_memory_mb=table["peak_memory_mb"].round())

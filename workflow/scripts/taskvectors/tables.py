@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
@@ -27,10 +28,15 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
 
 def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a table; the string `nan` in a cell stays a string."""
+    return parse_csv(path, path)
+
+
+def parse_csv(source: str | Path | IO[bytes], name: str | Path) -> pd.DataFrame:
+    """Read a table from a file or from bytes; errors call it `name`."""
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return pd.read_csv(source, keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read as CSV ({error}). Delete it and run again.") from None
+        raise StudyError(f"{name}: cannot be read as CSV ({error}). Delete it and run again.") from None
 
 
 def read_csvs(paths: Iterable[str | Path]) -> pd.DataFrame:

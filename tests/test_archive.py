@@ -1,0 +1,105 @@
+"""The archive of a study: the same bytes, checked on reading; and a fresh study beside it."""
+
+import json
+import os
+import zipfile
+
+import pandas as pd
+import pytest
+
+from taskvectors.archive import CHECKSUMS, archived_config, read_archive, unpack
+from taskvectors.comparison import compare
+from taskvectors.crate import CRATE, write_archive
+from taskvectors.errors import StudyError
+
+CONFIG = {"models": {"m": {"label": "Model M"}}, "study": {"models": ["m"]}}
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / "provenance.json").write_text(json.dumps({"date": "2026-01-02", "config": CONFIG}))
+    (folder / "accuracy.csv").write_text("model,accuracy\nm,0.5\n")
+    return {"provenance.json": folder / "provenance.json", "tables/m/accuracy.csv": folder / "accuracy.csv"}
+
+
+def test_the_same_study_gives_the_same_bytes(tmp_path, files):
+    write_archive(tmp_path / "a.zip", files)
+    for file in files.values():
+        os.utime(file, (1e9, 1e9))
+    write_archive(tmp_path / "b.zip", dict(reversed(files.items())))
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_an_archive_is_a_crate_that_lists_every_file(tmp_path, files):
+    write_archive(tmp_path / "a.zip", files)
+    contents = read_archive(tmp_path / "a.zip")
+    assert set(contents) == {*files, CRATE, CHECKSUMS}
+    graph = {entity["@id"]: entity for entity in json.loads(contents[CRATE])["@graph"]}
+    assert {part["@id"] for part in graph["./"]["hasPart"]} == set(files)
+    assert graph["tables/m/accuracy.csv"]["encodingFormat"] == "text/csv"
+    assert graph["./"]["datePublished"].startswith("2026-01-02") and "Model M" in graph["./"]["description"]
+    assert archived_config(tmp_path / "a.zip") == CONFIG
+
+
+def test_members_are_unpacked(tmp_path, files):
+    write_archive(tmp_path / "a.zip", files)
+    unpack(tmp_path / "a.zip", {"tables/m/accuracy.csv": tmp_path / "out/accuracy.csv"})
+    assert (tmp_path / "out/accuracy.csv").read_bytes() == files["tables/m/accuracy.csv"].read_bytes()
+    with pytest.raises(StudyError, match=r"a.zip: the archive lacks tables/m/none.csv"):
+        unpack(tmp_path / "a.zip", {"tables/m/none.csv": tmp_path / "out/none.csv"})
+
+
+def rewritten(path, change):
+    """The archive with its members changed, and nothing else."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def test_damaged_and_foreign_archives_are_refused(tmp_path, files):
+    path = tmp_path / "a.zip"
+    with pytest.raises(StudyError, match=r"a.zip: no such archive. Name an archive written by `make archive`"):
+        read_archive(path)
+    path.write_bytes(b"not a zip")
+    with pytest.raises(StudyError, match="not a zip file, or damaged"):
+        read_archive(path)
+    write_archive(path, files)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(StudyError, match="not a zip file, or damaged"):
+        read_archive(path)
+    write_archive(path, files)
+    rewritten(path, lambda members: members.update({"tables/m/accuracy.csv": b"model,accuracy\nm,0.9\n"}))
+    with pytest.raises(StudyError, match=r"tables/m/accuracy.csv was changed or damaged"):
+        read_archive(path)
+    write_archive(path, files)
+    rewritten(path, lambda members: members.pop("tables/m/accuracy.csv"))
+    with pytest.raises(StudyError, match=r"tables/m/accuracy.csv is missing from the archive"):
+        read_archive(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("holiday.txt", "sea")
+    with pytest.raises(StudyError, match="no archive of a study"):
+        read_archive(path)
+
+
+def accuracies(*values, tasks=("a", "b")):
+    table = pd.DataFrame({"task": list(tasks), "accuracy": list(values)})
+    return table.assign(ci_low=table["accuracy"] - 0.1, ci_high=table["accuracy"] + 0.1)
+
+
+def test_a_fresh_table_is_equal_within_interval_or_different():
+    archived = accuracies(0.5, 0.7)
+    assert compare(archived.copy(), archived) == ("equal", "2 rows")
+    assert compare(accuracies(0.55, 0.7), archived)[0] == "within interval"
+    assert compare(accuracies(0.65, 0.7), archived) == ("different", "1 of 2 rows are outside each other's interval")
+    assert compare(accuracies(0.5, 0.7, tasks=("a", "c")), archived) == ("different", "the rows are not the same")
+    assert compare(archived[:1], archived) == ("different", "1 rows, archived 2")
+    assert compare(archived.rename(columns={"task": "t"}), archived) == ("different", "the columns differ")
+    plain = pd.DataFrame({"task": ["a"], "x": [1.0]})
+    assert compare(plain, plain.assign(x=1.5)) == ("different", "numbers differ by up to 0.5, and none has an interval")
+    named = pd.DataFrame({"as_theta": [0.5], "as_theta_ci_low": [0.4], "as_theta_ci_high": [0.6]})
+    assert compare(named.assign(as_theta=0.59), named)[0] == "within interval"

@@ -1,0 +1,97 @@
+# A finished study in one file, what it came from, and a study beside an archived one.
+PUBLIC = [
+    "filter",
+    "layer_sweep",
+    "layer_choice",
+    "accuracy",
+    "controls",
+    "differences",
+    "views",
+    "seeds",
+    "seed_spread",
+]
+PUBLIC += ["limits", "formation", "theta_variance", "conflict", "transfer", "geometry", "distances", "embedding"]
+PUBLIC += ["embedding_quality", "decoded_tokens", "decoded_ranks"]
+
+
+rule provenance:
+    input:
+        tables=collect("results/{model}/{table}.csv", model=MODELS, table=PUBLIC),
+        weights=collect("results/{model}/weights", model=MODELS),
+        library=library("scripts/provenance.py"),
+    output:
+        provenance="results/provenance.json",
+        resources=report(
+            "results/resources.csv",
+            caption="../report/resources.rst",
+            category="Provenance",
+            labels={"model": "all", "table": "wall time and memory by rule"},
+        ),
+    log:
+        "results/logs/provenance.log",
+    conda:
+        "../../envs/inference.yaml"
+    params:
+        config=config,
+    message:
+        "Provenance"
+    script:
+        "../scripts/provenance.py"
+
+
+rule archive:
+    input:
+        tables=collect("results/{model}/{table}.csv", model=MODELS, table=PUBLIC),
+        conclusions="results/conclusions.csv",
+        provenance="results/provenance.json",
+        resources="results/resources.csv",
+        figures=collect("reports/figures/{figure}.{format}", figure=FIGURES, format=["svg", "pdf", "png", "csv"]),
+        environment=["envs/requirements.txt", "envs/inference.yaml", "envs/analysis.yaml", "envs/report.yaml"],
+        library=library("scripts/archive.py"),
+    output:
+        archive="reports/archive.zip",
+        tables="reports/archive_tables.zip",
+    log:
+        "results/logs/archive.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Archive: {output}"
+    script:
+        "../scripts/archive.py"
+
+
+# Only where the configuration names an archive (config/archive.yaml).
+rule archived_tables:
+    input:
+        archive=ARCHIVE or [],
+        library=library("scripts/archived_tables.py"),
+    output:
+        tables=collect(f"{ARCHIVED}/{{model}}/{{table}}.csv", model=MODELS, table=PUBLIC),
+        provenance=f"{ARCHIVED}/provenance.json",
+        resources=f"{ARCHIVED}/resources.csv",
+    log:
+        f"{ARCHIVED}/logs/archived_tables.log",
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "Archive: unpacking {input.archive}"
+    script:
+        "../scripts/archived_tables.py"
+
+
+rule check_results:
+    input:
+        tables=collect("results/{model}/{table}.csv", model=MODELS, table=PUBLIC),
+        archive="data/archive/default.zip",
+        library=library("scripts/check_results.py"),
+    output:
+        verdicts="results/check_results.csv",
+    log:
+        "results/logs/check_results.log",
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "Comparing the tables with {input.archive}"
+    script:
+        "../scripts/check_results.py"
