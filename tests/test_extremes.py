@@ -221,8 +221,10 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
     }
     published = pd.read_csv("data/paper/main_results.csv")
     choice = t["layer_choice"]
-    text = reporting.answer(t["accuracy"], t["controls"], t["differences"], choice, t["seed_spread"], config)
-    assert "Model N" in text and "nan" not in text
+    safe = reporting.escaped(config)
+    text = reporting.answer(t["accuracy"], t["controls"], t["differences"], choice, t["seed_spread"], safe)
+    text += reporting.lead(t["accuracy"], t["controls"], t["differences"], conclusions(t, LABELS), safe)
+    assert "Model N" in text and "nan" not in text and "<b>Task" not in text
     distances = pd.read_csv("data/paper/distances.csv")
     assert "LLaMA 7B, published, 0.08–0.16" in reporting.distance_words(t["geometry"], choice, distances, config)
     tables = [

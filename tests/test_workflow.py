@@ -322,11 +322,12 @@ def test_a_touched_file_reruns_nothing(changed):
 
 
 def test_an_edit_really_changes_the_report(changed):
-    changed.edit("config/models.yaml", "label: SmolLM2 135M", "label: Renamed model")
+    changed.edit("config/models.yaml", "label: SmolLM2 135M", "label: 'Renamed model <script>alert(1)</script>'")
     result = changed.snakemake()
     assert result.returncode == 0, result.stdout[-3000:]
     page = (changed.folder / "reports/study.html").read_text(encoding="utf-8")
-    assert "Renamed model" in page and "SmolLM2 135M" not in page
+    assert "Renamed model &lt;script&gt;alert(1)" in page and "SmolLM2 135M" not in page
+    assert "<script>alert" not in page  # shown, never executed
 
 
 def test_a_duplicate_in_a_table_stops_with_file_and_line(changed):

@@ -50,6 +50,15 @@ def _with_titles(svg: str) -> str:
     )
 
 
+def escaped(config: Config) -> dict[str, Any]:
+    """The configuration with labels that are safe inside Markdown: whatever stands in them is shown, never executed."""
+    safe = dict(config)
+    for registry in ("models", "tasks"):
+        entries = config[registry].items()
+        safe[registry] = {name: {**entry, "label": html.escape(entry["label"])} for name, entry in entries}
+    return safe
+
+
 def _caption(caption: str, name: str) -> str:
     link = f'<a class="anchor" href="#{name}" aria-label="Link to {name}">#</a>'
     return f"<figcaption>{html.escape(caption)}{link}</figcaption>"
