@@ -8,7 +8,7 @@ import pandas as pd
 
 from taskvectors.prompts import WITHOUT
 from taskvectors.statistics import wilson
-from taskvectors.tables import ALL, LIMITS, main_tasks
+from taskvectors.tables import ALL, LIMITS, at_chosen_layer, main_tasks
 
 SHOWN, REFUTED, UNDECIDED, NO_BASIS = "shown", "not shown", "undecided", "no basis"
 COLUMNS = ["model", "claim", "statement", "measure", "table", "n", "value", "ci_low", "ci_high", "threshold", "verdict"]
@@ -174,8 +174,7 @@ def _bare(transfer: pd.DataFrame) -> pd.DataFrame:
 
 def _pooled(table: pd.DataFrame, of: str, share: str, choice: pd.DataFrame) -> Finding | None:
     """A share over all episodes of all pairs, each at the layer chosen for the task of θ, with Wilson's interval."""
-    layers = choice.set_index("task")["layer"]
-    its = table[table["layer"].eq(table[of].map(layers))]
+    its = at_chosen_layer(table, choice, of)
     if its.empty:
         return None
     n, hits = int(its["n"].sum()), round(float((its[share] * its["n"]).sum()))
@@ -197,7 +196,7 @@ def _where_apart(geometry: pd.DataFrame, sweep: pd.DataFrame) -> Finding:
 
 
 def _answers_on_top(ranks: pd.DataFrame, choice: pd.DataFrame) -> Finding:
-    at = ranks[ranks["layer"] == ranks["task"].map(choice.set_index("task")["layer"])]
+    at = at_chosen_layer(ranks, choice)
     return _share(at["answer_rank_median"] <= TOP * at["vocabulary"])
 
 

@@ -21,7 +21,7 @@ from taskvectors.figure_style import (
     whole_layers,
 )
 from taskvectors.prompts import KEPT, WITHOUT
-from taskvectors.tables import ALL, main_tasks
+from taskvectors.tables import ALL, at_chosen_layer, main_tasks
 
 
 def conflict(table: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
@@ -80,15 +80,13 @@ def transfer(
     side = 0.36 * max(len(order), 3)
     figure = Figure(figsize=(2.2 + 2 * side + 0.9, (side + 1.5) * len(names) + 0.6))
     axes = figure.subplots(len(names), 2, squeeze=False)
-    layers = choice.set_index(["model", "task"])["layer"]
+    chosen = at_chosen_layer(table, choice, "theta_task")
     written: list[str] = []
     for row, name in zip(axes, names, strict=True):
         labels = [marked(tasks, controls, name)[task] for task in order]
         written += labels
-        mine = table[table["model"] == name]
-        at_layer = mine["layer"].eq([layers.get((name, task), -1) for task in mine["theta_task"]])
         for axis, (prompt, title) in zip(row, PROMPTS.items(), strict=True):
-            its = mine[at_layer & (mine["demonstrations"] == prompt)]
+            its = chosen[(chosen["model"] == name) & (chosen["demonstrations"] == prompt)]
             own = accuracy[(accuracy["model"] == name) & (accuracy["method"] == "hypothesis")]
             own = own.set_index("task")["accuracy"] if prompt == WITHOUT else pd.Series(dtype=float)
             _matrix(axis, its, own, order)

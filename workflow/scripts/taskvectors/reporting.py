@@ -13,7 +13,7 @@ import pandas as pd
 from taskvectors.accuracy import VIEWS
 from taskvectors.conclusions import SHOWN
 from taskvectors.figure_style import POINTS
-from taskvectors.tables import ALL, LIMITS, main_tasks
+from taskvectors.tables import ALL, LIMITS, at_chosen_layer, main_tasks
 
 CONTROLS = {
     "zero_shot": "zero-shot",
@@ -80,7 +80,11 @@ def lead(
     paired = differences[differences["task"] == ALL].set_index("reference")["difference"]
     values = conclusions.set_index("claim")["value"]
     reached = main_tasks(controls).groupby(["model", "task"])["reached"].any()
-    overrides = f"; θ of a conflicting task overrides demonstrations in {_range(values, 'overrides')} of prompts"
+    overrides = (
+        f"; θ of a conflicting task overrides demonstrations in {_range(values, 'overrides')} of prompts"
+        if "overrides" in values
+        else ""
+    )
     held = conclusions[conclusions["claim"].str.startswith("holds_")]["verdict"]
     limits = (
         f", and in {len(held)} tests one vector is shown to hold a task of the limits {(held == SHOWN).sum()} times"
@@ -93,7 +97,7 @@ def lead(
         f"On the same episodes θ gives {_range(-100 * paired, 'regular', '.0f')} points less than the demonstrations and "
         f"{_range(100 * paired, 'hypothesis_common', '.0f')} points more than one layer for all tasks. "
         f"A control does as well in {reached.sum()} of {len(reached)} cases (models × tasks)"
-        f"{overrides if 'overrides' in values else ''}{limits}."
+        f"{overrides}{limits}."
     )
 
 
@@ -112,7 +116,7 @@ def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> 
     n = pooled[pooled["method"] == "hypothesis"].set_index("model")["n"]
     ours.insert(1, "source", "this study")
     ours.insert(2, "n", ours["model"].map(n).astype("Int64"))
-    ours["model"] = ours["model"].map(lambda model: config["models"][model]["label"])
+    ours["model"] = _model_labels(ours, config)
     papers = published.groupby("model", sort=False)[list(METHODS)].mean().reset_index()
     papers.insert(1, "source", "published")
     papers.insert(2, "n", pd.NA)
@@ -201,7 +205,7 @@ def difference_table(differences: pd.DataFrame, config: Config) -> pd.DataFrame:
     }
     return pd.DataFrame(
         {
-            "model": mean["model"].map(lambda model: config["models"][model]["label"]),
+            "model": _model_labels(mean, config),
             "hypothesis minus": mean["reference"].map(names),
             "episodes": mean["n"],
             "points [95% interval]": [_points(row) for _, row in mean.iterrows()],
@@ -212,7 +216,7 @@ def difference_table(differences: pd.DataFrame, config: Config) -> pd.DataFrame:
 def task_table(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Every model and task: chosen layer, and accuracy with its 95% interval by method."""
     table = accuracy[(accuracy["task"] != ALL)].copy()
-    table["cell"] = [f"{r.accuracy:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in table.itertuples()]
+    table["cell"] = _with_interval(table)
     wide = table.pivot(index=["model", "task"], columns="method", values="cell")
     wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["task"], strict=True)))].reset_index()
     layers = choice.set_index(["model", "task"])["layer"]
@@ -241,11 +245,9 @@ def conflict_summary(
     conflict: pd.DataFrame, choice: pd.DataFrame, published: pd.DataFrame, config: Config
 ) -> pd.DataFrame:
     """Each pair at the layer chosen for task B on the main experiment's dev episodes, and the paper's numbers below."""
-    layers = choice.set_index(["model", "task"])["layer"]
-    at_choice = [row.layer == layers[row.model, row.task_b] for row in conflict.itertuples()]
     columns = ["model", "task_a", "task_b", "layer", "n", "regular_a", "regular_b", "patched_a", "patched_b"]
-    ours = conflict.loc[at_choice, columns].assign(source="this study")
-    ours["model"] = ours["model"].map(lambda model: config["models"][model]["label"])
+    ours = at_chosen_layer(conflict, choice, "task_b")[columns].assign(source="this study")
+    ours["model"] = _model_labels(ours, config)
     table = pd.concat([ours, published], ignore_index=True)[["model", "source", *columns[1:]]]
     for side in ("task_a", "task_b"):
         table[side] = [config["tasks"].get(task, {"label": task})["label"] for task in table[side]]
@@ -257,8 +259,7 @@ def conflict_summary(
 
 def transfer_summary(transfer: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Each ordered pair at the layer chosen for the task of θ: percent answered as either task, bare and with demonstrations."""
-    layers = choice.set_index(["model", "task"])["layer"]
-    at = transfer[[row.layer == layers.get((row.model, row.theta_task), -1) for row in transfer.itertuples()]]
+    at = at_chosen_layer(transfer, choice, "theta_task")
     key = ["model", "theta_task", "query_task", "layer"]
     if at.empty:
         return pd.DataFrame(columns=key)
@@ -269,7 +270,7 @@ def transfer_summary(transfer: pd.DataFrame, choice: pd.DataFrame, config: Confi
         for share, task in (("as_theta", "θ's task"), ("as_query", "query's task")):
             table[f"{words}: {task}"] = wide[share, kept].astype(float)
     labels = {name: entry["label"] for name, entry in config["tasks"].items()}
-    table["model"] = table["model"].map(lambda model: config["models"][model]["label"])
+    table["model"] = _model_labels(table, config)
     names = {"theta_task": "task of θ", "query_task": "task of the query"}
     return table.assign(**{name: table[name].map(labels) for name in names}).rename(columns=names)
 
@@ -277,10 +278,10 @@ def transfer_summary(transfer: pd.DataFrame, choice: pd.DataFrame, config: Confi
 def view_table(views: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Means over tasks by layer choice, over all tasks and over those that the paper shows."""
     table = views.copy()
-    table["cell"] = [f"{r.accuracy:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in table.itertuples()]
+    table["cell"] = _with_interval(table)
     wide = table.pivot(index=["model", "view", "tasks"], columns="method", values="cell")
     wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["view"], table["tasks"], strict=True)))].reset_index()
-    wide["model"] = wide["model"].map(lambda model: config["models"][model]["label"])
+    wide["model"] = _model_labels(wide, config)
     names = {
         "hypothesis": "θ, layer per task",
         "hypothesis_common": "θ, common layer",
@@ -293,13 +294,13 @@ def view_table(views: pd.DataFrame, config: Config) -> pd.DataFrame:
 def spread_table(spread: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Mean accuracy over tasks of each method over study seeds."""
     mean = spread[spread["task"] == ALL].drop(columns=["family", "task"])
-    return mean.assign(model=mean["model"].map(lambda model: config["models"][model]["label"]))
+    return mean.assign(model=_model_labels(mean, config))
 
 
 def limits_table(limits: pd.DataFrame, differences: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Tasks that one vector may not hold: shares with intervals, and the paired difference in points."""
     table = limits.copy()
-    table["cell"] = [f"{r.share:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in table.itertuples()]
+    table["cell"] = _with_interval(table, "share")
     table["column"] = table["method"] + table["outcome"].map({"right": "", "wrong_direction": ": wrong direction"})
     wide = table.pivot(index=["model", "task"], columns="column", values="cell")
     wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["task"], strict=True)))].reset_index()
@@ -314,12 +315,10 @@ def formation_table(formation: pd.DataFrame, config: Config) -> pd.DataFrame:
     mean = formation[formation["task"] == ALL]
     return pd.DataFrame(
         {
-            "model": mean["model"].map(lambda model: config["models"][model]["label"]),
+            "model": _model_labels(mean, config),
             "demonstrations": mean["demonstrations"],
-            "accuracy": [f"{r.accuracy:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in mean.itertuples()],
-            "cosine to θ": [
-                f"{r.cosine:.3f} [{r.cosine_ci_low:.3f}, {r.cosine_ci_high:.3f}]" for r in mean.itertuples()
-            ],
+            "accuracy": _with_interval(mean),
+            "cosine to θ": _with_interval(mean, "cosine", "cosine_ci", digits=3),
         }
     )
 
@@ -328,7 +327,7 @@ def quality_table(quality: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Trustworthiness of the pictures: lowest and highest over seeds."""
     groups = quality.groupby(["model", "method"], sort=False)["trustworthiness"]
     table = groups.agg(seeds="size", lowest="min", highest="max").reset_index()
-    return table.assign(model=table["model"].map(lambda model: config["models"][model]["label"]))
+    return table.assign(model=_model_labels(table, config))
 
 
 def conclusion_table(conclusions: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -350,9 +349,7 @@ def conclusion_table(conclusions: pd.DataFrame, config: Config) -> pd.DataFrame:
 
 def rank_table(ranks: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Where the answers and the name of a task stand at the layer chosen for it."""
-    layers = choice.set_index(["model", "task"])["layer"]
-    table = ranks[[row.layer == layers[row.model, row.task] for row in ranks.itertuples()]]
-    table = _labelled(table.drop(columns="family"), config)
+    table = _labelled(at_chosen_layer(ranks, choice).drop(columns="family"), config)
     words = {
         "answer_rank_best": "best answer",
         "answer_rank_median": "median answer",
@@ -415,10 +412,19 @@ def filter_table(filtered: pd.DataFrame, config: Config) -> pd.DataFrame:
     )
 
 
+def _with_interval(table: pd.DataFrame, value: str = "accuracy", ci: str = "ci", digits: int = 2) -> list[str]:
+    """Cells such as 0.52 [0.49, 0.54]."""
+    columns = zip(table[value], table[f"{ci}_low"], table[f"{ci}_high"], strict=True)
+    return [f"{share:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" for share, low, high in columns]
+
+
+def _model_labels(table: pd.DataFrame, config: Config) -> pd.Series:
+    return table["model"].map({name: entry["label"] for name, entry in config["models"].items()})
+
+
 def _labelled(table: pd.DataFrame, config: Config) -> pd.DataFrame:
-    models = {name: entry["label"] for name, entry in config["models"].items()}
     tasks = {name: entry["label"] for name, entry in config["tasks"].items()} | {ALL: "all tasks"}
-    return table.assign(model=table["model"].map(models), task=table["task"].map(tasks))
+    return table.assign(model=_model_labels(table, config), task=table["task"].map(tasks))
 
 
 def provenance_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
@@ -449,5 +455,5 @@ def weights_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
 
 def resource_table(resources: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Wall time and peak memory of every rule."""
-    table = resources.assign(model=resources["model"].map(lambda model: config["models"][model]["label"]))
+    table = resources.assign(model=_model_labels(resources, config))
     return table.assign(seconds=table["seconds"].round().astype(int), peak_memory_mb=table["peak_memory_mb"].round())

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pandas as pd
 
 from taskvectors.errors import StudyError
@@ -18,6 +19,13 @@ def main_tasks(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table with a column family that are not of limits; all rows if there are no others."""
     main = table[table["family"] != LIMITS]
     return main if len(main) else table
+
+
+def at_chosen_layer(table: pd.DataFrame, choice: pd.DataFrame, of: str = "task") -> pd.DataFrame:
+    """The rows at the layer that `layer_choice.csv` has for the task in column `of` of the same model."""
+    layers = choice.set_index(["model", "task"])["layer"]
+    wanted = layers.reindex(pd.MultiIndex.from_frame(table[["model", of]])).to_numpy(dtype=float)
+    return table[table["layer"].astype("Float64").to_numpy(dtype=float, na_value=np.nan) == wanted]
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
