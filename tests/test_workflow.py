@@ -23,6 +23,8 @@ AFTER_SWEEP = {
     "accuracy",
     "formation",
     "conclusions",
+    "provenance",
+    "latex_tables",
     "geometry",
     "embed_theta",
     "decode_theta",
@@ -35,6 +37,7 @@ ACCURACY = {"accuracy_bars", "layer_curves", "layer_choice", "accuracy_by_task",
 PATCHING = {"formation", "conflict", "transfer", "answer_ranks"}
 FIGURES = GEOMETRY | ACCURACY | PATCHING
 REPORT = {"study_notebook", "study_page", "all"}
+AFTER_A_TABLE = {"conclusions", "provenance", "latex_tables", *REPORT}
 AFTER_SWEEP |= {f"figure_{name}" for name in FIGURES}
 
 
@@ -199,7 +202,13 @@ def test_an_edited_table_reruns_its_family_and_what_follows(changed):
 
 def test_an_edited_parameter_reruns_what_uses_it(changed):
     changed.edit("config/config.yaml", "perplexity: 30", "perplexity: 20")
-    assert set(changed.planned()) == {"embed_theta", "figure_embedding", "figure_embedding_seeds", *REPORT}
+    assert set(changed.planned()) == {
+        "embed_theta",
+        "figure_embedding",
+        "figure_embedding_seeds",
+        "provenance",
+        *REPORT,
+    }
 
 
 def test_a_folder_of_tables_adds_tasks(changed):
@@ -303,10 +312,10 @@ def test_longer_answers_are_scored_on_the_whole_answer(changed):
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        ("conflict", {"conflict", "figure_conflict", "figure_transfer", "conclusions", *REPORT}),
-        ("figure_style", {f"figure_{name}" for name in FIGURES} | REPORT),
+        ("conflict", {"conflict", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
+        ("figure_style", {f"figure_{name}" for name in FIGURES} | {"latex_tables"} | REPORT),
         ("figure_geometry", {f"figure_{name}" for name in GEOMETRY} | REPORT),
-        ("geometry", {"geometry", "embed_theta", "conclusions", *(f"figure_{name}" for name in GEOMETRY), *REPORT}),
+        ("geometry", {"geometry", "embed_theta", *(f"figure_{name}" for name in GEOMETRY), *AFTER_A_TABLE}),
     ],
 )
 def test_an_edited_library_function_reruns_what_imports_it(changed, module, rules):

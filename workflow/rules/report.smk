@@ -93,7 +93,7 @@ rule latex_tables:
         "../../envs/report.yaml"
     params:
         tables=IN_LATEX,
-        config={key: value for key, value in config.items() if key != "compute"},
+        config={key: config[key] for key in ("models", "tasks")},
     message:
         "Tables in LaTeX"
     script:
