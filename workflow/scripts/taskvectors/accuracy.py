@@ -93,14 +93,9 @@ def accuracy(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
         seed: of the bootstrap over episodes, for the means.
     """
     by_task = accuracy_table(chosen[chosen["method"] != "other_theta"], [*KEY, "method", "layer"])
-    means = _mean_over_main_tasks(once_per_episode(chosen), seed)
-    return pd.concat([by_task, means.assign(layer=pd.NA)[by_task.columns]], ignore_index=True).astype(
-        {"layer": "Int64"}
-    )
-
-
-def _mean_over_main_tasks(episodes: pd.DataFrame, seed: int) -> pd.DataFrame:
-    return mean_over_tasks(main_tasks(episodes), ["model", "method"], seed).assign(family=ALL, task=ALL)
+    means = mean_over_tasks(main_tasks(once_per_episode(chosen)), ["model", "method"], seed)
+    means = means.assign(family=ALL, task=ALL, layer=pd.NA)[by_task.columns]
+    return pd.concat([by_task, means], ignore_index=True).astype({"layer": "Int64"})
 
 
 def controls(chosen: pd.DataFrame) -> pd.DataFrame:

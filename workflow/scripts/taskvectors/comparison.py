@@ -5,13 +5,8 @@ import pandas as pd
 
 EQUAL, WITHIN, DIFFERENT = "equal", "within interval", "different"
 ENDS = ("ci_low", "ci_high")
-SCORES = (
-    "accuracy",
-    "share",
-    "difference",
-    "value",
-    "dev_accuracy",
-)  # what plain ci_low and ci_high are the interval of
+# What plain ci_low and ci_high are the interval of.
+SCORES = ("accuracy", "share", "difference", "value", "dev_accuracy")
 
 
 def compare(fresh: pd.DataFrame, archived: pd.DataFrame) -> tuple[str, str]:

@@ -106,7 +106,7 @@ def conclusions(tables: Tables, labels: Mapping[str, str]) -> pd.DataFrame:
     """Every claim for every model: the study's table `conclusions.csv`.
 
     Args:
-        tables: of all models, by name; those that a study lacks may be missing or empty.
+        tables: of all models, by name; those that a study lacks are empty.
         labels: of tasks.
     """
     rows = []

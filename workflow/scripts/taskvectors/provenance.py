@@ -13,9 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from taskvectors.weights import MANIFEST
+
 LIBRARIES = ("snakemake", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pandas", "scipy")
 LIBRARIES += ("scikit-learn", "umap-learn", "matplotlib", "seaborn")
-MANIFEST = "manifest.json"
 
 
 def provenance(weights: Mapping[str, str | Path], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 from taskvectors.accuracy import VIEWS
 from taskvectors.conclusions import SHOWN
 from taskvectors.figure_style import POINTS
+from taskvectors.prompts import KEPT, WITHOUT
 from taskvectors.tables import ALL, LIMITS, at_chosen_layer, main_tasks
 
 CONTROLS = {
@@ -266,7 +267,7 @@ def transfer_summary(transfer: pd.DataFrame, choice: pd.DataFrame, config: Confi
     wide = at.pivot(index=key, columns="demonstrations", values=["as_theta", "as_query"])
     wide = wide.loc[list(dict.fromkeys(at[key].itertuples(index=False, name=None)))].reset_index()
     table = wide[key].droplevel(1, axis=1).astype({"layer": int})
-    for kept, words in (("none", "bare"), ("kept", "kept")):
+    for kept, words in ((WITHOUT, "bare"), (KEPT, "kept")):
         for share, task in (("as_theta", "θ's task"), ("as_query", "query's task")):
             table[f"{words}: {task}"] = wide[share, kept].astype(float)
     labels = {name: entry["label"] for name, entry in config["tasks"].items()}
