@@ -4,10 +4,13 @@ The predictions are made up; everything made of them is the study's own code.
 """
 
 import warnings
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from taskvectors import accuracy as acc
 from taskvectors import figure_accuracy, figure_geometry, figure_patching, reporting
@@ -19,9 +22,13 @@ from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, p
 from taskvectors.tables import ALL, main_tasks, read_csvs, write_csv
 
 LAYERS, HIDDEN, DEMONSTRATIONS = 4, 8, 2
+FEW = ["a", "b", "c", "turn"]
+MANY = [f"task_{number}" for number in range(60)]
 FAMILY = {"a": "algorithmic", "b": "algorithmic", "c": "knowledge", "turn": "limits"}
+FAMILY |= {task: "linguistic" if number % 2 else "translation" for number, task in enumerate(MANY)}
 LABELS = {"a": "Task A", "b": "<b>Task B</b>", "c": "Task C", "turn": "There and back"}
-MODELS = {"m": "Model M", "n": "Model N"}
+LABELS |= {task: f"Language {task[5:]} → English" for task in MANY}
+MODELS = {"m": "Model M", "n": "Model N"} | {f"model_{number}": f"Llama {number} 13B" for number in range(8)}
 CASES = {
     "ordinary": {},
     "all wrong": {"outcome": False},
@@ -30,6 +37,8 @@ CASES = {
     "one task": {"tasks": ["a"]},
     "limits alone": {"tasks": ["turn"]},
     "one model lacks a task": {"lacking": ["b"]},
+    "one model": {"models": 1},
+    "ten models, sixty tasks": {"tasks": MANY, "episodes": 2, "models": 10},
 }
 
 
@@ -128,18 +137,22 @@ def model_tables(model, rng, tasks, episodes, outcome):
 
 @pytest.fixture(params=CASES, scope="module")
 def study(request, tmp_path_factory):
-    case = {"tasks": list(FAMILY), "episodes": 6, "outcome": None, "lacking": []} | CASES[request.param]
+    case = {"tasks": FEW, "episodes": 6, "outcome": None, "lacking": [], "models": 2} | CASES[request.param]
     rng = np.random.default_rng(0)
     tables = []
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)  # division by zero, mean of nothing
-        for model in MODELS:
+        models = list(MODELS)[: case["models"]]
+        own = 1 if case["models"] > 2 else 2  # of many models, the first one's tables stand for all
+        for model in models[:own]:
             tasks = [task for task in case["tasks"] if model == "m" or task not in case["lacking"]]
             tables.append(model_tables(model, rng, tasks, case["episodes"], case["outcome"]))
+        for model in models[own:]:
+            tables.append({name: table.assign(model=model) for name, table in tables[0].items()})
     folder = tmp_path_factory.mktemp("study")
     joined = {}
     for name in tables[0]:  # as figures and report read them
-        paths = [folder / f"{name}.{model}.csv" for model in MODELS]
+        paths = [folder / f"{name}.{model}.csv" for model in models]
         for path, table in zip(paths, tables, strict=True):
             write_csv(path, table[name])
         joined[name] = read_csvs(paths)
@@ -210,6 +223,40 @@ def test_every_figure_is_drawn(study, tmp_path):
         paths = [tmp_path / f"{name}{suffix}" for suffix in (".svg", ".csv")]
         save(figure, t["accuracy"], paths)
         assert all(path.stat().st_size > 1000 for path in paths), name
+        check_legible(figure, name)
+
+
+def unseen_labels(axis):
+    """Labels of ticks beyond the ends of an axis, which are not drawn."""
+    for line in (axis.xaxis, axis.yaxis):
+        low, high = sorted(line.get_view_interval())
+        for tick in (*line.get_major_ticks(), *line.get_minor_ticks()):
+            if not low <= tick.get_loc() <= high:
+                yield from (tick.label1, tick.label2)
+
+
+def check_legible(figure, name):
+    """No wider than a page shows, nothing written outside the figure, and no two words of an axis on each other."""
+    figure.draw_without_rendering()
+    assert figure.get_figwidth() <= 17, name
+    whole = figure.bbox
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    unseen = {text for axis in figure.axes for text in unseen_labels(axis)}
+    for axis in figure.axes:
+        names = [text for text in axis.texts if text.get_fontsize() == 7.5] if name == "embedding" else []
+        for group in (axis.get_xticklabels(), axis.get_yticklabels(), names):
+            upright = [
+                text for text in group if text.get_text() and axis.get_visible() and text.get_rotation() % 90 == 0
+            ]
+            boxes = [text.get_window_extent() for text in upright]
+            for one, other in combinations(boxes, 2):
+                shared = Bbox.intersection(one, other)
+                assert shared is None or min(shared.width, shared.height) < 3, (name, axis.get_title())
+    for text in set(texts) - unseen:
+        if text.axes is None or text.axes.get_visible():
+            box = text.get_window_extent()
+            inside = box.x0 > whole.x0 - 2 and box.x1 < whole.x1 + 2 and box.y0 > whole.y0 - 2 and box.y1 < whole.y1 + 2
+            assert inside, (name, text.get_text())
 
 
 def test_every_table_of_the_report_is_made_and_escaped(study):
@@ -224,7 +271,7 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
     safe = reporting.escaped(config)
     text = reporting.answer(t["accuracy"], t["controls"], t["differences"], choice, t["seed_spread"], safe)
     text += reporting.lead(t["accuracy"], t["controls"], t["differences"], conclusions(t, LABELS), safe)
-    assert "Model N" in text and "nan" not in text and "<b>Task" not in text
+    assert "Model M" in text and "nan" not in text and "<b>Task" not in text
     distances = pd.read_csv("data/paper/distances.csv")
     assert "LLaMA 7B, published, 0.08–0.16" in reporting.distance_words(t["geometry"], choice, distances, config)
     tables = [

@@ -71,35 +71,55 @@ def _published_curves(axis: mpl.axes.Axes, dev: pd.DataFrame, published: pd.Data
     axis.legend(frameon=False, fontsize=8, loc="upper right")
 
 
+GROUPS_IN_A_ROW = 10  # of bars: more would not fit on a page
+
+
 def accuracy_bars(accuracy: pd.DataFrame, published: pd.DataFrame, models: Labels) -> Figure:
-    """Mean accuracy over tasks by method (paper, figure 4): our models left, the published ones right."""
-    ours = accuracy[accuracy["task"] == ALL]
-    names = models_of(ours)
-    means = published.groupby("model")[list(METHOD_COLOURS)].mean()
-    figure = Figure(figsize=(1.6 + 1.15 * (len(names) + len(means)), 3.8))
-    axis = figure.subplots()
+    """Mean accuracy over tasks by method (paper, figure 4): our models first, then the published ones, paler."""
+    ours = accuracy[accuracy["task"] == ALL].assign(published=False)
+    means = published.groupby("model")[list(METHOD_COLOURS)].mean().reset_index()
+    means = means.melt("model", var_name="method", value_name="accuracy").assign(published=True)
+    bars = pd.concat([ours, means])
+    groups = list(dict.fromkeys(zip(bars["model"], bars["published"], strict=True)))
+    rows = -(-len(groups) // GROUPS_IN_A_ROW)
+    length = -(-len(groups) // rows)
+    figure, axes = grid(rows, 1, 1.6 + 1.15 * length, 3.8, sharey=True)
+    for axis, start in zip(axes, range(0, len(groups), length), strict=True):
+        _bar_row(axis, bars, groups[start : start + length], length)
+        names = [name if paper else models[name] for name, paper in groups[start : start + length]]
+        axis.set_xticklabels(["\n".join(name.rsplit(" ", 1)) for name in names])
+    legend_above(figure, *axes[0].get_legend_handles_labels())
+    return figure
+
+
+def _bar_row(axis: mpl.axes.Axes, bars: pd.DataFrame, groups: list[tuple[str, bool]], length: int) -> None:
+    """Bars of some models, ours or published, in a row that has room for `length`."""
+    of_paper = [published for _, published in groups]
+    x = np.arange(len(groups)) + 0.4 * np.array(of_paper)
     width = 0.27
     for place, (method, colour) in enumerate(METHOD_COLOURS.items()):
-        table = ours[ours["method"] == method].set_index("model").loc[names]
-        x = np.arange(len(names)) + (place - 1) * width
-        error = [table["accuracy"] - table["ci_low"], table["ci_high"] - table["accuracy"]]
-        bars = axis.bar(x, table["accuracy"], width, color=colour, label=method, yerr=error, error_kw={"lw": 1})
-        axis.bar_label(bars, fmt="%.2f", padding=3, fontsize=7)
-        x = len(names) + 0.4 + np.arange(len(means)) + (place - 1) * width
-        bars = axis.bar(x, means[method], width, color=colour, alpha=0.55)
-        axis.bar_label(bars, fmt="%.2f", padding=2, fontsize=6, color="#606060")
-    axis.axvline(len(names) - 0.3, color="#888888", lw=0.8, ls=":")
-    axis.text(len(names) - 0.2, 1.06, "published (Hendel et al. 2023) →", fontsize=8, color="#606060", va="top")
-    ticks = [*np.arange(len(names)), *(len(names) + 0.4 + np.arange(len(means)))]
-    axis.set_xticks(
-        ticks,
-        ["\n".join(models[name].rsplit(" ", 1)) for name in names] + [name.replace(" ", "\n") for name in means.index],
-    )
+        table = bars[bars["method"] == method].set_index(["model", "published"]).loc[groups]
+        error = np.nan_to_num([table["accuracy"] - table["ci_low"], table["ci_high"] - table["accuracy"]])
+        drawn = axis.bar(
+            x + (place - 1) * width,
+            table["accuracy"],
+            width,
+            color=colour,
+            label=method,
+            yerr=error,
+            error_kw={"lw": 1},
+        )
+        for bar, paler in zip(drawn, of_paper, strict=True):
+            bar.set_alpha(0.55 if paler else 1)
+        axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=7)
+    if any(of_paper):
+        first = x[of_paper.index(True)] - 0.7
+        axis.axvline(first, color="#888888", lw=0.8, ls=":")
+        axis.text(first + 0.1, 1.1, "published (Hendel et al. 2023) →", fontsize=8, color="#606060", va="top")
+    axis.set_xticks(x)
     axis.grid(axis="x", visible=False)
-    axis.set(ylabel="accuracy, mean over tasks", ylim=(0, 1.08))
+    axis.set(ylabel="accuracy, mean over tasks", ylim=(0, 1.12), xlim=(-0.7, length - 0.1))
     percent(axis)
-    legend_above(figure, *axis.get_legend_handles_labels())
-    return figure
 
 
 def accuracy_by_task(accuracy: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
@@ -148,7 +168,7 @@ CHOICES = {
 def layer_choice(views: pd.DataFrame, models: Labels) -> Figure:
     """Accuracy by how the layer is chosen, over all tasks and over the tasks that the paper's figures show."""
     names = models_of(views)
-    figure, axes = grid(len(names), 3, 4.6, 3.0, sharey=True)
+    figure, axes = grid(len(names), 3, 4.6 if len(names) > 1 else 6.4, 3.0, sharey=True)
     styles = {"all": ("o", "#222222"), "gain": ("s", "#0072b2"), "passes": ("^", "#d55e00")}
     for axis, name in zip(axes, names, strict=False):
         mine = views[views["model"] == name]
@@ -157,7 +177,7 @@ def layer_choice(views: pd.DataFrame, models: Labels) -> Figure:
             _dots(axis, table, shift, fmt=marker, color=colour, label=VIEWS[view])
         counts = mine.groupby("view")["tasks"].first().reindex(styles).fillna(0).astype(int)
         axis.set(title=f"{models[name]}\n({' / '.join(map(str, counts))} tasks)", xlim=(-0.02, 1.02))
-        axis.set(xlabel="accuracy, mean over tasks (95% interval)", ylim=(len(CHOICES) - 0.5, -0.5))
+        axis.set(xlabel="mean accuracy (95% interval)", ylim=(len(CHOICES) - 0.5, -0.5))
         percent(axis, "x")
     axes[0].set_yticks(range(len(CHOICES)), list(CHOICES.values()))
     legend_above(figure, *axes[0].get_legend_handles_labels())
@@ -167,7 +187,7 @@ def layer_choice(views: pd.DataFrame, models: Labels) -> Figure:
 def limits(table: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
     """Tasks that one vector may not hold: regular, hypothesis, and for bijections the right item in the wrong direction."""
     names, order = models_of(table), list(dict.fromkeys(table["task"]))
-    figure, axes = grid(len(names), 3, 5.2, 1.4 + 0.45 * len(order), sharey=True)
+    figure, axes = grid(len(names), 3, 5.2, 2.4 + 0.45 * len(order), sharey=True)
     series = [
         (-0.24, "s", "regular", "right", "with demonstrations (regular)", "full"),
         (-0.08, "o", "hypothesis", "right", "with θ (hypothesis)", "full"),

@@ -20,6 +20,8 @@ from taskvectors.figure_style import (
 )
 from taskvectors.tables import ALL, main_tasks
 
+NAMES_IN_A_PANEL = 30  # of clusters: more need larger panels
+HISTOGRAMS = 60  # more panels than that would run over several pages
 MARKERS = "osD^vPX*<>hdp8"
 TITLES = {"tsne": "t-SNE", "umap": "UMAP"}
 
@@ -32,7 +34,8 @@ def embedding(
     Colour is the family, marker the task, names stand at the clusters.
     """
     panels = list(dict.fromkeys(zip(points["model"], points["method"], strict=True)))
-    figure, axes = grid(len(panels), 2, 5.6, 4.8)
+    many = points["task"].nunique() > NAMES_IN_A_PANEL
+    figure, axes = grid(len(panels), 1, 11.2, 9.6) if many else grid(len(panels), 2, 5.6, 4.8)
     written: list[str] = []
     for axis, (name, method) in zip(axes, panels, strict=False):
         table = points[(points["model"] == name) & (points["method"] == method)]
@@ -40,6 +43,7 @@ def embedding(
         table = table[table["seed"] == seed]
         labels = marked(tasks, controls, name)
         _scatter(axis, table, 14, labels)
+        axis.margins(0.1)
         _label_clusters(axis, table, labels)
         written += [labels[task] for task in table["task"].unique()]
         its = quality[(quality["model"] == name) & (quality["method"] == method) & (quality["seed"] == seed)].iloc[0]
@@ -47,7 +51,6 @@ def embedding(
             f"{models[name]}: {TITLES[method]}, layer {its['layer']}\ntrustworthiness {its['trustworthiness']:.2f}",
             fontsize=10,
         )
-        axis.margins(0.1)
     _family_legend(figure, points)
     explain_daggers(figure, written)
     return figure
@@ -98,8 +101,8 @@ def _family_legend(figure: Figure, points: pd.DataFrame) -> None:
 
 def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Labels) -> None:
     """Write each task's name at its median, nudged apart vertically where names would overlap."""
-    height = np.ptp(table["y"]) * 0.045
-    width = np.ptp(table["x"]) * 0.26
+    inches = axis.figure.get_size_inches() / axis.get_gridspec().get_geometry()[::-1]  # of a panel
+    width, height = (np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())) * np.array([1.25, 0.19]) / inches  # of a name
     placed: list[tuple[float, float]] = []
     medians = table.groupby("task", sort=False)[["x", "y"]].median().dropna().sort_values("y")
     for task, (x, median) in medians.iterrows():
@@ -109,32 +112,75 @@ def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Labels) -> 
         placed.append((x, y))
         text = axis.text(x, y, tasks[task], fontsize=7.5, ha="center", va="center")
         text.set_path_effects([mpl.patheffects.withStroke(linewidth=2.5, foreground="white")])
+    axis.set_ylim(top=max([axis.get_ylim()[1], *(y + height for _, y in placed)]))
+
+
+KINDS = {"within": METHOD_COLOURS["hypothesis"], "between": METHOD_COLOURS["baseline"]}
+KIND_LABELS = {"within": "within the task", "between": "to other tasks"}
 
 
 def distances(histogram: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
-    """Cosine distances of θ within a task and to the other tasks (paper, figure 8), a panel per task, model by model."""
+    """Cosine distances of θ within a task and to the other tasks (paper, figure 8), a panel per task, model by model.
+
+    Where that would be too many panels, a row per task instead: medians, and the middle 90% of the pairs.
+    """
     panels = list(dict.fromkeys(zip(histogram["model"], histogram["task"], strict=True)))
+    if len(panels) > HISTOGRAMS:
+        return _distance_ranges(histogram, controls, models, tasks)
     figure, axes = grid(len(panels), 6, 2.2, 1.55)
     reach = histogram[histogram["count"] > 0].groupby("model")["bin_high"].max()
-    colours = {"within": METHOD_COLOURS["hypothesis"], "between": METHOD_COLOURS["baseline"]}
     labels = {name: marked(tasks, controls, name) for name in models_of(histogram)}
     for axis, (name, task) in zip(axes, panels, strict=False):
-        for kind, colour in colours.items():
+        for kind, colour in KINDS.items():
             table = histogram[(histogram["model"] == name) & (histogram["task"] == task) & (histogram["kind"] == kind)]
             share = table["count"] / max(table["count"].sum(), 1)
             axis.stairs(
-                share, [*table["bin_low"], table["bin_high"].iloc[-1]], fill=True, color=colour, alpha=0.75, label=kind
+                share,
+                [*table["bin_low"], table["bin_high"].iloc[-1]],
+                fill=True,
+                color=colour,
+                alpha=0.75,
+                label=KIND_LABELS[kind],
             )
         axis.set_title(f"{models[name]}\n{labels[name][task]}", fontsize=7.5)
         axis.set(yticks=[], xlim=(0, reach.get(name, histogram["bin_high"].max())))
         axis.tick_params(labelsize=7)
     figure.supxlabel("cosine distance between θ", fontsize=9)
     figure.supylabel("share of pairs", fontsize=9)
-    names = {"within": "within the task", "between": "to other tasks"}
-    handles, kinds = axes[0].get_legend_handles_labels()
-    legend_above(figure, handles, [names[kind] for kind in kinds])
+    legend_above(figure, *axes[0].get_legend_handles_labels())
     explain_daggers(figure, [labels[name][task] for name, task in panels])
     return figure
+
+
+def _distance_ranges(histogram: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
+    """Distances of many tasks, a row each: their median and the middle 90% of the pairs, to the width of a bin."""
+    names, order = models_of(histogram), list(dict.fromkeys(histogram["task"]))
+    figure, axes = grid(len(names), 3, 4.6, 1.2 + 0.22 * len(order), sharey=True)
+    for axis, name in zip(axes, names, strict=False):
+        mine = histogram[histogram["model"] == name]
+        for shift, marker, (kind, colour) in zip((0.17, -0.17), "os", KINDS.items(), strict=True):
+            its = mine[mine["kind"] == kind].groupby("task").apply(_middle, include_groups=False).reindex(order)
+            error = np.nan_to_num([its[0.5] - its[0.05], its[0.95] - its[0.5]])
+            y = np.arange(len(order)) + shift
+            axis.errorbar(its[0.5], y, xerr=error, fmt=marker, color=colour, label=KIND_LABELS[kind], ms=4, lw=1)
+        labels = marked(tasks, controls, name)
+        for y in np.flatnonzero([labels[task].endswith("†") for task in order]):
+            axis.text(1.01, y, "†", transform=axis.get_yaxis_transform(), va="center")
+        axis.set(title=models[name], xlabel="cosine distance between θ (middle 90% of pairs)")
+        axis.set(ylim=(len(order) - 0.5, -0.5), xlim=(0, None))
+    axes[0].set_yticks(range(len(order)), [tasks[task] for task in order], fontsize=8)
+    legend_above(figure, *axes[0].get_legend_handles_labels())
+    explain_daggers(figure, ["†"] if controls["reached"].any() else [])
+    return figure
+
+
+def _middle(bins: pd.DataFrame) -> pd.Series:
+    """Quantiles of what a histogram counts: centres of the bins in which they lie."""
+    reached = bins["count"].cumsum() / max(bins["count"].sum(), 1)
+    centres = ((bins["bin_low"] + bins["bin_high"]) / 2).to_numpy()
+    shares = [0.05, 0.5, 0.95]
+    found = [centres[np.argmax(reached >= share)] if bins["count"].sum() else np.nan for share in shares]
+    return pd.Series(found, index=shares)
 
 
 SCORES = {
