@@ -4,7 +4,7 @@ CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: study figures archive ship check-results test test-fast benchmark lint format pins report clean
+.PHONY: study figures archive ship pictures check-results test test-fast benchmark lint format pins report clean
 
 study: .venv/installed
 	snakemake --cores $(CORES)
@@ -22,7 +22,13 @@ archive: .venv/installed
 ship: archive
 	mkdir -p data/archive
 	cp reports/archive_tables.zip data/archive/default.zip
+	$(MAKE) pictures
+
+# README's pictures, from the figures and the page that are there.
+pictures:
 	cp reports/figures/accuracy_bars.png reports/figures/transfer.png data/archive/
+	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
+	  --window-size=1280,1300 --screenshot=data/archive/page.png reports/study.html
 
 # This study beside the archived one: equal, within interval or different.
 check-results: .venv/installed
