@@ -4,11 +4,15 @@ CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: study figures archive ship pictures check-results test test-fast benchmark lint format pins report clean
+.PHONY: study plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark lint format pins report clean
 
 study: .venv/installed
 	snakemake --cores $(CORES)
 	@echo "Open reports/study.html"
+
+# What a study would take, before anything runs: make plan CONFIG=config/paper.yaml
+plan: .venv/installed
+	@python workflow/plan.py $(CONFIG)
 
 # Every figure and the report from archived tables: no weights, no network.
 figures: .venv/installed
@@ -39,6 +43,14 @@ test: .venv/installed
 
 test-fast: .venv/installed
 	python -m pytest -m "not slow"
+
+# Runs killed at ten points, run twice, run in another order; about ten minutes.
+test-slow: .venv/installed
+	python -m pytest -m extended
+
+# The study through a SLURM of one node, which is installed and started for it (root, Debian); about ten minutes.
+test-slurm: .venv/installed
+	python -m pytest -m slurm
 
 # The engine beside the paper's algorithm and the libraries' habit, on real weights; about six minutes.
 benchmark: .venv/installed

@@ -245,7 +245,7 @@ def test_batch_size_comes_from_the_memory_at_hand(monkeypatch):
     class Little:
         available = 200_000
 
-    monkeypatch.setattr(batches.psutil, "virtual_memory", lambda: Little)
+    monkeypatch.setattr("taskvectors.memory.psutil.virtual_memory", lambda: Little)
     little = batches.tokens_at_once(lm, 2048)
     assert 1 <= little < 40
     assert batches.tokens_at_once(lm, 2048, kept_copies=4) < little

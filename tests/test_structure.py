@@ -110,6 +110,20 @@ def test_environments_are_conda_forge_without_pip_section():
         assert all(isinstance(item, str) for item in environment["dependencies"])
 
 
+def test_environments_agree_with_the_pins():
+    """Every version is bounded on both sides, and what the pip path installs lies between the bounds."""
+    lines = (ROOT / "envs/requirements.txt").read_text().splitlines()
+    pinned = {name.lower(): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
+    on_pypi = {"pytorch": "torch", "matplotlib-base": "matplotlib", "seaborn-base": "seaborn"}
+    for file in (ROOT / "envs").glob("*.yaml"):
+        for item in yaml.safe_load(file.read_text())["dependencies"]:
+            name, bounds = item.split()
+            assert re.fullmatch(r">=[\d.]+,<[\d.]+", bounds), f"{file.name}: {item}"
+            if name not in ("python", "pip"):  # the pip path takes those that are there
+                version = pinned[on_pypi.get(name, name).lower()]
+                assert SpecifierSet(bounds).contains(version), f"{file.name}: {item}, but the pins have {version}"
+
+
 def test_pins_install_on_every_python_supported():
     """Minor releases matter: soupsieve 3 asks for 3.11.5, and Debian 12 has 3.11.2."""
     refused = [

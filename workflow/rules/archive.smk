@@ -14,6 +14,13 @@ PUBLIC += ["limits", "formation", "theta_variance", "conflict", "transfer", "geo
 PUBLIC += ["embedding_quality", "decoded_tokens", "decoded_ranks"]
 
 
+localrules:
+    provenance,
+    archive,
+    archived_tables,
+    check_results,
+
+
 rule provenance:
     input:
         tables=collect("results/{model}/{table}.csv", model=MODELS, table=PUBLIC),

@@ -17,6 +17,7 @@ LIBRARY = "workflow/scripts/taskvectors"
 MADE_OF = ("inverse_of", "copy_of", "bijection_of")  # keys of tasks that name another task
 sys.path.insert(0, str(Path(workflow.basedir, "workflow/scripts")))
 
+from taskvectors import sizing
 from taskvectors.archive import archived_config
 from taskvectors.errors import StudyError
 
@@ -65,6 +66,19 @@ def resolve_made_tasks():
             entry["label"] += " (ours)"
 
 
+def name_random_models():
+    """A model with random weights gets a name, folder and label of its own: no table or figure can pass it off as trained."""
+    names = known(config["study"]["models"], config["models"], "study: models", "config/models.yaml")
+    for place, name in enumerate(names):
+        entry = config["models"][name]
+        if entry.get("source") == "random":
+            if "shape" not in entry:
+                raise WorkflowError(f"config/models.yaml, models: {name}: source: random needs a shape.")
+            names[place] = f"{name}-random"
+            config["models"][names[place]] = {**entry, "label": f"{entry['label']} (random weights)"}
+    config["study"]["models"] = names
+
+
 validate(config, "../schemas/config.schema.yaml")
 ARCHIVE = config["archive"]
 if ARCHIVE:
@@ -78,6 +92,7 @@ if ARCHIVE:
 else:
     add_tables_of_folders()
     resolve_made_tasks()
+    name_random_models()
 
 # What `study: tasks` may name besides tasks.
 GROUPS = {
@@ -196,7 +211,9 @@ def local_files(folder):
 
 
 def weights_source(wildcards):
-    """The download, or the files of the user's own folder."""
+    """The download, the files of the user's own folder, or, for random weights, the tables whose words make the tokenizer."""
+    if has_random_weights(wildcards.model):
+        return tables(TASKS)
     folder = weights_folder(wildcards)
     return local_files(folder) if "folder" in config["models"][wildcards.model] else [folder]
 
@@ -205,9 +222,49 @@ def weights_folder(wildcards):
     return config["models"][wildcards.model].get("folder", f"results/{wildcards.model}/download")
 
 
+def has_random_weights(model):
+    return config["models"][model].get("source") == "random"
+
+
+def random_shape(wildcards):
+    """The shape of a model with random weights; None for all others."""
+    return config["models"][wildcards.model]["shape"] if has_random_weights(wildcards.model) else None
+
+
+# What jobs that load a model ask of a cluster: more with every attempt, as a killed job may have needed it.
+def model_memory(wildcards, attempt):
+    return attempt * sizing.memory_mb(config["models"][wildcards.model])
+
+
+def model_gpus(wildcards):
+    return gpus_of(wildcards.model)
+
+
+def gpus_of(model):
+    return sizing.gpus(config["models"][model], config["compute"]["gpu"]["memory_gb"])
+
+
+def minutes_of(name):
+    """Minutes for each job of a rule that loads the model, three times the estimate, and twenty for start and a slow disk."""
+
+    def minutes(wildcards, attempt):
+        jobs = 1 if name in ("sweep_conflict", "decode_theta") else len(FAMILIES)
+        return attempt * (20 + int(180 * model_hours(wildcards.model)[name] / jobs))
+
+    return minutes
+
+
+def model_hours(model):
+    """Estimated hours of every rule that loads the model, all its jobs together."""
+    entry, compute = config["models"][model], config["compute"]
+    rate = compute["gpu"]["teraflops"] if gpus_of(model) else compute["cpu_teraflops"]
+    tokens = sizing.tokens_read(config, len(TASKS), len(PAIRS))
+    return {name: sizing.hours(entry, count, rate) for name, count in tokens.items()}
+
+
 for model in MODELS:
     folder = config["models"][model].get("folder")
-    if folder and not ARCHIVE and not local_files(folder):
+    if folder and not ARCHIVE and not has_random_weights(model) and not local_files(folder):
         raise WorkflowError(
             f"config/models.yaml, models: {model}: folder: {folder} holds no model. "
             "Name a folder written by save_pretrained."

@@ -41,6 +41,10 @@ rule sweep_conflict:
     conda:
         "../../envs/inference.yaml"
     threads: MODEL_THREADS
+    resources:
+        mem_mb=model_memory,
+        gpu=model_gpus,
+        runtime=minutes_of("sweep_conflict"),
     params:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),

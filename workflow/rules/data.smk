@@ -1,6 +1,7 @@
 # Episodes: the tasks as one tokenizer sees them, sampled once and replayed by every stage.
 localrules:
     paper_items,
+    filter_table,
 
 
 # Only where the configuration asks for them (config/paper.yaml).

@@ -14,6 +14,10 @@ rule extract_theta:
     conda:
         "../../envs/inference.yaml"
     threads: MODEL_THREADS
+    resources:
+        mem_mb=model_memory,
+        gpu=model_gpus,
+        runtime=minutes_of("extract_theta"),
     params:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),

@@ -14,6 +14,23 @@ FIGURES += ["conflict"] if PAIRS else []
 FIGURES += ["transfer"] if TRANSFER else []
 
 
+# Seconds each: on a cluster they would wait longer than they take.
+localrules:
+    figure_accuracy_bars,
+    figure_layer_curves,
+    figure_layer_choice,
+    figure_accuracy_by_task,
+    figure_limits,
+    figure_formation,
+    figure_conflict,
+    figure_transfer,
+    figure_embedding,
+    figure_embedding_seeds,
+    figure_separation,
+    figure_distances,
+    figure_answer_ranks,
+
+
 rule figure_accuracy_bars:
     input:
         accuracy=of_all_models("accuracy"),

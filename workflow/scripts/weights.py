@@ -1,15 +1,32 @@
 """Rule weights: one folder of safetensors and tokenizer files, whatever they came as."""
 
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from taskvectors.progress import reported
+from taskvectors.random_weights import random_model
 from taskvectors.weights import prepare
 
 
-def main(source: Path, folder: Path, parameters: int | None) -> None:
-    prepare(source, folder, parameters)
+def main(
+    source: Path, tables: list[str], folder: Path, parameters: int | None, random: Mapping[str, Any] | None
+) -> None:
+    if random is None:
+        prepare(source, folder, parameters)
+        return
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        random_model(random, tables, Path(made))
+        prepare(Path(made), folder, move=True)
 
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "weights"):
-        main(Path(snakemake.params.source), Path(snakemake.output.folder), snakemake.params.parameters)
+        main(
+            Path(snakemake.params.source),
+            list(snakemake.input.source),
+            Path(snakemake.output.folder),
+            snakemake.params.parameters,
+            snakemake.params.random,
+        )

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-import psutil
 import torch
 
 from taskvectors.errors import StudyError
+from taskvectors.memory import memory_at_hand
 from taskvectors.models import LanguageModel, context_length
+from taskvectors.sizing import bytes_per_token
 
 Ids = list[int]
 SHARE = 0.5  # of the memory at hand; the rest is for logits, fragmentation and whoever else is there
@@ -70,13 +71,11 @@ def tokens_at_once(lm: LanguageModel, on_cpu: int, kept_copies: float = 1) -> in
     if lm.device.type == "cuda":
         free, most = torch.cuda.mem_get_info(lm.device)[0], GPU_TOKENS
     else:
-        free, most = psutil.virtual_memory().available, on_cpu
+        free, most = memory_at_hand(), on_cpu
     config = lm.model.config.get_text_config()
-    itemsize = lm.dtype.itemsize
     widest = getattr(config, "intermediate_size", None) or 4 * lm.hidden
-    passing = 2 * widest + 8 * lm.hidden  # one block's activations
-    keys_and_values = 2 * lm.hidden * lm.layers
-    return max(1, min(most, int(SHARE * free / itemsize / (passing + kept_copies * keys_and_values))))
+    token = bytes_per_token(lm.hidden, widest, lm.layers, lm.dtype.itemsize, kept_copies)
+    return max(1, min(most, int(SHARE * free / token)))
 
 
 def check_lengths(

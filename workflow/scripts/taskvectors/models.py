@@ -1,11 +1,9 @@
 """Loading a causal language model and finding its stack of blocks."""
 
-import ctypes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from safetensors import SafetensorError
 from torch import nn
@@ -13,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from taskvectors.errors import StudyError
+from taskvectors.memory import keep_freed_memory, memory_at_hand
 from taskvectors.weights import check_manifest
 
 ROOM_FOR_COPIES = 0.25  # of the memory at hand
@@ -66,24 +65,11 @@ def multiply_by_onednn(model: nn.Module) -> None:
         return
     layers = [module for module in model.modules() if type(module) is nn.Linear]
     size = sum(layer.weight.numel() * layer.weight.itemsize for layer in layers)
-    pack = size < ROOM_FOR_COPIES * psutil.virtual_memory().available
+    pack = size < ROOM_FOR_COPIES * memory_at_hand()
     for layer in layers:
         layer.__class__ = OneDnnLinear
         weight = layer.weight.detach()
         layer.packed = torch.ops.mkldnn._reorder_linear_weight(weight, None) if pack else weight
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep large blocks instead of giving each back to the kernel and getting it anew, zeroed.
-
-    A pass frees and allocates the same activations again and again; without this a sixth of its time goes into page faults.
-    Without glibc nothing happens.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        trim_threshold, mmap_threshold, most = -1, -3, 1 << 30  # malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
-        mallopt(trim_threshold, most)
-        mallopt(mmap_threshold, most)
 
 
 def find_blocks(model: nn.Module) -> nn.ModuleList:

@@ -1,0 +1,90 @@
+"""What a model asks of a machine before anything is loaded: memory, GPUs, disk, and an estimate of the time.
+
+From an entry of config/models.yaml alone: its `parameters`, `dtype`, `device` and `shape`. Nothing here imports torch, so that
+Snakemake itself can call it for the resources of a rule and for `make plan`.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "auto": 4}  # of a parameter; auto may turn out to be any
+UNKNOWN = 7_000_000_000  # parameters, of a model whose entry does not say: what a cluster is asked for then
+TOKENS = 8192  # at once: enough to keep a GPU busy; fewer where less memory is left (taskvectors/batches.py)
+FRAMEWORK_MB = 4000  # torch, transformers and Snakemake in the job, and room for tables
+FILLED = 0.9  # of a GPU's memory that can be planned with
+# Tokens of a prompt, on average over the paper's tasks and tokenizers: of a demonstration, and of a query.
+DEMONSTRATION, QUERY = 9, 6
+
+
+def weight_bytes(entry: Mapping[str, Any]) -> int:
+    """Bytes of the weights as computed with."""
+    return (entry.get("parameters") or UNKNOWN) * BYTES[entry["dtype"]]
+
+
+def bytes_per_token(hidden: int, intermediate: int, layers: int, itemsize: int, kept_copies: float = 1) -> float:
+    """Memory of one token in a pass: the activations of one block, and keys and values in all blocks, `kept_copies` times."""
+    return itemsize * (2 * intermediate + 8 * hidden + kept_copies * 2 * hidden * layers)
+
+
+def activation_bytes(entry: Mapping[str, Any]) -> int:
+    """Bytes of a pass over `TOKENS` tokens; of a model without `shape`, that of one with 12 × layers × hidden² parameters."""
+    shape = entry.get("shape") or {}
+    layers = shape.get("num_hidden_layers", 32)
+    hidden = shape.get("hidden_size") or math.isqrt((entry.get("parameters") or UNKNOWN) // (12 * layers))
+    intermediate = shape.get("intermediate_size") or 4 * hidden
+    return int(TOKENS * bytes_per_token(hidden, intermediate, layers, BYTES[entry["dtype"]]))
+
+
+def gpus(entry: Mapping[str, Any], memory_gb: float) -> int:
+    """GPUs of `memory_gb` that hold the weights and a pass; 0 for a model that is to run on a CPU."""
+    if entry["device"] == "cpu":
+        return 0
+    return math.ceil((weight_bytes(entry) + activation_bytes(entry)) / (FILLED * memory_gb * 1e9))
+
+
+def memory_mb(entry: Mapping[str, Any]) -> int:
+    """Memory of a job that loads the model: on a GPU the weights pass through it once; a CPU also holds packed copies and a pass."""
+    weights, passing = weight_bytes(entry) / 1e6, activation_bytes(entry) / 1e6
+    return math.ceil(FRAMEWORK_MB + 1.2 * weights + (0 if entry["device"] == "cuda" else weights + passing))
+
+
+def disk_gb(entry: Mapping[str, Any]) -> float:
+    """Download and prepared weights: a GGUF file is de-quantized to float32, anything else is linked."""
+    parameters = entry.get("parameters") or UNKNOWN
+    if "wheels" in entry:
+        return parameters * (0.75 + 4) / 1e9
+    return parameters * BYTES[entry["dtype"]] / 1e9
+
+
+def tokens_read(config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, float]:
+    """Tokens that every model rule reads per model, a token counting as one pass through all blocks.
+
+    Args:
+        config: of the study.
+        tasks: their number.
+        pairs: of conflicting tasks.
+    """
+    sizes, repeats = config["episodes"], config["episodes"]["repeats"]
+    further = len(config["study"]["seeds"]) - 1
+    shown = sizes["dev"] + sizes["test"] + further * (repeats["dev"] + repeats["test"])
+    bare = sizes["baseline"] + further * repeats["baseline"]
+    prompt = sizes["demonstrations"] * DEMONSTRATION + (1 + sizes["dummies"]) * QUERY
+    # Patched at every layer, a query costs half a pass per layer for its last token; half of 32 layers is typical.
+    patched = QUERY + 16
+    variants = 10 * patched / 4 + (sizes["demonstrations"] + 1) * patched / 2
+    conflict = config["conflict"]
+    kept = conflict["demonstrations"] * DEMONSTRATION + (1 + sizes["dummies"]) * QUERY
+    return {
+        "extract_theta": tasks * (shown * prompt + bare * QUERY),
+        "sweep_layers": tasks * shown * patched,
+        "patch_variants": tasks * sizes["test"] * variants,
+        "decode_theta": tasks * 32.0,
+        "sweep_conflict": (pairs * conflict["episodes"] + 2 * tasks * conflict["transfer"]["episodes"])
+        * (2 * kept + patched),
+    }
+
+
+def hours(entry: Mapping[str, Any], tokens: float, teraflops: float) -> float:
+    """Estimated hours of computing: two operations per parameter and token at a sustained rate."""
+    return 2 * (entry.get("parameters") or UNKNOWN) * tokens / (teraflops * 1e12) / 3600
