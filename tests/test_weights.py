@@ -111,7 +111,7 @@ def test_damage_that_keeps_the_length_is_refused(local, tmp_path):
     prepare(local, tmp_path / "weights")
     file = local / "model.safetensors"
     file.write_bytes(b"\xff" * file.stat().st_size)
-    with pytest.raises(StudyError, match="cannot be loaded"):
+    with pytest.raises(StudyError, match="its content is not what was written"):
         load_model(tmp_path / "weights")
 
 

@@ -25,9 +25,17 @@ rule provenance:
     input:
         tables=collect("results/{model}/{table}.csv", model=MODELS, table=PUBLIC),
         weights=collect("results/{model}/weights", model=MODELS),
+        predictions=collect(
+            "results/{model}/predictions/{stage}.{family}.parquet",
+            model=MODELS,
+            stage=["extract_theta", "sweep_layers", "patch_variants"],
+            family=FAMILIES,
+        ),
+        conflict=collect("results/{model}/predictions/sweep_conflict.parquet", model=MODELS),
         library=library("scripts/provenance.py"),
     output:
         provenance="results/provenance.json",
+        of_models=collect("results/{model}/provenance.json", model=MODELS),
         resources=report(
             "results/resources.csv",
             caption="../report/resources.rst",

@@ -2,6 +2,7 @@
 import ast
 import difflib
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -20,6 +21,10 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow/scripts")))
 from taskvectors import sizing
 from taskvectors.archive import archived_config
 from taskvectors.errors import StudyError
+from taskvectors.stamps import COMMAND
+
+# For provenance; jobs inherit it. Not a parameter: another command is no reason to run a job again.
+os.environ.setdefault(COMMAND, shlex.join(["snakemake", *sys.argv[1:]]).replace(str(Path.home()), "~"))
 
 
 def known(names, registry, where, file):

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from taskvectors.decoding import filtered_ranks, ranks, task_words
 from taskvectors.engine import unembed
 from taskvectors.episodes import read_episodes
-from taskvectors.models import LanguageModel, load_model
+from taskvectors.models import LanguageModel, load_model, made_by
 from taskvectors.progress import reported, track
 from taskvectors.tables import main_tasks, read_csv, write_csv
+from taskvectors.theta_tensors import theta_tensors
 from taskvectors.tokens import decode
 
 Words = Mapping[str, list[int]]
@@ -77,9 +77,8 @@ if __name__ == "__main__":
     with reported(snakemake.log[0], "decode_theta"):
         torch.set_num_threads(snakemake.threads)
         lm = load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device)
-        thetas: dict[str, Tensor] = {}
-        for path in snakemake.input.theta:
-            thetas |= load_file(path)
+        made = made_by(lm, "decode_theta", snakemake.input.weights, snakemake.input.library)
+        thetas = theta_tensors(snakemake.input.theta, made)
         first_tokens: dict[str, dict[int, None]] = {}
         for path in snakemake.input.episodes:
             for episode in read_episodes(path):

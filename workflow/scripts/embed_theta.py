@@ -4,7 +4,7 @@ import pandas as pd
 
 from taskvectors.geometry import embed, picture_quality
 from taskvectors.progress import reported, track
-from taskvectors.tables import main_tasks, read_csv, write_csv
+from taskvectors.tables import in_order, main_tasks, read_csv, write_csv
 from taskvectors.thetas import read_thetas
 
 METHODS = ("tsne", "umap")
@@ -23,7 +23,8 @@ if __name__ == "__main__":
             xy = embed(theta, method, options[method], seed)
             head = {"model": snakemake.wildcards.model, "family": families[tasks].to_numpy(), "task": tasks}
             place = {"method": method, "seed": seed, "layer": layer}
-            points.append(pd.DataFrame(head | place | {"episode": episodes, "x": xy[:, 0], "y": xy[:, 1]}))
+            table = pd.DataFrame(head | place | {"episode": episodes, "x": xy[:, 0], "y": xy[:, 1]})
+            points.append(in_order(table, chosen["task"]))
             quality = {"n": len(theta), "trustworthiness": picture_quality(theta, xy)}
             qualities.append({"model": snakemake.wildcards.model} | place | quality)
         write_csv(snakemake.output.embedding, pd.concat(points, ignore_index=True))

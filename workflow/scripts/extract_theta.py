@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from taskvectors.engine import continue_prompts, mean_theta, next_tokens, read_states, variance_over_dummies
 from taskvectors.episodes import Episode, read_episodes
-from taskvectors.files import atomic
-from taskvectors.models import LanguageModel, load_model
+from taskvectors.models import LanguageModel, load_model, made_by
 from taskvectors.predictions import by_task_and_split, predictions
 from taskvectors.progress import reported, track
 from taskvectors.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
+from taskvectors.stamps import Stamp
 from taskvectors.tables import write_parquet
+from taskvectors.thetas import write_thetas
 from taskvectors.tokens import prompt_ids
 
 
@@ -46,6 +46,7 @@ def main(
     answer_tokens: int,
     theta_file: Path,
     predictions_file: Path,
+    made: Stamp,
 ) -> None:
     theta: dict[str, Tensor] = {}
     tables = []
@@ -60,20 +61,22 @@ def main(
         sizes = [len(group) for group in splits.values()]
         for kind, values in (("", thetas), ("/variance_over_dummies", variances)):
             parts = zip(splits, values.split(sizes), strict=True)
-            theta |= {f"{task}/{split}{kind}": part.clone() for split, part in parts}
-    write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
-    with atomic(theta_file) as temporary:
-        save_file(theta, temporary)
+            theta |= {f"{task}/{split}{kind}": part for split, part in parts}
+    write_parquet(predictions_file, pd.concat(tables, ignore_index=True), made)
+    write_thetas(theta_file, {name: tensor.numpy() for name, tensor in theta.items()}, made)
 
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "extract_theta"):
         torch.set_num_threads(snakemake.threads)
+        lm = load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device)
+        made = made_by(lm, "extract_theta", snakemake.input.weights, snakemake.input.library)
         main(
-            load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device),
+            lm,
             read_episodes(snakemake.input.episodes),
             snakemake.params.prefix,
             snakemake.params.answer_tokens,
             Path(snakemake.output.theta),
             Path(snakemake.output.predictions),
+            made,
         )

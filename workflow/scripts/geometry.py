@@ -4,7 +4,7 @@ import pandas as pd
 
 from taskvectors.geometry import distance_histogram, geometry_at_layer
 from taskvectors.progress import reported, track
-from taskvectors.tables import ALL, main_tasks, read_csv, write_csv
+from taskvectors.tables import ALL, in_order, main_tasks, read_csv, write_csv
 from taskvectors.thetas import read_thetas
 
 
@@ -13,7 +13,7 @@ def labelled(table: pd.DataFrame, choice: pd.DataFrame, layer: int) -> pd.DataFr
     families = choice.set_index("task")["family"]
     table = table.assign(model=choice["model"].iloc[0], family=table["task"].map(families).fillna(ALL), layer=layer)
     first = ["model", "family", "task", "layer"]
-    return table[[*first, *(column for column in table.columns if column not in first)]]
+    return in_order(table[[*first, *(column for column in table.columns if column not in first)]], choice["task"])
 
 
 if __name__ == "__main__":

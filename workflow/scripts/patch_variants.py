@@ -12,17 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from taskvectors.engine import read_prefixes, sweep_layers
 from taskvectors.episodes import Episode, episode_rng, read_episodes
-from taskvectors.models import LanguageModel, load_model
+from taskvectors.models import LanguageModel, load_model, made_by
 from taskvectors.predictions import by_task_and_split, predictions, scored
 from taskvectors.progress import reported, track
 from taskvectors.prompts import growing_prompts, zero_shot_prompt
+from taskvectors.stamps import Stamp
 from taskvectors.tables import read_csv, write_parquet
+from taskvectors.theta_tensors import theta_tensors
 from taskvectors.tokens import prompt_ids
 
 Patch = tuple[str, str | int | None, Tensor]  # method, which of its kind, vectors [episode, hidden]
@@ -93,6 +94,7 @@ def patched_answers(
 def main(
     lm: LanguageModel, episodes: list[Episode], theta: dict[str, Tensor], choice: pd.DataFrame,
     prefix: Mapping[str, bool], answer_tokens: int, forming_episodes: int, seed: int, predictions_file: Path,
+    made: Stamp,
 ) -> None:  # fmt: skip
     tasks = by_task_and_split(episodes)
     chosen = choice.set_index("task")["layer"]
@@ -118,20 +120,23 @@ def main(
     absent = {"source": None, "demonstrations": None, "cosine": np.nan}
     tables = [table.assign(**{name: v for name, v in absent.items() if name not in table}) for table in tables]
     table = pd.concat([its.astype({"source": object, "demonstrations": "Int64"}) for its in tables], ignore_index=True)
-    write_parquet(predictions_file, table)
+    write_parquet(predictions_file, table, made)
 
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "patch_variants"):
         torch.set_num_threads(snakemake.threads)
+        lm = load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device)
+        made = made_by(lm, "patch_variants", snakemake.input.weights, snakemake.input.library)
         main(
-            load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device),
+            lm,
             read_episodes(snakemake.input.episodes),
-            load_file(snakemake.input.theta),
+            theta_tensors([snakemake.input.theta], made),
             read_csv(snakemake.input.choice),
             snakemake.params.prefix,
             snakemake.params.answer_tokens,
             snakemake.params.forming_episodes,
             snakemake.params.seed,
             Path(snakemake.output.predictions),
+            made,
         )

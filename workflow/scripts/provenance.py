@@ -1,17 +1,23 @@
 """Rule provenance: code, software, hardware, weights and settings of a study, and what every rule took."""
 
-import json
 from pathlib import Path
 
-from taskvectors.files import write_text
+from taskvectors.files import write_json
 from taskvectors.progress import reported
-from taskvectors.provenance import provenance, resources
-from taskvectors.tables import write_csv
+from taskvectors.provenance import of_model, provenance, resources
+from taskvectors.stamps import Stamp
+from taskvectors.tables import read_stamp, write_csv
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "provenance"):
         weights = {Path(folder).parent.name: folder for folder in snakemake.input.weights}
-        found = provenance(weights, snakemake.params.config)
-        write_text(snakemake.output.provenance, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        stamps: dict[str, dict[str, Stamp]] = {model: {} for model in weights}
+        for path in [*snakemake.input.predictions, *snakemake.input.conflict]:
+            if made_by := read_stamp(path):
+                stamps[Path(path).parents[1].name][path] = made_by
+        found = provenance(weights, stamps, snakemake.params.config)
+        write_json(snakemake.output.provenance, found)
+        for path in snakemake.output.of_models:
+            write_json(path, of_model(found, Path(path).parent.name))
         benchmarks = [file for model in weights for file in Path(f"results/{model}/benchmarks").glob("*.tsv")]
         write_csv(snakemake.output.resources, resources(benchmarks))

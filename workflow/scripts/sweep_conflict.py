@@ -8,11 +8,12 @@ import torch
 
 from taskvectors.engine import mean_theta, read_states, sweep_layers
 from taskvectors.episodes import Episode, read_episodes
-from taskvectors.models import LanguageModel, load_model
+from taskvectors.models import LanguageModel, load_model, made_by
 from taskvectors.predictions import words_by_layer
 from taskvectors.progress import reported, track
 from taskvectors.prompts import KEPT, WITHOUT, dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.scoring import is_correct
+from taskvectors.stamps import Stamp
 from taskvectors.tables import write_parquet
 from taskvectors.tokens import prompt_ids
 
@@ -65,6 +66,7 @@ def score(
 def main(
     lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], answer_tokens: int, without: int,
     predictions_file: Path,
+    made: Stamp,
 ) -> None:  # fmt: skip
     """`without`: how many episodes of each pair are also patched without demonstrations."""
     groups = paired(episodes)
@@ -78,17 +80,20 @@ def main(
         if few:
             bare = answers(lm, [pairs[i] for i in few], zero_shot_prompt, theta[few], answer_tokens)
             tables.append(score(bare, WITHOUT, prefix))
-    write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
+    write_parquet(predictions_file, pd.concat(tables, ignore_index=True), made)
 
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "sweep_conflict"):
         torch.set_num_threads(snakemake.threads)
+        lm = load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device)
+        made = made_by(lm, "sweep_conflict", snakemake.input.weights, snakemake.input.library)
         main(
-            load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device),
+            lm,
             read_episodes(snakemake.input.episodes),
             snakemake.params.prefix,
             snakemake.params.answer_tokens,
             snakemake.params.without,
             Path(snakemake.output.predictions),
+            made,
         )

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from taskvectors.engine import sweep_layers
 from taskvectors.episodes import Episode, read_episodes
-from taskvectors.models import LanguageModel, load_model
+from taskvectors.models import LanguageModel, load_model, made_by
 from taskvectors.predictions import by_task_and_split, predictions
 from taskvectors.progress import reported, track
 from taskvectors.prompts import zero_shot_prompt
+from taskvectors.stamps import Stamp
 from taskvectors.tables import write_parquet
+from taskvectors.theta_tensors import theta_tensors
 from taskvectors.tokens import prompt_ids
 
 
@@ -26,6 +27,7 @@ def main(
     prefix: Mapping[str, bool],
     answer_tokens: int,
     predictions_file: Path,
+    made: Stamp,
 ) -> None:
     tasks = by_task_and_split(episode for episode in episodes if not episode.split.startswith("baseline"))
     tables = []
@@ -35,17 +37,20 @@ def main(
         thetas = torch.cat([theta[f"{task}/{split}"] for split in splits])
         tokens, _ = sweep_layers(lm, ids, thetas, answer_tokens, [episode.name for episode in patched])
         tables.append(predictions(lm, patched, "hypothesis", tokens, prefix[task]))
-    write_parquet(predictions_file, pd.concat(tables, ignore_index=True))
+    write_parquet(predictions_file, pd.concat(tables, ignore_index=True), made)
 
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "sweep_layers"):
         torch.set_num_threads(snakemake.threads)
+        lm = load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device)
+        made = made_by(lm, "sweep_layers", snakemake.input.weights, snakemake.input.library)
         main(
-            load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device),
+            lm,
             read_episodes(snakemake.input.episodes),
-            load_file(snakemake.input.theta),
+            theta_tensors([snakemake.input.theta], made),
             snakemake.params.prefix,
             snakemake.params.answer_tokens,
             Path(snakemake.output.predictions),
+            made,
         )

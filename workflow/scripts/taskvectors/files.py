@@ -1,16 +1,18 @@
 """Writing that is never half done, and checksums."""
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success flush it to disk and rename it to `path`, else delete it.
+    """Yield a temporary path beside `path`; on success flush it to disk, rename it to `path` and flush that, else delete it.
 
     Readers therefore see the old file, the whole new file, or none.
     """
@@ -25,8 +27,18 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+        _flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have the new name outlive a power cut, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:
@@ -44,6 +56,11 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     """Write a file, atomically."""
     with atomic(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON, atomically."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def sha256_of(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """Loading a causal language model and finding its stack of blocks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from transformers.utils import logging as transformers_logging
 
 from taskvectors.errors import StudyError
 from taskvectors.memory import keep_freed_memory, memory_at_hand
-from taskvectors.weights import check_manifest
+from taskvectors.stamps import stamp
+from taskvectors.weights import MANIFEST, check_manifest
 
 ROOM_FOR_COPIES = 0.25  # of the memory at hand
 ROOM_FOR_WEIGHTS = 0.7  # of a GPU's free memory; the rest is for activations
@@ -30,6 +32,11 @@ class LanguageModel:
     def device(self) -> torch.device:
         """Where prompts go in; the blocks of a large model may lie on several devices."""
         return self.model.get_input_embeddings().weight.device
+
+    @property
+    def device_name(self) -> str:
+        """What computes: `cpu`, or the model of the GPU."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
 
     @property
     def dtype(self) -> torch.dtype:
@@ -101,7 +108,7 @@ def load_config(folder: str | Path) -> Any:
 
 def load_tokenizer(folder: str | Path) -> Any:
     """The tokenizer alone: no weights are read."""
-    check_manifest(folder)
+    check_manifest(folder, whole=False)
     return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
@@ -140,6 +147,11 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
     lm = LanguageModel(model, load_tokenizer(folder), find_blocks(model))
     check_blocks(lm)
     return lm
+
+
+def made_by(lm: LanguageModel, rule: str, weights: str | Path, code: Iterable[str | Path]) -> dict[str, Any]:
+    """The stamp of files that a job of this rule computes with the model in the folder `weights`."""
+    return stamp(rule, Path(weights, MANIFEST), str(lm.dtype).removeprefix("torch."), lm.device_name, code)
 
 
 def block_hidden(output: Any) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Telling the user how far a job is, and what went wrong."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from taskvectors.errors import StudyError
 
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # environment variables
 logger = logging.getLogger("taskvectors")
 Item = TypeVar("Item")
 
@@ -23,7 +25,7 @@ def reported(log_file: str | Path, job: str) -> Iterator[None]:
     Other exceptions are bugs: their traceback goes to the log and to the terminal.
     """
     handler = logging.FileHandler(log_file, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.setFormatter(_Discreet("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     start = time.monotonic()
@@ -45,6 +47,16 @@ def reported(log_file: str | Path, job: str) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         handler.close()
+
+
+class _Discreet(logging.Formatter):
+    """Without what is the user's own: secrets, and where on their machine the study lies."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in filter(None, map(os.environ.get, SECRETS)):
+            text = text.replace(secret, "***")
+        return text.replace(str(Path.cwd()), ".").replace(str(Path.home()), "~")
 
 
 def track(items: Iterable[Item], total: int, job: str, unit: str = "task") -> Iterator[Item]:

@@ -7,56 +7,68 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from taskvectors.stamps import Stamp, check_one_source, commit, installed
 from taskvectors.weights import MANIFEST
 
 LIBRARIES = ("snakemake", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pandas", "scipy")
 LIBRARIES += ("scikit-learn", "umap-learn", "matplotlib", "seaborn")
 
 
-def provenance(weights: Mapping[str, str | Path], config: Mapping[str, Any]) -> dict[str, Any]:
+def provenance(
+    weights: Mapping[str, str | Path], stamps: Mapping[str, Mapping[str, Stamp]], config: Mapping[str, Any]
+) -> dict[str, Any]:
     """What a reader needs to judge or repeat the study, as JSON.
 
     Args:
         weights: of each model the folder written by rule `weights`.
-        config: of the study; kept whole.
+        stamps: of each model its computed files and what they were computed with.
+        config: of the study; kept, but for the folders in which the user's own files lie.
+
+    Raises:
+        StudyError: if files of one model differ in their weights, dtype, software or code.
     """
+    for its in stamps.values():
+        check_one_source(its)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "code": commit(),
         "software": {"python": platform.python_version(), **installed(LIBRARIES)},
         "hardware": hardware(),
         "weights": {model: checksums(folder) for model, folder in weights.items()},
-        "config": config,
+        "runs": {model: runs(its.values()) for model, its in stamps.items()},
+        "config": without_folders(config),
     }
 
 
-def commit() -> dict[str, Any]:
-    """The git commit of the working folder and whether files differ from it; empty outside a repository."""
-    try:
-        head, changes = (
-            subprocess.run(["git", *command], capture_output=True, text=True, check=True).stdout.strip()
-            for command in (["rev-parse", "HEAD"], ["status", "--porcelain"])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    return {"commit": head, "modified": bool(changes)}
+def of_model(found: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The part of a provenance that concerns one model: what its folder of results keeps."""
+    mine = {part: found[part][model] for part in ("weights", "runs")}
+    settings = {"model": found["config"]["models"][model], "seeds": found["config"]["study"]["seeds"]}
+    return {part: found[part] for part in ("date", "code", "software", "hardware")} | mine | settings
 
 
-def installed(names: Iterable[str]) -> dict[str, str]:
-    """Versions of the packages that are installed here; nothing is imported."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue  # another environment's
+def runs(stamps: Iterable[Stamp]) -> dict[str, list[Any]]:
+    """The different values of everything that a model's files were computed with; device and commit may have several."""
+    found: dict[str, list[Any]] = {}
+    for made_by in stamps:
+        for what, value in made_by.items():
+            if what not in ("rule", "code", "modified") and value not in found.setdefault(what, []):
+                found[what].append(value)
     return found
+
+
+def without_folders(value: Any) -> Any:
+    """A configuration in which an absolute path is its last part: where a user's files lie is nobody else's concern."""
+    if isinstance(value, Mapping):
+        return {key: without_folders(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [without_folders(entry) for entry in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def hardware() -> dict[str, Any]:

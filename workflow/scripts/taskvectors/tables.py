@@ -6,9 +6,12 @@ from typing import IO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from taskvectors.errors import StudyError
 from taskvectors.files import atomic
+from taskvectors.stamps import Stamp, check_one_source, packed, unpacked
 
 DIGITS = "%.6g"
 ALL = "all"  # task and family of rows over all tasks
@@ -19,6 +22,12 @@ def main_tasks(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table with a column family that are not of limits; all rows if there are no others."""
     main = table[table["family"] != LIMITS]
     return main if len(main) else table
+
+
+def in_order(table: pd.DataFrame, tasks: Iterable[str]) -> pd.DataFrame:
+    """The rows in the order of their tasks, other tasks last, else as they are."""
+    place = {task: number for number, task in enumerate(tasks)}
+    return table.sort_values("task", key=lambda names: names.map(place).fillna(len(place)), kind="stable")
 
 
 def at_chosen_layer(table: pd.DataFrame, choice: pd.DataFrame, of: str = "task") -> pd.DataFrame:
@@ -53,19 +62,34 @@ def read_csvs(paths: Iterable[str | Path]) -> pd.DataFrame:
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
-def write_parquet(path: str | Path, table: pd.DataFrame) -> None:
-    """Parquet (zstd), atomically."""
+def write_parquet(path: str | Path, table: pd.DataFrame, made_by: Stamp | None = None) -> None:
+    """Parquet (zstd, with checksums), atomically; with what it was computed with, if that is a model."""
+    content = pa.Table.from_pandas(table, preserve_index=False)
+    if made_by:
+        content = content.replace_schema_metadata({**content.schema.metadata, **packed(made_by)})
     with atomic(path) as temporary:
-        table.to_parquet(temporary, index=False, compression="zstd")
+        pq.write_table(content, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read_parquets(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Concatenate Parquet files in the given order."""
-    return pd.concat([_read_parquet(path) for path in paths], ignore_index=True)
+    """Concatenate Parquet files in the given order.
+
+    Raises:
+        StudyError: if a file is damaged, or files of different weights, software or code would be mixed.
+    """
+    tables = {str(path): _read_parquet(path) for path in paths}
+    check_one_source({path: unpacked(table.schema.metadata) for path, table in tables.items()})
+    return pd.concat([table.to_pandas() for table in tables.values()], ignore_index=True)
 
 
-def _read_parquet(path: str | Path) -> pd.DataFrame:
+def read_stamp(path: str | Path) -> Stamp | None:
+    """What a Parquet file was computed with."""
+    return unpacked(pq.read_schema(path).metadata)
+
+
+def _read_parquet(path: str | Path) -> pa.Table:
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise StudyError(f"{path}: cannot be read ({error}). Delete it and run again.") from None
+        return pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise StudyError(f"{path}: the file is damaged ({reason}). Delete it and run again.") from None

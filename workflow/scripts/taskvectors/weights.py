@@ -160,8 +160,8 @@ def _check_same_logits(model: Any, folder: Path) -> None:
             )
 
 
-def check_manifest(folder: str | Path) -> None:
-    """Raise StudyError if a weight file is missing or has not the length it was written with."""
+def check_manifest(folder: str | Path, whole: bool = True) -> None:
+    """Raise StudyError if a file is missing or is not what was written; of safetensors only the length, if not `whole`."""
     folder = Path(folder)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     for name, entry in manifest.items():
@@ -170,4 +170,8 @@ def check_manifest(folder: str | Path) -> None:
         if size != entry["bytes"]:
             raise StudyError(
                 f"{file}: {size} bytes, expected {entry['bytes']}: the file is damaged. Delete {folder} and run again."
+            )
+        if (whole or file.suffix != ".safetensors") and sha256(file) != entry["sha256"]:
+            raise StudyError(
+                f"{file}: its content is not what was written: the file is damaged. Delete {folder}, run again."
             )
