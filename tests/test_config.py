@@ -1,6 +1,12 @@
 """Bad input to the workflow: one clear message, an exit code, and nothing left behind."""
 
+import subprocess
+import time
+
 import pytest
+
+from taskvectors import sizing
+from taskvectors.memory import memory_at_hand
 
 
 def refused(project, yaml: str) -> str:
@@ -59,6 +65,42 @@ def test_a_bad_configuration_is_refused_with_key_and_remedy(project, yaml, parts
     message = refused(project, yaml)
     for part in parts:
         assert part in message
+
+
+def plan(study, *overlays):
+    command = [*study.command()[:1], "workflow/plan.py", *overlays]
+    return subprocess.run(
+        command, cwd=study.folder, env=study.environment(), capture_output=True, text=True, check=False
+    )
+
+
+def test_the_papers_study_is_planned_with_what_each_model_asks_for(project):
+    start = time.monotonic()
+    result = plan(project, "config/paper.yaml")
+    assert time.monotonic() - start < 30  # 10 s on a quiet machine
+    assert result.returncode == 0, result.stderr
+    rows = {" ".join(line.split()[:2]): line for line in result.stdout.splitlines() if " GB " in line}
+    assert len([name for name in rows if name.split()[0] in ("LLaMA", "GPT-J", "Pythia")]) == 7
+    assert "65.1 + 14.5" in rows["LLaMA 30B"] and not (project.folder / "results/llama-30b").exists()
+    assert " 2 " in rows["LLaMA 30B"] and " 2 " not in rows["LLaMA 13B"]  # GPUs of 80 GB
+    result = plan(project, "nowhere.yaml")
+    assert result.returncode != 0 and "nowhere.yaml" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("parameters", "dtype", "gpus"), [(135e6, "float32", 1), (32.5e9, "float16", 2), (70e9, "float32", 5)]
+)
+def test_gpus_hold_the_weights_and_a_pass(parameters, dtype, gpus):
+    entry = {"parameters": int(parameters), "dtype": dtype, "device": "auto"}
+    assert sizing.gpus(entry, 80) == gpus and sizing.gpus({**entry, "device": "cpu"}, 80) == 0
+    assert sizing.memory_mb({**entry, "device": "cuda"}) > sizing.weight_bytes(entry) / 1e6
+
+
+def test_a_job_takes_no_more_memory_than_slurm_gave_it(monkeypatch):
+    monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
+    everything = memory_at_hand()
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1500")
+    assert 0 < memory_at_hand() < min(1.2e9, everything)
 
 
 def test_the_default_study_is_planned(project):

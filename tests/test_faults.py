@@ -16,6 +16,7 @@ import pytest
 from conftest import SMOKE, Study, copy_project
 from taskvectors.errors import StudyError
 from taskvectors.files import atomic
+from taskvectors.progress import logger, reported
 from taskvectors.stamps import check_one_source, stamp
 from taskvectors.tables import read_parquets, read_stamp, write_parquet
 from taskvectors.thetas import read_theta_file, write_thetas
@@ -88,6 +89,14 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         temporary.write_text("half", encoding="utf-8")
         raise OSError(28, "No space left on device")
     assert path.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_logs_hold_no_secret_and_no_path_of_the_user(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_TOKEN", "hf_abcdef")
+    with reported(tmp_path / "log", "weights"):
+        logger.info("asked with hf_abcdef for %s", Path.home() / "models" / "x")
+    text = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "asked with *** for ~/models/x" in text and "hf_abcdef" not in text
 
 
 def results(study: Study) -> dict[str, bytes]:

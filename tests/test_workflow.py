@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 pytestmark = pytest.mark.slow
 MODEL = "results/smollm2-135m"
@@ -284,6 +285,8 @@ def test_the_papers_items_take_the_place_of_ours(changed):
     items.write_text(json.dumps({f"Land {n}": f"Town {n}" for n in range(9)}), encoding="utf-8")
     entry = {"path": "data/knowledge/country_capital.json", "sha256": hashlib.sha256(items.read_bytes()).hexdigest()}
     mine = {"items": {"base_url": (changed.folder / "upstream").as_uri(), "files": {"country_capital": entry}}}
+    smoke = yaml.safe_load((changed.folder / "config/smoke.yaml").read_text(encoding="utf-8"))
+    mine |= {part: smoke[part] for part in ("study", "episodes", "conflict")}  # not the paper's models and sizes
     (changed.folder / "mine.yaml").write_text(json.dumps(mine), encoding="utf-8")
     table = "results/items/country_capital.csv"
     result = changed.snakemake("config/paper.yaml", "mine.yaml", "--", table)
@@ -292,6 +295,31 @@ def test_the_papers_items_take_the_place_of_ours(changed):
     plan = changed.snakemake("config/paper.yaml", "mine.yaml", "-n")
     jobs = dict(re.findall(r"^(paper_items|episodes) +(\d+)$", plan.stdout, re.MULTILINE))
     assert jobs == {"paper_items": "2", "episodes": "2"}, plan.stdout[-3000:]  # knowledge and linguistic tasks
+
+
+def test_random_weights_of_the_papers_shapes_are_marked_wherever_they_appear(project):
+    """Each of the paper's architectures, small, from nothing to the report."""
+    small = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": 20000, "rotary_dim": 4}
+    small |= {"intermediate_size": 64}
+    models = {
+        name: {"source": "random", "device": "cpu", "dtype": "float32"}
+        for name in ("llama-7b", "gpt-j-6b", "pythia-2.8b")
+    }
+    for name, entry in models.items():
+        entry["shape"] = {key: value for key, value in small.items() if key != "rotary_dim" or name == "gpt-j-6b"}
+    mine = {"models": models, "study": {"models": list(models)}, "embedding": {"seeds": [41]}}
+    mine["study"]["tasks"] = ["next_letter", "to_upper"]
+    (project.folder / "mine.yaml").write_text(json.dumps(mine), encoding="utf-8")
+    result = project.snakemake("mine.yaml")
+    assert result.returncode == 0, result.stdout[-3000:]
+    for path in (project.folder / "results").glob("*/*.csv"):
+        table = pd.read_csv(path)
+        if "model" in table and len(table):
+            assert set(table["model"]) == {path.parent.name} and path.parent.name.endswith("-random"), path
+    page = (project.folder / "reports/study.html").read_text(encoding="utf-8")
+    assert "LLaMA 7B (random weights)" in page
+    ours = pd.read_csv(project.folder / "results/summary.csv")
+    assert all("(random weights)" in label or "published" in label for label in ours["model"]), set(ours["model"])
 
 
 def test_longer_answers_are_scored_on_the_whole_answer(changed):
