@@ -17,6 +17,7 @@ from conftest import ROOT, SMOKE, Study, copy_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 MODEL = "results/smollm2-135m"
+SMALL = "tests/slurm/small.yaml"
 UP = [str(ROOT / "tests/slurm/slurm-up.sh")]
 MODEL_RULES = ("extract_theta", "sweep_layers", "patch_variants", "sweep_conflict", "decode_theta")
 # What this little cluster is, in place of the profile's: no accounting, two cores, a disk of its own.
@@ -38,7 +39,7 @@ def cluster():
 
 def arguments(*more: str) -> list[str]:
     """Of a Snakemake that submits; `--set-threads` takes all that follows it, so a flag must end it."""
-    return ["--configfile", SMOKE, *SITE, "--jobs", "4", *more]
+    return ["--configfile", SMOKE, SMALL, *SITE, "--jobs", "4", *more]
 
 
 def command(study: Study, *more: str) -> list[str]:
@@ -95,18 +96,27 @@ def tables(study: Study) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
+def local(tmp_path_factory):
+    """The small study, run without SLURM."""
+    study = copy_project(tmp_path_factory.mktemp("local") / "study")
+    result = study.snakemake(SMALL)
+    assert result.returncode == 0, result.stdout[-6000:]
+    return study
+
+
+@pytest.fixture(scope="session")
 def submitted(cluster, tmp_path_factory):
-    """The smoke study from nothing, every rule a job."""
+    """The small study from nothing, through SLURM."""
     study = copy_project(tmp_path_factory.mktemp("submitted") / "a study")
     result = run(study)
     assert result.returncode == 0, result.stdout[-6000:]
     return study
 
 
-def test_a_cluster_makes_the_tables_of_a_local_run(finished, submitted):
-    assert tables(submitted) == tables(finished)
+def test_a_cluster_makes_the_tables_of_a_local_run(local, submitted):
+    assert tables(submitted) == tables(local)
     for name in ("results/conclusions.csv", "reports/figures/accuracy_bars.svg"):
-        assert (submitted.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
+        assert (submitted.folder / name).read_bytes() == (local.folder / name).read_bytes(), name
 
 
 def test_rules_that_load_a_model_ask_for_gpus_and_no_others(submitted):
@@ -122,10 +132,10 @@ def test_rules_that_load_a_model_ask_for_gpus_and_no_others(submitted):
 
 
 @pytest.fixture
-def redone(finished, tmp_path):
+def redone(local, tmp_path):
     """A copy of the finished study whose results but the weights are gone."""
     folder = tmp_path / "redone"
-    shutil.copytree(finished.folder, folder, symlinks=True)
+    shutil.copytree(local.folder, folder, symlinks=True)
     for made in (folder / MODEL).iterdir():
         if made.is_file():
             made.unlink()
@@ -134,7 +144,7 @@ def redone(finished, tmp_path):
     return Study(folder)
 
 
-def test_jobs_that_the_scheduler_kills_come_again(cluster, finished, redone, tmp_path):
+def test_jobs_that_the_scheduler_kills_come_again(cluster, local, redone, tmp_path):
     """One is cancelled, some run out of memory, one out of time; the study ends as if nothing had happened."""
     log = tmp_path / "log"
     less = ["--set-resources", "sweep_layers:mem_mb=700 if attempt == 1 else 5000", "patch_variants:runtime=attempt"]
@@ -154,25 +164,26 @@ def test_jobs_that_the_scheduler_kills_come_again(cluster, finished, redone, tmp
     assert "Trying to restart job" in log.read_text()
     for name in ("accuracy", "controls", "layer_sweep"):
         assert (redone.folder / MODEL / f"{name}.csv").read_bytes() == (
-            finished.folder / MODEL / f"{name}.csv"
+            local.folder / MODEL / f"{name}.csv"
         ).read_bytes()
 
 
 def test_a_job_that_fails_to_the_end_is_reported_with_its_log(cluster, redone):
-    table = redone.folder / "data/tasks/country_capital.csv"
-    table.write_text(table.read_text(encoding="utf-8") + "France,Paris,\n", encoding="utf-8")
-    result = run(redone, "--retries", "0", "--", f"{MODEL}/episodes/knowledge.jsonl")
+    table = redone.folder / "data/tasks/present_simple_gerund.csv"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([*lines, lines[1]]) + "\n", encoding="utf-8")
+    result = run(redone, "--retries", "0", "--", f"{MODEL}/episodes/linguistic.jsonl")
     assert result.returncode != 0
-    assert "logs/episodes.knowledge.log" in result.stdout
-    assert "input 'France' stands already in line" in result.stdout
+    assert "logs/episodes.linguistic.log" in result.stdout
+    assert "stands already in line 2" in result.stdout
 
 
-def test_a_killed_snakemake_leaves_jobs_that_are_recovered(cluster, finished, redone, tmp_path):
+def test_a_killed_snakemake_leaves_jobs_that_are_recovered(cluster, local, redone, tmp_path):
     with start(redone, tmp_path / "log", "--", f"{MODEL}/layer_choice.csv") as snakemake:
         wait_for(lambda: running(redone, "extract_theta"), 120, "extraction")
         os.killpg(snakemake.pid, signal.SIGKILL)
     assert jobs(redone, "PENDING,RUNNING")  # orphans
-    recover = [str(redone.folder / "profiles/slurm/recover.sh"), "--configfile", SMOKE]
+    recover = [str(redone.folder / "profiles/slurm/recover.sh"), "--configfile", SMOKE, SMALL]
     result = subprocess.run(
         recover,
         cwd=tmp_path,
@@ -188,5 +199,5 @@ def test_a_killed_snakemake_leaves_jobs_that_are_recovered(cluster, finished, re
     assert result.returncode == 0, result.stdout[-4000:]
     for name in ("layer_choice", "layer_sweep"):
         assert (redone.folder / MODEL / f"{name}.csv").read_bytes() == (
-            finished.folder / MODEL / f"{name}.csv"
+            local.folder / MODEL / f"{name}.csv"
         ).read_bytes()
