@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,11 +50,29 @@ class Study:
         stats = result.stdout.split("Job stats:")[-1].split("total")[0]
         return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
 
+    def forget(self) -> None:
+        """Delete all that was computed for the smoke study's model but its weights."""
+        for made in (self.folder / "results/smollm2-135m").iterdir():
+            if made.is_file():
+                made.unlink()
+            elif made.name not in ("weights", "download"):
+                shutil.rmtree(made)
+
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def wait_for(condition, seconds: float, what: str):
+    """The first true value of `condition()`; an error that says `what` did not come if there is none in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"no {what} within {seconds} s")
 
 
 def copy_project(folder: Path) -> Study:

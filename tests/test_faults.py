@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import SMOKE, Study, copy_project
+from conftest import SMOKE, Study, copy_project, wait_for
 from taskvectors.errors import StudyError
 from taskvectors.files import atomic
 from taskvectors.progress import logger, reported
@@ -104,15 +104,6 @@ def results(study: Study) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
-def forget(study: Study) -> None:
-    """Delete all that was computed but the weights."""
-    for made in (study.folder / MODEL).iterdir():
-        if made.is_file():
-            made.unlink()
-        elif made.name not in ("weights", "download"):
-            shutil.rmtree(made)
-
-
 @pytest.mark.slow
 def test_results_say_what_they_come_from_and_nothing_of_the_user(finished):
     found = pd.read_json(finished.folder / MODEL / "provenance.json", typ="series")
@@ -147,14 +138,12 @@ def test_damaged_files_stop_the_study_and_are_made_anew(finished, changed):
 
 @pytest.mark.slow
 def test_a_second_snakemake_in_the_folder_is_refused_and_the_first_completes(finished, changed):
-    forget(changed)
+    changed.forget()
     with subprocess.Popen(
         changed.command("--configfile", SMOKE, "--until", "choose_layer"), cwd=changed.folder, env=changed.environment(),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as first:  # fmt: skip
-        deadline = time.monotonic() + 60
-        while not list(changed.folder.glob(".snakemake/locks/*")) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_for(lambda: list(changed.folder.glob(".snakemake/locks/*")), 60, "lock")
         second = changed.snakemake()
         assert second.returncode != 0 and "cannot be locked" in second.stdout and "Traceback" not in second.stdout
         output, _ = first.communicate(timeout=300)
@@ -193,7 +182,7 @@ def test_a_full_disk_stops_the_study_and_room_lets_it_go_on(finished, changed):
 @pytest.mark.extended
 def test_a_study_killed_at_ten_random_points_ends_as_if_undisturbed(finished, changed):
     """Snakemake and everything it started are killed outright, ten times, each time some seconds further on."""
-    forget(changed)
+    changed.forget()
     shutil.rmtree(changed.folder / MODEL / "weights")
     rng = random.Random(0)
     stopped = 0
@@ -216,15 +205,13 @@ def test_a_study_killed_at_ten_random_points_ends_as_if_undisturbed(finished, ch
 @pytest.mark.slow
 @pytest.mark.extended
 def test_a_killed_worker_fails_its_job_alone(finished, changed):
-    forget(changed)
+    changed.forget()
     with subprocess.Popen(
         changed.command("--configfile", SMOKE, "--until", "choose_layer"), cwd=changed.folder, env=changed.environment(),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as run:  # fmt: skip
         log = changed.folder / MODEL / "logs/extract_theta.linguistic.log"
-        deadline = time.monotonic() + 120
-        while not log.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_for(log.exists, 120, "extraction")
         found = subprocess.run(
             ["pgrep", "-f", f"{changed.folder}.*extract_theta.py"], capture_output=True, text=True, check=True
         )

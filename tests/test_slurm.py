@@ -8,12 +8,11 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SMOKE, Study, copy_project
+from conftest import ROOT, SMOKE, Study, copy_project, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 MODEL = "results/smollm2-135m"
@@ -76,15 +75,6 @@ def jobs(study: Study, states: str = "all") -> dict[int, dict[str, str]]:
     return found
 
 
-def wait_for(condition, seconds: float, what: str):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"no {what} within {seconds} s")
-
-
 def running(study: Study, rule: str) -> int | None:
     return next(
         (number for number, job in jobs(study, "RUNNING").items() if job["rule"].startswith(f"rule_{rule}_")), None
@@ -136,12 +126,9 @@ def redone(local, tmp_path):
     """A copy of the finished study whose results but the weights are gone."""
     folder = tmp_path / "redone"
     shutil.copytree(local.folder, folder, symlinks=True)
-    for made in (folder / MODEL).iterdir():
-        if made.is_file():
-            made.unlink()
-        elif made.name not in ("weights", "download"):
-            shutil.rmtree(made)
-    return Study(folder)
+    study = Study(folder)
+    study.forget()
+    return study
 
 
 def test_jobs_that_the_scheduler_kills_come_again(cluster, local, redone, tmp_path):

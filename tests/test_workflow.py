@@ -391,11 +391,7 @@ def test_a_truncated_weight_file_stops_with_the_remedy(changed):
 
 def test_a_killed_run_resumes_to_the_same_tables(finished, changed):
     # Intermediate files alone would not be missed while the tables made of them stand.
-    for made in Path(changed.folder, MODEL).iterdir():
-        if made.is_file():
-            made.unlink()
-        elif made.name not in ("weights", "download"):
-            shutil.rmtree(made)
+    changed.forget()
     log = changed.folder / MODEL / "logs/extract_theta.linguistic.log"
     with subprocess.Popen(
         changed.command("--configfile", "config/smoke.yaml"),

@@ -50,7 +50,7 @@ def by_model(jobs: list[Any], config: dict[str, Any], names: dict[str, Any]) -> 
         rows.append(
             {
                 "model": entry["label"],
-                "parameters": f"{(entry.get('parameters') or sizing.UNKNOWN) / 1e9:.2f} B"
+                "parameters": f"{sizing.parameters(entry) / 1e9:.2f} B"
                 + ("" if entry.get("parameters") else " (assumed)"),
                 "jobs": len(its),
                 "load the model": len(loading),

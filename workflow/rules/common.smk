@@ -71,12 +71,16 @@ def resolve_made_tasks():
             entry["label"] += " (ours)"
 
 
+def has_random_weights(model):
+    return config["models"][model].get("source") == "random"
+
+
 def name_random_models():
     """A model with random weights gets a name, folder and label of its own: no table or figure can pass it off as trained."""
     names = known(config["study"]["models"], config["models"], "study: models", "config/models.yaml")
     for place, name in enumerate(names):
         entry = config["models"][name]
-        if entry.get("source") == "random":
+        if has_random_weights(name):
             if "shape" not in entry:
                 raise WorkflowError(f"config/models.yaml, models: {name}: source: random needs a shape.")
             names[place] = f"{name}-random"
@@ -225,10 +229,6 @@ def weights_source(wildcards):
 
 def weights_folder(wildcards):
     return config["models"][wildcards.model].get("folder", f"results/{wildcards.model}/download")
-
-
-def has_random_weights(model):
-    return config["models"][model].get("source") == "random"
 
 
 def random_shape(wildcards):

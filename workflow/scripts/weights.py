@@ -1,13 +1,12 @@
 """Rule weights: one folder of safetensors and tokenizer files, whatever they came as."""
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from taskvectors.progress import reported
 from taskvectors.random_weights import random_model
-from taskvectors.weights import prepare
+from taskvectors.weights import prepare, write_manifest
 
 
 def main(
@@ -16,9 +15,9 @@ def main(
     if random is None:
         prepare(source, folder, parameters)
         return
-    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        random_model(random, tables, Path(made))
-        prepare(Path(made), folder, move=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    random_model(random, tables, folder)
+    write_manifest(folder)
 
 
 if __name__ == "__main__":

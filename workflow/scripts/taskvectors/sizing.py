@@ -17,9 +17,14 @@ FILLED = 0.9  # of a GPU's memory that can be planned with
 DEMONSTRATION, QUERY = 9, 6
 
 
+def parameters(entry: Mapping[str, Any]) -> int:
+    """Their number, or what is assumed of a model whose entry does not say."""
+    return entry.get("parameters") or UNKNOWN
+
+
 def weight_bytes(entry: Mapping[str, Any]) -> int:
     """Bytes of the weights as computed with."""
-    return (entry.get("parameters") or UNKNOWN) * BYTES[entry["dtype"]]
+    return parameters(entry) * BYTES[entry["dtype"]]
 
 
 def bytes_per_token(hidden: int, intermediate: int, layers: int, itemsize: int, kept_copies: float = 1) -> float:
@@ -31,7 +36,7 @@ def activation_bytes(entry: Mapping[str, Any]) -> int:
     """Bytes of a pass over `TOKENS` tokens; of a model without `shape`, that of one with 12 × layers × hidden² parameters."""
     shape = entry.get("shape") or {}
     layers = shape.get("num_hidden_layers", 32)
-    hidden = shape.get("hidden_size") or math.isqrt((entry.get("parameters") or UNKNOWN) // (12 * layers))
+    hidden = shape.get("hidden_size") or math.isqrt(parameters(entry) // (12 * layers))
     intermediate = shape.get("intermediate_size") or 4 * hidden
     return int(TOKENS * bytes_per_token(hidden, intermediate, layers, BYTES[entry["dtype"]]))
 
@@ -51,10 +56,9 @@ def memory_mb(entry: Mapping[str, Any]) -> int:
 
 def disk_gb(entry: Mapping[str, Any]) -> float:
     """Download and prepared weights: a GGUF file is de-quantized to float32, anything else is linked."""
-    parameters = entry.get("parameters") or UNKNOWN
     if "wheels" in entry:
-        return parameters * (0.75 + 4) / 1e9
-    return parameters * BYTES[entry["dtype"]] / 1e9
+        return parameters(entry) * (0.75 + 4) / 1e9
+    return parameters(entry) * BYTES[entry["dtype"]] / 1e9
 
 
 def tokens_read(config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, float]:
@@ -87,4 +91,4 @@ def tokens_read(config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, 
 
 def hours(entry: Mapping[str, Any], tokens: float, teraflops: float) -> float:
     """Estimated hours of computing: two operations per parameter and token at a sustained rate."""
-    return 2 * (entry.get("parameters") or UNKNOWN) * tokens / (teraflops * 1e12) / 3600
+    return 2 * parameters(entry) * tokens / (teraflops * 1e12) / 3600

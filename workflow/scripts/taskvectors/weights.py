@@ -86,7 +86,7 @@ def download_hub(repository: str, revision: str, folder: Path) -> None:
         raise StudyError(f"{repository} at {revision} has no safetensors weights. Choose a revision that has them.")
 
 
-def prepare(source: Path, folder: Path, parameters: int | None = None, move: bool = False) -> None:
+def prepare(source: Path, folder: Path, parameters: int | None = None) -> None:
     """Make `folder` a plain transformers folder with a manifest of its files.
 
     A GGUF download is de-quantized once to float32 safetensors; anything else is linked, not copied.
@@ -95,7 +95,6 @@ def prepare(source: Path, folder: Path, parameters: int | None = None, move: boo
         source: the download, or the user's own folder.
         folder: is created.
         parameters: expected number of parameters, checked for de-quantized weights.
-        move: move the files instead of linking them.
 
     Raises:
         StudyError: if the folder holds no model or the weights are not what was expected.
@@ -104,25 +103,26 @@ def prepare(source: Path, folder: Path, parameters: int | None = None, move: boo
     if (source / GGUF).exists():
         _dequantize(source, folder, parameters)
     else:
-        _link(source, folder, move)
+        _link(source, folder)
+    write_manifest(folder)
+
+
+def write_manifest(folder: Path) -> None:
+    """Write down size and checksum of every file of a folder of weights."""
     sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir()) if file.name != MANIFEST}
     sums = {name: sha256(folder / name) for name in sizes}
     manifest = {name: {"bytes": sizes[name], "sha256": sums[name]} for name in sizes}
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
-def _link(source: Path, folder: Path, move: bool) -> None:
+def _link(source: Path, folder: Path) -> None:
     if not (source / "config.json").exists() or not list(source.glob("*.safetensors")):
         raise StudyError(
             f"{source}: no config.json with *.safetensors. Name a folder written by `save_pretrained` in config/models.yaml."
         )
     for pattern in MODEL_FILES:
         for file in source.glob(pattern):
-            if file.name == MANIFEST:
-                continue
-            if move:
-                shutil.move(file, folder / file.name)
-            else:
+            if file.name != MANIFEST:
                 (folder / file.name).symlink_to(file.resolve())
 
 
