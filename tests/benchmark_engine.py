@@ -32,7 +32,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from reference import output_hidden
 from taskvectors import engine
 from taskvectors.episodes import Episode, read_episodes
-from taskvectors.models import LanguageModel, find_blocks, load_model, multiply_by_onednn
+from taskvectors.loading import load_model
+from taskvectors.models import LanguageModel, find_blocks, multiply_by_onednn
 from taskvectors.predictions import by_task_and_split
 from taskvectors.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.tokens import prompt_ids

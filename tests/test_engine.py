@@ -17,14 +17,13 @@ from reference import (
 )
 from taskvectors import batches, engine, models
 from taskvectors.errors import StudyError
+from taskvectors.loading import available_device, placement
 from taskvectors.models import (
     LanguageModel,
     OneDnnLinear,
-    available_device,
     check_blocks,
     find_blocks,
     multiply_by_onednn,
-    placement,
 )
 
 EXACT = {"atol": 1e-9, "rtol": 1e-9}

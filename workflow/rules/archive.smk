@@ -32,6 +32,7 @@ rule provenance:
             family=FAMILIES,
         ),
         conflict=collect("results/{model}/predictions/sweep_conflict.parquet", model=MODELS),
+        figures=collect("reports/figures/{figure}.csv", figure=FIGURES),  # their jobs say what they ran on
         library=library("scripts/provenance.py"),
     output:
         provenance="results/provenance.json",
@@ -48,6 +49,7 @@ rule provenance:
         "../../envs/inference.yaml"
     params:
         config=config,
+        families=FAMILIES,
     message:
         "Provenance"
     script:

@@ -18,10 +18,14 @@ LIBRARY = "workflow/scripts/taskvectors"
 MADE_OF = ("inverse_of", "copy_of", "bijection_of")  # keys of tasks that name another task
 sys.path.insert(0, str(Path(workflow.basedir, "workflow/scripts")))
 
-from taskvectors import sizing
+from taskvectors import settings, sizing
 from taskvectors.archive import archived_config
 from taskvectors.errors import StudyError
+from taskvectors.files import MODEL_FILES
 from taskvectors.stamps import COMMAND
+
+# Jobs inherit it: packages in the user's own folder (~/.local) would take the place of the environment's.
+os.environ["PYTHONNOUSERSITE"] = "1"
 
 # For provenance; jobs inherit it. Not a parameter: another command is no reason to run a job again.
 os.environ.setdefault(COMMAND, shlex.join(["snakemake", *sys.argv[1:]]).replace(str(Path.home()), "~"))
@@ -39,20 +43,15 @@ def known(names, registry, where, file):
 
 def add_tables_of_folders():
     """Folders of tables named by the user: every table a task."""
-    for folder in config["task_folders"]:
-        found = sorted(Path(folder["folder"]).glob("*.csv"))
-        if not found:
-            raise WorkflowError(f"task_folders: {folder['folder']} holds no table (*.csv). Correct the path.")
-        for table in found:
-            if table.stem in config["tasks"]:
-                raise WorkflowError(f"task_folders: {table}: a task {table.stem} is known already. Rename the table.")
-            label = table.stem.replace("_", " ").capitalize()
-            config["tasks"][table.stem] = {
-                "family": folder["family"],
-                "label": label,
-                "table": str(table),
-                "ours": True,
-            }
+    for folder, table in settings.tables_of(config["task_folders"]):
+        if table.stem in config["tasks"]:
+            raise StudyError(f"task_folders: {table}: a task {table.stem} is known already. Rename the table.")
+        config["tasks"][table.stem] = {
+            "family": folder["family"],
+            "label": settings.table_label(table),
+            "table": str(table),
+            "ours": True,
+        }
 
 
 def resolve_made_tasks():
@@ -83,46 +82,57 @@ def name_random_models():
         if has_random_weights(name):
             if "shape" not in entry:
                 raise WorkflowError(f"config/models.yaml, models: {name}: source: random needs a shape.")
-            names[place] = f"{name}-random"
+            names[place] = f"{name.removesuffix(settings.RANDOM)}{settings.RANDOM}"
+            if names[place] in {*config["models"], *names[:place]} - {name}:
+                raise WorkflowError(f"models: {names[place]} is the name of {name} with random weights. Rename one of the two.")
             config["models"][names[place]] = {**entry, "label": f"{entry['label']} (random weights)"}
     config["study"]["models"] = names
 
 
-validate(config, "../schemas/config.schema.yaml")
-ARCHIVE = config["archive"]
-if ARCHIVE:
-    # Figures and report of a finished study: its settings take the place of those here.
-    try:
-        settings = archived_config(ARCHIVE)
-    except StudyError as error:
-        raise WorkflowError(f"archive: {error}")
-    config.clear()
-    config.update(settings)
-else:
-    add_tables_of_folders()
-    resolve_made_tasks()
-    name_random_models()
+SCHEMA = "../schemas/config.schema.yaml"
+FAMILY_NAMES = settings.families(Path(workflow.basedir, "workflow/rules", SCHEMA))
 
-# What `study: tasks` may name besides tasks.
-GROUPS = {
-    "all": list(config["tasks"]),
-    "paper": [name for name, entry in config["tasks"].items() if not entry["ours"]],
-}
-for name, entry in config["tasks"].items():
-    GROUPS.setdefault(entry["family"], []).append(name)
+try:
+    for file in dict.fromkeys(map(str, workflow.configfiles)):
+        settings.check_yaml(file)
+    validate(config, SCHEMA)
+    config.update(settings.with_whole_numbers(config))
+    ARCHIVE = config["archive"]
+    if ARCHIVE:
+        # Figures and report of a finished study: its settings take the place of those here.
+        archived = archived_config(ARCHIVE)
+        config.clear()
+        config.update(archived)
+    else:
+        add_tables_of_folders()
+        settings.check_names(config, FAMILY_NAMES)
+        resolve_made_tasks()
+        name_random_models()
+except StudyError as error:
+    raise WorkflowError(str(error))
+
+GROUPS = settings.groups(config["tasks"], FAMILY_NAMES)  # what `study: tasks` may name besides tasks
 
 
 def asked(tasks):
     """The tasks that names of tasks or groups stand for, each once."""
     names = [tasks] if isinstance(tasks, str) else tasks
     known(names, {**GROUPS, **config["tasks"]}, "study: tasks", "config/tasks.yaml")
-    return list(dict.fromkeys(task for name in names for task in GROUPS.get(name, [name])))
+    found = list(dict.fromkeys(task for name in names for task in GROUPS.get(name, [name])))
+    if not found:
+        raise WorkflowError(f"study: tasks: {', '.join(names)}: no task is of this family. Add tables, or name others.")
+    return found
 
 
 MODELS = known(config["study"]["models"], config["models"], "study: models", "config/models.yaml")
 TASKS = asked(config["study"]["tasks"])
 for pair in config["conflict"]["pairs"]:
     known(pair, config["tasks"], "conflict: pairs", "config/tasks.yaml")
+try:
+    settings.check_labels_differ("models", MODELS, config)
+    settings.check_labels_differ("tasks", TASKS, config)
+except StudyError as error:
+    raise WorkflowError(str(error))
 MODEL_LABELS = {model: config["models"][model]["label"] for model in MODELS}
 TASK_LABELS = {task: config["tasks"][task]["label"] for task in TASKS}
 SEED = config["study"]["seeds"][0]
@@ -216,7 +226,7 @@ def of_all_models(table):
 
 def local_files(folder):
     """The files of the user's own model folder that the study reads."""
-    return [str(file) for file in sorted(Path(folder).glob("*")) if file.suffix in (".json", ".safetensors")]
+    return sorted(str(file) for pattern in MODEL_FILES for file in Path(folder).glob(pattern))
 
 
 def weights_source(wildcards):
@@ -269,8 +279,8 @@ def model_hours(model):
 
 for model in MODELS:
     folder = config["models"][model].get("folder")
-    if folder and not ARCHIVE and not has_random_weights(model) and not local_files(folder):
+    if folder and not ARCHIVE and not has_random_weights(model) and not list(Path(folder).glob("*.safetensors")):
         raise WorkflowError(
-            f"config/models.yaml, models: {model}: folder: {folder} holds no model. "
+            f"config/models.yaml, models: {model}: folder: {folder} holds no model (*.safetensors). "
             "Name a folder written by save_pretrained."
         )

@@ -39,6 +39,7 @@ rule weights:
     params:
         source=weights_folder,
         parameters=lookup(dpath="models/{model}/parameters", within=config, default=None),
+        dtype=lookup(dpath="models/{model}/dtype", within=config),
         random=random_shape,
     message:
         "{wildcards.model}: preparing weights"

@@ -5,7 +5,7 @@ from itertools import permutations
 from typing import Any
 
 from taskvectors.episodes import disputed, sample_conflict, write_episodes
-from taskvectors.models import load_tokenizer
+from taskvectors.loading import load_tokenizer
 from taskvectors.progress import reported, track
 from taskvectors.tasks import FUNCTION, Task, load_task
 from taskvectors.tokens import shared_spelling

@@ -9,12 +9,15 @@ from torch import Tensor
 
 from taskvectors.decoding import filtered_ranks, ranks, task_words
 from taskvectors.engine import unembed
-from taskvectors.episodes import read_episodes
-from taskvectors.models import LanguageModel, load_model, made_by
+from taskvectors.episodes import Episode, read_episodes
+from taskvectors.errors import StudyError
+from taskvectors.loading import load_model, made_by
+from taskvectors.models import LanguageModel
 from taskvectors.progress import reported, track
+from taskvectors.prompts import zero_shot_prompt
 from taskvectors.tables import main_tasks, read_csv, write_csv
 from taskvectors.theta_tensors import theta_tensors
-from taskvectors.tokens import decode
+from taskvectors.tokens import Tokenizer, answer_ids, decode
 
 Words = Mapping[str, list[int]]
 
@@ -53,6 +56,22 @@ def answer_and_name_ranks(logits: Tensor, mine: list[int], others: list[int], na
     return pd.DataFrame(rows).astype(dict.fromkeys(integers, "Int64"))
 
 
+def first_tokens(tokenizer: Tokenizer, episodes: list[Episode]) -> dict[str, list[int]]:
+    """By task, the first token of each answer in its place, behind the arrow of its query.
+
+    Raises:
+        StudyError: if the tokenizer joins every answer of a task with the arrow.
+    """
+    found: dict[str, dict[int, None]] = {episode.task: {} for episode in episodes}
+    ids = answer_ids(tokenizer, list(map(zero_shot_prompt, episodes)), [episode.answers[0] for episode in episodes])
+    for episode, tokens in zip(episodes, ids, strict=True):
+        found[episode.task] |= dict.fromkeys(tokens[:1])
+    for task, tokens in found.items():
+        if not tokens:
+            raise StudyError(f"task {task}: the tokenizer joins every answer with the arrow. Leave the task out.")
+    return {task: list(tokens) for task, tokens in found.items()}
+
+
 def main(
     model: str, lm: LanguageModel, theta: dict[str, Tensor], choice: pd.DataFrame, answers: Words,
     labels: Mapping[str, str], top: int,
@@ -79,17 +98,13 @@ if __name__ == "__main__":
         lm = load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device)
         made = made_by(lm, "decode_theta", snakemake.input.weights, snakemake.input.library)
         thetas = theta_tensors(snakemake.input.theta, made)
-        first_tokens: dict[str, dict[int, None]] = {}
-        for path in snakemake.input.episodes:
-            for episode in read_episodes(path):
-                ids = lm.tokenizer(episode.answers[0], add_special_tokens=False)["input_ids"]
-                first_tokens.setdefault(episode.task, {})[ids[0]] = None
+        episodes = [episode for path in snakemake.input.episodes for episode in read_episodes(path)]
         decoded, standing = main(
             snakemake.wildcards.model,
             lm,
             thetas,
             main_tasks(read_csv(snakemake.input.choice)),
-            {task: list(ids) for task, ids in first_tokens.items()},
+            first_tokens(lm.tokenizer, episodes),
             snakemake.params.labels,
             snakemake.params.top,
         )

@@ -9,12 +9,13 @@ import pandas as pd
 
 from taskvectors.episodes import AT_SEED, SPLITS, Episode, read_episodes, sample_episode, write_episodes
 from taskvectors.errors import StudyError
-from taskvectors.models import context_length, load_config, load_tokenizer
+from taskvectors.loading import load_config, load_tokenizer
+from taskvectors.models import context_length
 from taskvectors.progress import reported, track
 from taskvectors.prompts import prompt
 from taskvectors.tables import LIMITS, write_csv
-from taskvectors.tasks import Task, line_of, load_task
-from taskvectors.tokens import prompt_ids, short_answers
+from taskvectors.tasks import LOOKUP, Task, line_of, load_task
+from taskvectors.tokens import LOST, MERGED, TOO_LONG, prompt_ids, short_answers
 
 
 def sampled(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
@@ -33,33 +34,46 @@ def sampled(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Epis
     ]
 
 
-def given(task: str, folder: str, dummies: int) -> list[Episode]:
-    path = Path(folder) / f"{task}.jsonl"
+def given(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
+    """The episodes of a file of the user's, every line checked against the settings that the report states."""
+    path = Path(sizes["source"]) / f"{task.name}.jsonl"
     episodes = read_episodes(path)
+    splits = {split: split for split in SPLITS}
+    splits |= {f"{split}{AT_SEED}{seed}": split for seed in seeds[1:] for split in SPLITS}
     seen: dict[tuple[str, int], int] = {}
     for line, episode in enumerate(episodes, start=1):
+        if fault := _fault(task, episode, splits, sizes):
+            raise StudyError(f"{path}, line {line}: {fault}")
         first = seen.setdefault((episode.split, episode.episode), line)
         if first != line:
             raise StudyError(
                 f"{path}, line {line}: {episode.split} episode {episode.episode} stands already in line {first}."
             )
-        split, at, other = episode.split.partition(AT_SEED)
-        if episode.task != task or split not in SPLITS or (at and not other.isdecimal()):
+    held = {episode.split for episode in episodes}
+    for at in ("", *(f"{AT_SEED}{seed}" for seed in seeds[1:])):
+        wanted = {f"{split}{at}" for split in SPLITS}
+        if missing := wanted - held if not at or wanted & held else ():
             raise StudyError(
-                f"{path}, line {line}: task must be {task} and split one of {', '.join(SPLITS)}, or one of them at a further "
-                f"study seed, such as test{AT_SEED}1."
+                f"{path}: no episodes of split {', '.join(sorted(missing))}. Add them, or set `episodes: source` to null."
             )
-        if split != "baseline" and len(episode.dummies) != dummies:
-            raise StudyError(
-                f"{path}, line {line}: {len(episode.dummies)} dummies, but `episodes: dummies` asks for {dummies}, under which "
-                "θ is computed. Correct one of the two."
-            )
-    missing = set(SPLITS) - {episode.split for episode in episodes}
-    if missing:
-        raise StudyError(
-            f"{path}: no episodes of split {', '.join(sorted(missing))}. Add them, or set `episodes: source` to null."
-        )
     return episodes
+
+
+def _fault(task: Task, episode: Episode, splits: Mapping[str, str], sizes: Mapping[str, Any]) -> str:
+    """What is wrong with a given episode; empty if nothing is."""
+    if episode.task != task.name or episode.split not in splits:
+        return (
+            f"task must be {task.name} and split one of {', '.join(splits)} (see `study: seeds`), but they are "
+            f"{episode.task} and {episode.split}."
+        )
+    if splits[episode.split] == "baseline":
+        return ""  # its query alone is used
+    for what, count in (("demonstrations", len(episode.demos)), ("dummies", len(episode.dummies))):
+        if count != sizes[what]:
+            return f"{count} {what}, but `episodes: {what}` asks for {sizes[what]}. Correct one of the two."
+    if task.kind != LOOKUP and episode.query.strip() in {given.strip() for given, _ in episode.demos}:
+        return "the query is among the demonstrations, which give the answer away. Replace it."
+    return ""
 
 
 def refuse_long_inputs(tokenizer: Any, context: int | None, task: Task, entry: Mapping[str, Any]) -> None:
@@ -93,12 +107,20 @@ def main(
         task = load_task(name, entry)
         refuse_long_inputs(tokenizer, context, task, entry)
         filtered = short_answers(tokenizer, task, answer_tokens)
-        rows.append((model, entry["family"], name, filtered.total, filtered.kept, filtered.leading_space))
-        episodes += (
-            given(name, sizes["source"], sizes["dummies"]) if sizes["source"] else sampled(filtered.task, sizes, seeds)
+        counts = filtered.counts
+        rows.append(
+            {
+                "model": model,
+                "family": entry["family"],
+                "task": name,
+                "total": filtered.total,
+                "kept": filtered.kept,
+                **{fate: counts[fate] for fate in (TOO_LONG, MERGED, LOST)},
+                "leading_space": filtered.leading_space,
+            }
         )
-    columns = ["model", "family", "task", "total", "kept", "leading_space"]
-    write_csv(filter_file, pd.DataFrame(rows, columns=columns))
+        episodes += given(task, sizes, seeds) if sizes["source"] else sampled(filtered.task, sizes, seeds)
+    write_csv(filter_file, pd.DataFrame(rows))
     write_episodes(episodes_file, episodes)
 
 

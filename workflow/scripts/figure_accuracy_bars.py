@@ -1,7 +1,7 @@
 """Rule figure_accuracy_bars: mean accuracy by method."""
 
 from taskvectors.figure_accuracy import accuracy_bars
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv, read_csvs
 
@@ -12,6 +12,6 @@ if __name__ == "__main__":
         figure = accuracy_bars(
             source,
             read_csv(snakemake.input.published),
-            snakemake.params.models,
+            legible(snakemake.params.models),
         )
         save(figure, source, snakemake.output)

@@ -1,7 +1,7 @@
 """Rule figure_accuracy_by_task: accuracy by task."""
 
 from taskvectors.figure_accuracy import accuracy_by_task
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -12,7 +12,7 @@ if __name__ == "__main__":
         figure = accuracy_by_task(
             source,
             read_csvs(snakemake.input.controls),
-            snakemake.params.models,
-            snakemake.params.tasks,
+            legible(snakemake.params.models),
+            legible(snakemake.params.tasks),
         )
         save(figure, source, snakemake.output)

@@ -1,7 +1,7 @@
 """Rule figure_answer_ranks: ranks of answers by layer."""
 
 from taskvectors.figure_patching import answer_ranks
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -11,6 +11,6 @@ if __name__ == "__main__":
         source = read_csvs(snakemake.input.ranks)
         figure = answer_ranks(
             source,
-            snakemake.params.models,
+            legible(snakemake.params.models),
         )
         save(figure, source, snakemake.output)

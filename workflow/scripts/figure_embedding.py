@@ -1,7 +1,7 @@
 """Rule figure_embedding: t-SNE and UMAP of θ."""
 
 from taskvectors.figure_geometry import embedding
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -13,7 +13,7 @@ if __name__ == "__main__":
             source,
             read_csvs(snakemake.input.quality),
             read_csvs(snakemake.input.controls),
-            snakemake.params.models,
-            snakemake.params.tasks,
+            legible(snakemake.params.models),
+            legible(snakemake.params.tasks),
         )
         save(figure, source, snakemake.output)

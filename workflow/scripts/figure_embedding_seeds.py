@@ -1,7 +1,7 @@
 """Rule figure_embedding_seeds: t-SNE and UMAP at every seed."""
 
 from taskvectors.figure_geometry import embedding_seeds
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -12,6 +12,6 @@ if __name__ == "__main__":
         figure = embedding_seeds(
             source,
             read_csvs(snakemake.input.quality),
-            snakemake.params.models,
+            legible(snakemake.params.models),
         )
         save(figure, source, snakemake.output)

@@ -1,7 +1,7 @@
 """Rule figure_formation: how θ forms."""
 
 from taskvectors.figure_patching import formation
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -13,6 +13,6 @@ if __name__ == "__main__":
             source,
             read_csvs(snakemake.input.variance),
             read_csvs(snakemake.input.accuracy),
-            snakemake.params.models,
+            legible(snakemake.params.models),
         )
         save(figure, source, snakemake.output)

@@ -1,7 +1,7 @@
 """Rule figure_layer_curves: accuracy by layer."""
 
 from taskvectors.figure_accuracy import layer_curves
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csv, read_csvs
 
@@ -12,6 +12,6 @@ if __name__ == "__main__":
         figure = layer_curves(
             source,
             read_csv(snakemake.input.published),
-            snakemake.params.models,
+            legible(snakemake.params.models),
         )
         save(figure, source, snakemake.output)

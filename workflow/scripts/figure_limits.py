@@ -1,7 +1,7 @@
 """Rule figure_limits: tasks that one vector may not hold."""
 
 from taskvectors.figure_accuracy import limits
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -12,7 +12,7 @@ if __name__ == "__main__":
         figure = limits(
             source,
             read_csvs(snakemake.input.controls),
-            snakemake.params.models,
-            snakemake.params.tasks,
+            legible(snakemake.params.models),
+            legible(snakemake.params.tasks),
         )
         save(figure, source, snakemake.output)

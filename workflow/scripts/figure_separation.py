@@ -1,7 +1,7 @@
 """Rule figure_separation: separation by layer."""
 
 from taskvectors.figure_geometry import separation
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -12,6 +12,6 @@ if __name__ == "__main__":
         figure = separation(
             source,
             read_csvs(snakemake.input.sweep),
-            snakemake.params.models,
+            legible(snakemake.params.models),
         )
         save(figure, source, snakemake.output)

@@ -1,7 +1,7 @@
 """Rule figure_transfer: transfer of θ between tasks."""
 
 from taskvectors.figure_patching import transfer
-from taskvectors.figure_style import save, set_style
+from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
 from taskvectors.tables import read_csvs
 
@@ -14,7 +14,7 @@ if __name__ == "__main__":
             read_csvs(snakemake.input.accuracy),
             read_csvs(snakemake.input.controls),
             read_csvs(snakemake.input.choice),
-            snakemake.params.models,
-            snakemake.params.tasks,
+            legible(snakemake.params.models),
+            legible(snakemake.params.tasks),
         )
         save(figure, source, snakemake.output)

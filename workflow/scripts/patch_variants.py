@@ -17,7 +17,8 @@ from torch.nn.functional import cosine_similarity
 
 from taskvectors.engine import read_prefixes, sweep_layers
 from taskvectors.episodes import Episode, episode_rng, read_episodes
-from taskvectors.models import LanguageModel, load_model, made_by
+from taskvectors.loading import load_model, made_by
+from taskvectors.models import LanguageModel
 from taskvectors.predictions import by_task_and_split, predictions, scored
 from taskvectors.progress import reported, track
 from taskvectors.prompts import growing_prompts, zero_shot_prompt

@@ -5,6 +5,7 @@ from pathlib import Path
 from taskvectors.files import write_json
 from taskvectors.progress import reported
 from taskvectors.provenance import of_model, provenance, resources
+from taskvectors.software import merged, read_records
 from taskvectors.stamps import Stamp
 from taskvectors.tables import read_stamp, write_csv
 
@@ -15,7 +16,9 @@ if __name__ == "__main__":
         for path in [*snakemake.input.predictions, *snakemake.input.conflict]:
             if made_by := read_stamp(path):
                 stamps[Path(path).parents[1].name][path] = made_by
-        found = provenance(weights, stamps, snakemake.params.config)
+        logs = ["results/logs", *(f"results/{model}/logs" for model in weights)]
+        software = merged(read_records(logs, snakemake.params.families))
+        found = provenance(weights, stamps, software, snakemake.params.config)
         write_json(snakemake.output.provenance, found)
         for path in snakemake.output.of_models:
             write_json(path, of_model(found, Path(path).parent.name))

@@ -8,7 +8,8 @@ import torch
 
 from taskvectors.engine import mean_theta, read_states, sweep_layers
 from taskvectors.episodes import Episode, read_episodes
-from taskvectors.models import LanguageModel, load_model, made_by
+from taskvectors.loading import load_model, made_by
+from taskvectors.models import LanguageModel
 from taskvectors.predictions import words_by_layer
 from taskvectors.progress import reported, track
 from taskvectors.prompts import KEPT, WITHOUT, dummy_prompts, regular_prompt, zero_shot_prompt

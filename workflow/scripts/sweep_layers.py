@@ -10,7 +10,8 @@ from torch import Tensor
 
 from taskvectors.engine import sweep_layers
 from taskvectors.episodes import Episode, read_episodes
-from taskvectors.models import LanguageModel, load_model, made_by
+from taskvectors.loading import load_model, made_by
+from taskvectors.models import LanguageModel
 from taskvectors.predictions import by_task_and_split, predictions
 from taskvectors.progress import reported, track
 from taskvectors.prompts import zero_shot_prompt

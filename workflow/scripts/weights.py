@@ -4,20 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from taskvectors.preparation import check_prepared, prepare
 from taskvectors.progress import reported
 from taskvectors.random_weights import random_model
-from taskvectors.weights import prepare, write_manifest
+from taskvectors.weights import write_manifest
 
 
 def main(
-    source: Path, tables: list[str], folder: Path, parameters: int | None, random: Mapping[str, Any] | None
+    source: Path, tables: list[str], folder: Path, parameters: int | None, dtype: str, random: Mapping[str, Any] | None
 ) -> None:
     if random is None:
         prepare(source, folder, parameters)
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    random_model(random, tables, folder)
-    write_manifest(folder)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        random_model(random, tables, folder)
+        write_manifest(folder)
+    check_prepared(folder, dtype)
 
 
 if __name__ == "__main__":
@@ -27,5 +29,6 @@ if __name__ == "__main__":
             list(snakemake.input.source),
             Path(snakemake.output.folder),
             snakemake.params.parameters,
+            snakemake.params.dtype,
             snakemake.params.random,
         )

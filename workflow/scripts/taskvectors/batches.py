@@ -9,8 +9,8 @@ from taskvectors.errors import StudyError
 from taskvectors.memory import memory_at_hand
 from taskvectors.models import LanguageModel, context_length
 from taskvectors.sizing import bytes_per_token
+from taskvectors.tokens import Ids
 
-Ids = list[int]
 SHARE = 0.5  # of the memory at hand; the rest is for logits, fragmentation and whoever else is there
 GPU_TOKENS = 65536  # enough to keep any GPU busy
 

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from taskvectors.prompts import prompt
+from taskvectors.tokens import answer_ids
+
 SHORTEST_WORD = 3  # of a task's name: "to" says nothing
 
 
@@ -30,12 +33,12 @@ def ranks(logits: Tensor, ids: Sequence[int]) -> Tensor:
 
 
 def task_words(tokenizer: Any, name: str) -> dict[str, list[int]]:
-    """The words of a task's name, and the single tokens that spell each, in any case, with or without a space before."""
+    """The words of a task's name, and the single tokens that spell each behind an arrow, in any case, with or without a space."""
     found = {}
     for word in dict.fromkeys(re.findall(r"[^\W\d_]+", name.lower())):
         if len(word) < SHORTEST_WORD:
             continue
         spellings = [f"{space}{its}" for its in (word, word.capitalize(), word.upper()) for space in ("", " ")]
-        ids = tokenizer(spellings, add_special_tokens=False)["input_ids"]
+        ids = answer_ids(tokenizer, [prompt((), "")] * len(spellings), spellings)
         found[word] = list({tokens[0]: None for tokens in ids if len(tokens) == 1})
     return found

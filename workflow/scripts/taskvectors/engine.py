@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from taskvectors.batches import Ids, check_lengths, run_in_batches, tokens_at_once
+from taskvectors.batches import check_lengths, run_in_batches, tokens_at_once
 from taskvectors.errors import StudyError
-from taskvectors.models import LanguageModel, block_hidden
+from taskvectors.models import LanguageModel, Place, block_hidden, map_tensors, with_hidden
+from taskvectors.tokens import Ids
 
 READ_TOKENS = 2048  # tokens in one pass when reading on a CPU: enough to keep it busy, few enough for its caches
 SWEEP_ROWS = 1024  # rows (episodes × layers) at the top of one sweep on a CPU
@@ -74,7 +75,7 @@ def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int) -> tup
     last = torch.tensor([len(ids) - 1 for ids in suffixes], device=lm.device)
     rows = torch.arange(len(suffixes), device=lm.device)
     with _reading(lm, rows, last) as states:
-        hidden = lm.model.base_model(padded, past_key_values=cache, use_cache=cache is not None).last_hidden_state
+        hidden = lm.run_blocks(padded, cache)
     shape = (len(prompts), len(prompts[0]))
     final = hidden.to(lm.device)[rows, last]
     return torch.stack(states, dim=1).cpu().unflatten(0, shape), final.unflatten(0, shape)
@@ -108,7 +109,7 @@ def read_prefixes(lm: LanguageModel, prefixes: list[list[Ids]], names: Sequence[
         rows = torch.arange(len(batch), device=lm.device).repeat_interleave(count)
         last = torch.tensor([len(ids) - 1 for i in batch for ids in prefixes[nested[i]]], device=lm.device)
         with _reading(lm, rows, last) as found:
-            lm.model.base_model(torch.tensor([longest[i] for i in batch], device=lm.device), use_cache=False)
+            lm.run_blocks(torch.tensor([longest[i] for i in batch], device=lm.device))
         its = torch.stack(found, dim=1).cpu().unflatten(0, (len(batch), count))
         _check_finite(its.flatten(1, 2), [names[nested[i]] for i in batch], list(range(lm.layers)) * count)
         states[[nested[i] for i in batch]] = its
@@ -197,7 +198,7 @@ def _staircase(
     """Answers `[episode, 1 + layer, token]`. Rows after block L: every episode unpatched, then patched at layers up to L."""
     episodes = len(last_ids)
     with _growing(lm, theta, layers, cache, keep=answer_tokens > 1):
-        hidden = _extend(lm, cache, last_ids)
+        hidden = _extend(lm, cache, last_ids * (1 + len(layers)))
     patched = hidden.shape[0] // episodes - 1
     if patched != len(layers):
         raise StudyError(f"{type(lm.model).__name__}: the patch fired on {patched} of {len(layers)} blocks.")
@@ -249,13 +250,14 @@ def _continue(lm: LanguageModel, cache: Any, tokens: Tensor, count: int) -> list
 
 def _extend(lm: LanguageModel, cache: Any, ids: Ids) -> Tensor:
     """Final hidden states `[row, hidden]` of one more token per row; the cache grows by it."""
-    inputs = torch.tensor(ids, device=lm.device)[:, None]
-    return lm.model.base_model(inputs, past_key_values=cache, use_cache=True).last_hidden_state[:, -1]
+    return lm.run_blocks(torch.tensor(ids, device=lm.device)[:, None], cache)[:, -1]
 
 
 def _prefill(lm: LanguageModel, prompts: list[Ids]) -> Any:
     """KV cache of prompts of equal length."""
-    return lm.model.base_model(torch.tensor(prompts, device=lm.device), use_cache=True).past_key_values
+    cache = lm.empty_cache()
+    lm.run_blocks(torch.tensor(prompts, device=lm.device), cache)
+    return cache
 
 
 @torch.inference_mode()
@@ -267,7 +269,7 @@ def unembed(lm: LanguageModel, states: Tensor) -> Tensor:
     one_token = torch.zeros(len(states), 1, dtype=torch.long, device=lm.device)
 
     def replace(block: nn.Module, inputs: Any, output: Any) -> Any:
-        return _with_hidden(output, states.to(block_hidden(output))[:, None])
+        return with_hidden(output, states.to(block_hidden(output))[:, None])
 
     handle = lm.blocks[-1].register_forward_hook(replace)
     try:
@@ -310,10 +312,6 @@ def _check_finite(states: Tensor, names: Sequence[str], layers: Sequence[int | N
         )
 
 
-def _with_hidden(output: Any, hidden: Tensor) -> Any:
-    return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
-
-
 @contextmanager
 def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor) -> Iterator[list[Tensor]]:
     """Collect each block's output at the given positions: a list over layers of `[row, hidden]`, on one device."""
@@ -336,25 +334,26 @@ def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor) -> Iterator[lis
 
 @contextmanager
 def _growing(lm: LanguageModel, theta: Tensor, layers: list[int], cache: Any, *, keep: bool) -> Iterator[None]:
-    """Hooks that append the rows θ_L after block L, and fit each block's arguments and its cache to the grown batch."""
+    """Hooks that append the rows θ_L after block L, and fit each block's arguments and its cache to the rows that are there.
+
+    The model is given as many rows as there will be at the top, so that whatever it does before and behind its blocks suits them;
+    the lowest block is handed the first rows alone.
+    """
     episodes = theta.shape[0]
+    batched = lm.batched_arguments  # before there are hooks: the model runs for it
 
     def fit(layer: int) -> Callable[[nn.Module, Any, Any], Any]:
         copies = 1 + bisect_left(layers, layer)  # the unpatched rows, and those patched below
 
-        def repeat(value: Any) -> Any:
-            if isinstance(value, tuple):
-                return tuple(repeat(part) for part in value)
-            if isinstance(value, Tensor) and value.dim() and value.shape[0] % episodes == 0 and value.shape[0] > 1:
-                return value.repeat(copies, *[1] * (value.dim() - 1))
-            return value
+        def narrow(place: Place, value: Tensor) -> Tensor:
+            return value[: len(value) // (1 + len(layers)) * copies] if place in batched else value
 
         def hook(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> Any:
             kept = cache.layers[layer]
             kept.keys, kept.values = (held.repeat(copies, 1, 1, 1) for held in (kept.keys, kept.values))
-            return (arguments[0], *map(repeat, arguments[1:])), {
-                name: repeat(value) for name, value in keywords.items()
-            }
+            others = map_tensors(narrow, {"arguments": arguments[1:], "keywords": keywords})
+            hidden = arguments[0] if layer else arguments[0][:episodes]
+            return (hidden, *others["arguments"]), others["keywords"]
 
         return hook
 
@@ -364,7 +363,7 @@ def _growing(lm: LanguageModel, theta: Tensor, layers: list[int], cache: Any, *,
                 cache.layers[layer].keys = cache.layers[layer].values = None
             hidden = block_hidden(output)
             added = [theta[:, place, None].to(hidden) for place, its in enumerate(layers) if its == layer]
-            return _with_hidden(output, torch.cat([hidden, *added])) if added else output
+            return with_hidden(output, torch.cat([hidden, *added])) if added else output
 
         return hook
 

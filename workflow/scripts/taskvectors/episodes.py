@@ -8,11 +8,14 @@ import json
 import random
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from taskvectors.errors import StudyError
 from taskvectors.files import write_text
 from taskvectors.tasks import BIJECTION, FUNCTION, LABELS, LOOKUP, Pair, Task
+from taskvectors.text import normal_form, read_user_text, unseen
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,17 @@ def _draw_lookup(rng: random.Random, task: Task, demonstrations: int, dummies: i
 
 
 def _draw_labels(rng: random.Random, task: Task, demonstrations: int, dummies: int) -> Drawn:
-    """New labels for the classes; from two demonstrations on, the first classes are all demonstrated."""
+    """New labels for the classes, every one of which is demonstrated, if there are demonstrations at all."""
     classes = list(dict.fromkeys(pair.answers[0] for pair in task.pairs))
     if len(task.labels) < len(classes):
         raise StudyError(
             f"task {task.name}: {len(classes)} classes need as many labels, but only {len(task.labels)} of the entry's `labels` "
             "are short enough for this tokenizer (`scoring: answer_tokens`). Add labels in config/tasks.yaml."
+        )
+    if 0 < demonstrations < len(classes):
+        raise StudyError(
+            f"task {task.name}: {demonstrations} demonstrations cannot show the labels of {len(classes)} classes; it takes "
+            f"{len(classes)} (`episodes: demonstrations`). Raise the number, or leave the task out."
         )
     needed = demonstrations + dummies + 1
     _refuse_if_too_few(task, len(task.pairs), needed)
@@ -179,32 +187,33 @@ def write_episodes(path: str | Path, episodes: Iterable[Episode]) -> None:
 
 
 def read_episodes(path: str | Path) -> list[Episode]:
-    """Read episodes and check every line.
+    """Read episodes and check every line; their text comes in normal form (`taskvectors.text`).
+
+    Lines end with LF or CR LF alone: other characters that some programs take for line ends may stand inside a string.
 
     Raises:
         StudyError: naming file, line and fault.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise StudyError(f"{path}: no such episode file. Correct `episodes: source` or set it to null.") from None
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
-    return [_parse(line, f"{path}, line {number}") for number, line in enumerate(text.splitlines(), start=1)]
+    text = read_user_text(path, "Correct `episodes: source` or set it to null.")
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
+
+
+MOST_EPISODES = 10**9  # far beyond any study, and within every table's whole numbers
 
 
 def _parse(line: str, where: str) -> Episode:
     try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
+        record = json.loads(line, object_pairs_hook=lambda pairs: _each_once(pairs, where))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise StudyError(f"{where}: not JSON ({error}).") from None
     names = {field.name for field in fields(Episode)}
     if not isinstance(record, dict) or set(record) != names:
         raise StudyError(f"{where}: an episode is an object with the keys {', '.join(sorted(names))}.")
     if not all(isinstance(record[key], str) and record[key] for key in ("task", "split", "query")):
         raise StudyError(f"{where}: task, split and query must be strings that are not empty.")
-    if not isinstance(record["episode"], int):
-        raise StudyError(f"{where}: episode must be a whole number.")
+    if type(record["episode"]) is not int or not 0 <= record["episode"] < MOST_EPISODES:
+        raise StudyError(f"{where}: episode must be a whole number from 0 on.")
     for key in ("answers", "dummies"):
         if not isinstance(record[key], list) or not all(isinstance(cell, str) and cell for cell in record[key]):
             raise StudyError(f"{where}: {key} must be a list of strings that are not empty.")
@@ -216,15 +225,38 @@ def _parse(line: str, where: str) -> Episode:
         for demo in demos
     ):
         raise StudyError(f"{where}: demos must be a list of [input, output] pairs of strings.")
-    inputs = [demo[0] for demo in demos]
-    if set(record["dummies"]) & {record["query"], *inputs}:
-        raise StudyError(f"{where}: a dummy is the query or a demonstration; θ would know the answer. Replace it.")
-    return Episode(
+    read = partial(_checked_text, where)
+    episode = Episode(
         task=record["task"],
         split=record["split"],
         episode=record["episode"],
-        demos=tuple((demo[0], demo[1]) for demo in demos),
-        query=record["query"],
-        answers=tuple(record["answers"]),
-        dummies=tuple(record["dummies"]),
+        demos=tuple((read("demos", demo[0]), read("demos", demo[1])) for demo in demos),
+        query=read("query", record["query"]),
+        answers=tuple(read("answers", answer) for answer in record["answers"]),
+        dummies=tuple(read("dummies", dummy) for dummy in record["dummies"]),
     )
+    # Outer spaces aside: a model answers " sky" as it does "sky".
+    shown = {text.strip() for text in (episode.query, *(given for given, _ in episode.demos))}
+    if shown & {dummy.strip() for dummy in episode.dummies}:
+        raise StudyError(f"{where}: a dummy is the query or a demonstration; θ would know the answer. Replace it.")
+    return episode
+
+
+def _each_once(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
+    """A JSON object; JSON itself would keep the last of several values of a key."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise StudyError(f"{where}: the key {twice!a} stands twice. Delete one of the two.")
+    return record
+
+
+def _checked_text(where: str, key: str, text: str) -> str:
+    """A string that a prompt is made of, in normal form."""
+    text = normal_form(text)
+    if not text.strip():
+        raise StudyError(f"{where}: {key}: {text!a} is nothing but space. Correct it.")
+    if bad := unseen(text):
+        raise StudyError(f"{where}: {key}: {text!a} holds {bad}, which cannot be seen. Remove it.")
+    return text

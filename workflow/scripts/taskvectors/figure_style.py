@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, fontManager, get_font
 
 from taskvectors.files import atomic
+from taskvectors.progress import logger
 from taskvectors.tables import write_csv
 
 # Colours that the colour-blind tell apart, and of different lightness, so that they stay apart in grey.
@@ -37,9 +39,36 @@ def set_style() -> None:
             "axes.spines.right": False,
             "grid.color": "#e8e8e8",
             "axes.titleweight": "bold",
-            "font.family": "DejaVu Sans",
+            "font.family": ["DejaVu Sans"],
+            "text.parse_math": False,  # a label may hold dollars
         }
     )
+
+
+def legible(labels: Labels) -> dict[str, str]:
+    """Labels as this machine can draw them: the name in the place of one with characters that no installed font has.
+
+    Fonts that have what DejaVu Sans lacks are added to the style, for these characters alone.
+    """
+    shown = {}
+    for name, label in labels.items():
+        lacking = sorted({character for character in label if not _drawable(character)})
+        if lacking:
+            logger.warning("no installed font has %s: figures write %s for %s", " ".join(lacking), name, label)
+        shown[name] = name if lacking else label
+    return shown
+
+
+def _drawable(character: str) -> bool:
+    """Whether a font of the style has the character, or an installed one that is added to it."""
+    families = mpl.rcParams["font.family"]
+    if any(get_font(findfont(family)).get_char_index(ord(character)) for family in families):
+        return True
+    for entry in sorted(fontManager.ttflist, key=lambda entry: (entry.style != "normal", entry.name, entry.fname)):
+        if get_font(entry.fname).get_char_index(ord(character)):
+            mpl.rcParams["font.family"] = [*families, entry.name]
+            return True
+    return False
 
 
 UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same figure has the same bytes

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# Of a folder with a model: weights, configuration and tokenizer; never code or pickles.
+MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:

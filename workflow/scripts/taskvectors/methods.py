@@ -15,9 +15,15 @@ def methods(config: Config, tasks: list[str]) -> str:
     """The methods section (Markdown), generated from the configuration."""
     episodes, conflict, pictures = config["episodes"], config["conflict"], config["embedding"]
     sampling = (
-        f"taken from `{episodes['source']}`"
+        f"taken from `{episodes['source']}`, as many as it holds"
         if episodes["source"]
         else f"sampled with study seed {config['study']['seeds'][0]}"
+    )
+    counts = (
+        "baseline episodes without demonstrations; dev and test episodes with "
+        if episodes["source"]
+        else f"{episodes['baseline']} baseline episodes without demonstrations; {episodes['dev']} dev and {episodes['test']} test\n"
+        "episodes with "
     )
     tokens = config["scoring"]["answer_tokens"]
     short, answer = ("is a single token", "token") if tokens == 1 else (f"has at most {tokens} tokens", "line")
@@ -28,12 +34,11 @@ def methods(config: Config, tasks: list[str]) -> str:
 
 {models}
 
-**Tasks.** {len(tasks)} tasks: {", ".join(config["tasks"][task]["label"] for task in tasks)}. Per tokenizer, only pairs whose answer
-{short} are kept, with or without a leading space on both sides, whichever keeps more.
+**Tasks.** {len(tasks)} tasks: {", ".join(config["tasks"][task]["label"] for task in tasks)}. Per tokenizer, only pairs are kept whose
+answer, in its place behind the arrow, {short}; with or without a leading space on both sides, whichever keeps more.
 
 **Episodes** are {sampling}. A prompt is `example:{{x}}->{{y}}` lines joined by newlines, then `example:{{query}}->`. Per task:
-{episodes["baseline"]} baseline episodes without demonstrations; {episodes["dev"]} dev and {episodes["test"]} test episodes with
-{episodes["demonstrations"]} demonstrations. Demonstrations, query and dummy queries have different inputs.
+{counts}{episodes["demonstrations"]} demonstrations. Demonstrations, query and dummy queries have different inputs.
 
 **θ** is the residual stream at the last prompt token after each block, averaged over {episodes["dummies"]} dummy queries in place
 of the query. *Hypothesis*: in a prompt without demonstrations the last token's state after block L is replaced by θ of that block,
@@ -41,7 +46,7 @@ and {read} read. The layer is chosen per task on dev episodes (ties: the lowest)
 maximizes the mean dev accuracy over tasks; the oracle layer is chosen on the test episodes and is an upper bound, not a result. θ
 at the last layer is a control: it cannot use the query.
 
-**Scoring.** The predicted {answer}, outer spaces aside, must be an accepted answer; for knowledge tasks prediction and answer may
+**Scoring.** The predicted {answer}, up to a token that ends the text, outer spaces aside and with composed accents (NFC), must be an accepted answer; for knowledge tasks prediction and answer may
 be prefixes of each other, as in the paper. Translations accept the synonyms listed in the tables.
 
 {repeats}**Views.** Beside all tasks, the report shows the tasks that the paper's figures show: in its figure 4 those whose regular
@@ -102,10 +107,12 @@ def _repeats_and_transfer(config: Config) -> tuple[str, str]:
 
 
 def _model_line(name: str, entry: Config) -> str:
-    if "wheels" in entry:
-        where = f"de-quantized from GGUF, sha256 `{entry['gguf_sha256'][:16]}…`"
-    elif "hub" in entry:
-        where = f"`{entry['hub']}` at revision `{entry['revision']}`"
-    else:
+    if entry.get("source") == "random":
+        where = "random weights"
+    elif "folder" in entry:
         where = "from a local folder"
+    elif "wheels" in entry:
+        where = f"de-quantized from GGUF, sha256 `{entry['gguf_sha256'][:16]}…`"
+    else:
+        where = f"`{entry['hub']}` at revision `{entry['revision']}`"
     return f"{entry['label']} (`{name}`), {where}; computed in {entry['dtype']}"

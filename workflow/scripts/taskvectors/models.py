@@ -1,23 +1,22 @@
-"""Loading a causal language model and finding its stack of blocks."""
+"""A causal language model as the engine uses it: its stack of blocks, its cache, and what its blocks hand on."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from inspect import signature
+from itertools import chain
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from taskvectors.errors import StudyError
-from taskvectors.memory import keep_freed_memory, memory_at_hand
-from taskvectors.stamps import stamp
-from taskvectors.weights import MANIFEST, check_manifest
+from taskvectors.memory import memory_at_hand
 
 ROOM_FOR_COPIES = 0.25  # of the memory at hand
-ROOM_FOR_WEIGHTS = 0.7  # of a GPU's free memory; the rest is for activations
+Place = tuple[Any, ...]  # of a tensor inside the arguments of a block
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,37 @@ class LanguageModel:
     @property
     def layers(self) -> int:
         return len(self.blocks)
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """Tokens with which the model ends a text: those of its own configuration and the tokenizer's."""
+        generation = getattr(self.model, "generation_config", None)
+        holders = (self.model.config.get_text_config(), generation, self.tokenizer)
+        found = [getattr(holder, "eos_token_id", None) for holder in holders]
+        return frozenset(chain.from_iterable(its if isinstance(its, list) else [its] for its in found)) - {None}
+
+    @cached_property
+    def _cache_keyword(self) -> str:
+        """Transformers calls the argument for keys and values `cache` from 5.24 on."""
+        return "cache" if "cache" in signature(self.model.base_model.forward).parameters else "past_key_values"
+
+    @cached_property
+    def batched_arguments(self) -> frozenset[Place]:
+        """Which arguments of a block, beside the residual stream, have rows for the prompts: those that grow with their number.
+
+        Some models hand on a mask for every prompt and head, others one for all prompts, or one a head.
+        """
+        few, more = (_argument_rows(self, prompts) for prompts in (2, 3))
+        return frozenset(place for place in few if more.get(place, 0) * 2 == few[place] * 3)
+
+    def empty_cache(self) -> DynamicCache:
+        """For keys and values of every block."""
+        return DynamicCache(config=self.model.config)
+
+    def run_blocks(self, ids: torch.Tensor, cache: DynamicCache | None = None) -> torch.Tensor:
+        """What the model unembeds `[prompt, token, hidden]` of token ids `[prompt, token]` behind those in the cache; it grows."""
+        kept = {} if cache is None else {self._cache_keyword: cache}
+        return self.model.base_model(ids, use_cache=cache is not None, **kept).last_hidden_state
 
 
 class OneDnnLinear(nn.Linear):
@@ -101,92 +131,51 @@ def context_length(config: Any) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
-def load_config(folder: str | Path) -> Any:
-    """The configuration alone: no weights are read."""
-    return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-
-
-def load_tokenizer(folder: str | Path) -> Any:
-    """The tokenizer alone: no weights are read."""
-    check_manifest(folder, whole=False)
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-
-
-def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto") -> LanguageModel:
-    """Load weights for inference, straight to the device.
-
-    Args:
-        folder: a folder written by rule `weights`.
-        dtype: `float32`, `bfloat16`, `float16`, or `auto` for the dtype of the files.
-        device: `auto` (GPUs if there are any), `cpu` or `cuda`. A model that leaves one GPU too little room is spread over
-            all of them.
-
-    Raises:
-        StudyError: if files are damaged, the machine lacks the device or dtype, or the engine cannot work on the model.
-    """
-    transformers_logging.disable_progress_bar()
-    check_manifest(folder)
-    device = available_device(device, dtype)
-    try:
-        if load_config(folder).is_encoder_decoder:
-            raise StudyError(f"{folder}: an encoder-decoder model. Choose a decoder-only one in config/models.yaml.")
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype if dtype == "auto" else getattr(torch, dtype),
-            device_map=placement(folder, device),
-            trust_remote_code=False,
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().split("\n")[0]  # transformers adds paragraphs about the hub
-        raise StudyError(f"{folder}: the model cannot be loaded ({reason}). Delete the folder and run again.") from None
-    model = model.eval().requires_grad_(False)
-    if device == "cpu":
-        keep_freed_memory()
-        if model.dtype == torch.float32:
-            multiply_by_onednn(model)
-    lm = LanguageModel(model, load_tokenizer(folder), find_blocks(model))
-    check_blocks(lm)
-    return lm
-
-
-def made_by(lm: LanguageModel, rule: str, weights: str | Path, code: Iterable[str | Path]) -> dict[str, Any]:
-    """The stamp of files that a job of this rule computes with the model in the folder `weights`."""
-    return stamp(rule, Path(weights, MANIFEST), str(lm.dtype).removeprefix("torch."), lm.device_name, code)
-
-
 def block_hidden(output: Any) -> torch.Tensor:
     """The residual stream in a block's output: a tensor in some versions of transformers and a tuple in others."""
     return output[0] if isinstance(output, tuple) else output
 
 
-def available_device(device: str, dtype: str) -> str:
-    """`cpu` or `cuda`; StudyError if the machine lacks the device, or the device the dtype."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise StudyError(
-            "`device: cuda` is asked for, but torch sees no CUDA device here. Set `device` of the model to auto or cpu in "
-            "config/models.yaml, or run where there is a GPU."
-        )
-    if device == "cuda" and dtype == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise StudyError(
-            f"{torch.cuda.get_device_name()} cannot compute in bfloat16. Set `dtype` of the model to float16 or float32 in "
-            "config/models.yaml."
-        )
-    return device
+def map_tensors(change: Callable[[Place, torch.Tensor], Any], value: Any, place: Place = ()) -> Any:
+    """Arguments of a block with `change(place, tensor)` for every tensor that has dimensions."""
+    if isinstance(value, dict):
+        return {name: map_tensors(change, part, (*place, name)) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([map_tensors(change, part, (*place, number)) for number, part in enumerate(value)])
+    return change(place, value) if isinstance(value, torch.Tensor) and value.dim() else value
 
 
-def placement(folder: str | Path, device: str) -> dict[str, str] | str:
-    """Where weights go (transformers' `device_map`): one device, or all GPUs where one has too little room beside them."""
-    if device == "cpu" or torch.cuda.device_count() == 1:
-        return {"": device}
-    size = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
-    return {"": device} if size < ROOM_FOR_WEIGHTS * torch.cuda.mem_get_info(0)[0] else "auto"
+@torch.inference_mode()
+def _argument_rows(lm: LanguageModel, prompts: int) -> dict[Place, int]:
+    """The first dimension of every tensor that any block is given when one token of so many cached prompts is read."""
+    rows: dict[Place, int] = {}
+
+    def note(place: Place, value: torch.Tensor) -> None:
+        rows[place] = len(value)
+
+    def look(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> None:
+        map_tensors(note, {"arguments": arguments[1:], "keywords": keywords})
+
+    cache = lm.empty_cache()
+    token = torch.zeros(prompts, 1, dtype=torch.long, device=lm.device)
+    lm.run_blocks(token, cache)
+    handles = [block.register_forward_pre_hook(look, with_kwargs=True) for block in lm.blocks]
+    try:
+        lm.run_blocks(token, cache)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return rows
+
+
+def with_hidden(output: Any, hidden: torch.Tensor) -> Any:
+    """A block's output with another residual stream."""
+    return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 
 @torch.inference_mode()
 def check_blocks(lm: LanguageModel) -> None:
-    """Refuse, by name and with the reason, a model that the engine could not read or patch exactly.
+    """Refuse, by name and with the reason, a model whose stack of blocks the engine could not read or patch.
 
     Raises:
         StudyError: unless every block is called once, hands on `[batch, token, hidden]`, and keeps keys and values.
@@ -197,22 +186,38 @@ def check_blocks(lm: LanguageModel) -> None:
         shapes.append(tuple(block_hidden(output).shape))
 
     handles = [block.register_forward_hook(note) for block in lm.blocks]
+    cache = lm.empty_cache()
     try:
-        output = lm.model.base_model(torch.zeros(1, 2, dtype=torch.long, device=lm.device), use_cache=True)
+        lm.run_blocks(torch.zeros(1, 2, dtype=torch.long, device=lm.device), cache)
     finally:
         for handle in handles:
             handle.remove()
-    layers = getattr(getattr(output, "past_key_values", None), "layers", [])
-    cached = [layer for layer in layers if getattr(layer, "keys", None) is not None and layer.keys.shape[0] == 1]
+    # Exactly these classes: others, with states of other kinds beside keys and values, derive from them.
+    cached = [layer for layer in cache.layers if type(layer) in ATTENTION and _holds_one_prompt(layer)]
     reason = ""
     if len(shapes) != lm.layers:
         reason = f"its {lm.layers} blocks were called {len(shapes)} times in one pass"
     elif set(shapes) != {(1, 2, lm.hidden)}:
         reason = f"a block hands on {max(shapes)}, not [batch, token, hidden] = {(1, 2, lm.hidden)}"
     elif len(cached) != lm.layers:
-        reason = f"only {len(cached)} of its {lm.layers} blocks keep keys and values, so a prompt's beginning cannot be reused"
-    if reason:
-        raise StudyError(
-            f"{type(lm.model).__name__} is not supported: {reason}. The study needs an ordinary stack of attention blocks; "
-            "choose another model in config/models.yaml."
+        reason = (
+            f"only {len(cached)} of its {lm.layers} blocks keep keys and values of their own, so a prompt's beginning cannot be "
+            "reused"
         )
+    if reason:
+        raise refused(lm.model, reason)
+
+
+ATTENTION = (DynamicLayer, DynamicSlidingWindowLayer)
+
+
+def _holds_one_prompt(layer: Any) -> bool:
+    return getattr(layer, "keys", None) is not None and layer.keys.shape[0] == 1
+
+
+def refused(model: nn.Module, reason: str) -> StudyError:
+    """The error for a model that the study cannot be right about."""
+    return StudyError(
+        f"{type(model).__name__} is not supported: {reason}. The study needs an ordinary stack of attention blocks "
+        "(docs/architectures.md); choose another model in config/models.yaml."
+    )

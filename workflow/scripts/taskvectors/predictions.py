@@ -28,7 +28,7 @@ def words_by_layer(
 ) -> Iterator[tuple[Item, int | None, str]]:
     """Each item with each layer (None if tokens are `[item, token]`, not `[item, layer, token]`) and the decoded answer."""
     columns = [None] if tokens.dim() == 2 else range(tokens.shape[1]) if layers is None else layers
-    words = decode_answers(lm.tokenizer, tokens.flatten(0, -2).tolist())
+    words = decode_answers(lm.tokenizer, tokens.flatten(0, -2).tolist(), lm.ends)
     for (item, layer), word in zip(product(items, columns), words, strict=True):
         yield item, layer, word
 

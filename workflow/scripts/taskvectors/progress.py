@@ -12,6 +12,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from taskvectors.errors import StudyError
+from taskvectors.software import record
 
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # environment variables
 logger = logging.getLogger("taskvectors")
@@ -22,6 +23,8 @@ Item = TypeVar("Item")
 def reported(log_file: str | Path, job: str) -> Iterator[None]:
     """Send log lines of the block to `log_file`; end the process with one clear message on a StudyError.
 
+    Beside the log stands what a job that succeeded ran on (`taskvectors.software`).
+
     Other exceptions are bugs: their traceback goes to the log and to the terminal.
     """
     handler = logging.FileHandler(log_file, mode="w", encoding="utf-8")
@@ -31,6 +34,7 @@ def reported(log_file: str | Path, job: str) -> Iterator[None]:
     start = time.monotonic()
     try:
         yield
+        record(log_file)
         logger.info("%s: done in %.1f s", job, time.monotonic() - start)
     except StudyError as error:
         logger.error("%s: %s", job, error)

@@ -12,21 +12,22 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.stamps import Stamp, check_one_source, commit, installed
+from taskvectors.stamps import Stamp, check_one_source, commit
 from taskvectors.weights import MANIFEST
-
-LIBRARIES = ("snakemake", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pandas", "scipy")
-LIBRARIES += ("scikit-learn", "umap-learn", "matplotlib", "seaborn")
 
 
 def provenance(
-    weights: Mapping[str, str | Path], stamps: Mapping[str, Mapping[str, Stamp]], config: Mapping[str, Any]
+    weights: Mapping[str, str | Path],
+    stamps: Mapping[str, Mapping[str, Stamp]],
+    software: Mapping[str, Any],
+    config: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What a reader needs to judge or repeat the study, as JSON.
 
     Args:
         weights: of each model the folder written by rule `weights`.
         stamps: of each model its computed files and what they were computed with.
+        software: what the jobs ran on (`taskvectors.software.merged`).
         config: of the study; kept, but for the folders in which the user's own files lie.
 
     Raises:
@@ -37,7 +38,7 @@ def provenance(
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "code": commit(),
-        "software": {"python": platform.python_version(), **installed(LIBRARIES)},
+        **software,
         "hardware": hardware(),
         "weights": {model: checksums(folder) for model, folder in weights.items()},
         "runs": {model: runs(its.values()) for model, its in stamps.items()},
@@ -49,7 +50,11 @@ def of_model(found: Mapping[str, Any], model: str) -> dict[str, Any]:
     """The part of a provenance that concerns one model: what its folder of results keeps."""
     mine = {part: found[part][model] for part in ("weights", "runs")}
     settings = {"model": found["config"]["models"][model], "seeds": found["config"]["study"]["seeds"]}
-    return {part: found[part] for part in ("date", "code", "software", "hardware")} | mine | settings
+    return (
+        {part: found[part] for part in ("date", "code", "software", "differing", "environments", "hardware")}
+        | mine
+        | settings
+    )
 
 
 def runs(stamps: Iterable[Stamp]) -> dict[str, list[Any]]:

@@ -1,9 +1,10 @@
 """A model of a given shape with random weights, to try a study whose real weights are not at hand. Its numbers mean nothing."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from taskvectors.tasks import read_table
 
 SEED = 0
 ALPHABET = [*"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]
@@ -50,7 +51,6 @@ def _tokenizer(tables: Iterable[str | Path], size: int) -> Any:
 def _words(tables: Iterable[str | Path]) -> Iterable[str]:
     yield from ("example:", "->", *ALPHABET)
     for table in sorted(map(str, tables)):
-        with Path(table).open(encoding="utf-8", newline="") as file:
-            for row in csv.reader(file):
-                for cell in row[:2]:
-                    yield from (cell, f" {cell}")
+        for pair in read_table(table):
+            for cell in (pair.input, pair.answers[0]):
+                yield from (cell, f" {cell}")

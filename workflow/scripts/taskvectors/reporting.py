@@ -45,19 +45,26 @@ def _with_titles(svg: str) -> str:
     places = itertools.count()
     svg = svg[svg.index("<svg") :]
     return re.sub(
-        f'<g id="{POINTS}([^"]*)">',
-        lambda found: f'<g id="point-{next(places)}"><title>{found.group(1)}</title>',
+        f"<g id=([\"']){POINTS}(.*?)\\1>",
+        lambda found: f'<g id="point-{next(places)}"><title>{found.group(2)}</title>',
         svg,
     )
 
 
 def escaped(config: Config) -> dict[str, Any]:
-    """The configuration with labels that are safe inside Markdown: whatever stands in them is shown, never executed."""
+    """The configuration with labels that are safe inside Markdown: whatever stands in them is shown, never executed.
+
+    Everything but letters, digits and spaces becomes an HTML entity, which is no HTML, emphasis, link or formula any more.
+    """
     safe = dict(config)
     for registry in ("models", "tasks"):
         entries = config[registry].items()
-        safe[registry] = {name: {**entry, "label": html.escape(entry["label"])} for name, entry in entries}
+        safe[registry] = {name: {**entry, "label": _entities(entry["label"])} for name, entry in entries}
     return safe
+
+
+def _entities(label: str) -> str:
+    return re.sub(r"[!-/:-@\[-`{-~]", lambda found: f"&#{ord(found.group())};", label)
 
 
 def _caption(caption: str, name: str) -> str:
@@ -238,6 +245,8 @@ def paper_table(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config)
     theirs = published.pivot(index="task", columns="model", values="hypothesis")[
         list(dict.fromkeys(published["model"]))
     ]
+    ours_too = set(wide.columns) | {"task"}
+    theirs = theirs.rename(columns=lambda model: f"{model} (published)" if model in ours_too else model)
     table = wide.join(theirs, how="inner").reset_index()
     return table.assign(task=table["task"].map(lambda task: config["tasks"][task]["label"]))
 
@@ -269,7 +278,8 @@ def transfer_summary(transfer: pd.DataFrame, choice: pd.DataFrame, config: Confi
     table = wide[key].droplevel(1, axis=1).astype({"layer": int})
     for kept, words in ((WITHOUT, "bare"), (KEPT, "kept")):
         for share, task in (("as_theta", "θ's task"), ("as_query", "query's task")):
-            table[f"{words}: {task}"] = wide[share, kept].astype(float)
+            if (share, kept) in wide:  # without a transfer matrix there are no bare queries
+                table[f"{words}: {task}"] = wide[share, kept].astype(float)
     labels = {name: entry["label"] for name, entry in config["tasks"].items()}
     table["model"] = _model_labels(table, config)
     names = {"theta_task": "task of θ", "query_task": "task of the query"}
@@ -440,6 +450,9 @@ def provenance_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
         ("system", hardware["system"]),
     ]
     rows += list(provenance["software"].items())
+    for package, versions in provenance.get("differing", {}).items():
+        used = "; ".join(f"{version} in {', '.join(rules)}" for version, rules in sorted(versions.items()))
+        rows.append((f"{package} differs", used))
     return pd.DataFrame(rows, columns=["what", "value"])
 
 

@@ -56,7 +56,7 @@ def memory_mb(entry: Mapping[str, Any]) -> int:
 
 def disk_gb(entry: Mapping[str, Any]) -> float:
     """Download and prepared weights: a GGUF file is de-quantized to float32, anything else is linked."""
-    if "wheels" in entry:
+    if "wheels" in entry and "folder" not in entry:
         return parameters(entry) * (0.75 + 4) / 1e9
     return parameters(entry) * BYTES[entry["dtype"]] / 1e9
 

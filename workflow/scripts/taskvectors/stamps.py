@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from taskvectors.errors import StudyError
 from taskvectors.files import sha256, sha256_of
+from taskvectors.software import imported
 
 Stamp = Mapping[str, Any]
 KEY = "made_by"  # of the metadata of a file
@@ -33,7 +33,7 @@ def stamp(rule: str, manifest: str | Path, dtype: str, device: str, code: Iterab
         "weights": sha256(manifest),
         "dtype": dtype,
         "device": device,
-        "software": installed(SOFTWARE),
+        "software": {name: version for name, version in imported().items() if name in SOFTWARE},
         "code": sha256_of(sums.encode()),
         **commit(),
         "command": os.environ.get(COMMAND, ""),
@@ -81,14 +81,3 @@ def commit() -> dict[str, Any]:
     except (OSError, subprocess.CalledProcessError):
         return {}
     return {"commit": head, "modified": bool(changes)}
-
-
-def installed(names: Iterable[str]) -> dict[str, str]:
-    """Versions of the packages that are installed here; nothing is imported."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue  # another environment's
-    return found

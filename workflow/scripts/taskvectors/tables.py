@@ -1,5 +1,6 @@
 """Reading and writing the study's tables, atomically and with the same bytes for the same content."""
 
+import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -15,6 +16,10 @@ from taskvectors.stamps import Stamp, check_one_source, packed, unpacked
 
 DIGITS = "%.6g"
 ALL = "all"  # task and family of rows over all tasks
+# Columns of names and words: a task may be called 007, a token be 1.
+STRINGS = ("model", "family", "task", "task_a", "task_b", "theta_task", "query_task", "source", "control", "reference")
+STRINGS += ("method", "outcome", "kind", "view", "split", "token", "name_word", "predicted", "answer")
+STRINGS += ("claim", "statement", "measure", "table", "verdict", "rule", "label")
 LIMITS = "limits"  # the family of tasks that one vector may not hold: never part of a mean over tasks
 
 
@@ -39,19 +44,25 @@ def at_chosen_layer(table: pd.DataFrame, choice: pd.DataFrame, of: str = "task")
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
     """CSV in UTF-8, one header line, LF, six significant digits."""
+    # Python before 3.11.9 and 3.12.3 writes a lone CR without quotes, as which it would end the row; then all is quoted.
+    words = table.select_dtypes(["object", "str"])
+    returns = any(words[column].map(lambda cell: isinstance(cell, str) and "\r" in cell).any() for column in words)
+    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     with atomic(path) as temporary:
-        table.to_csv(temporary, index=False, float_format=DIGITS, lineterminator="\n", encoding="utf-8")
+        table.to_csv(
+            temporary, index=False, float_format=DIGITS, lineterminator="\n", encoding="utf-8", quoting=quoting
+        )
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a table; the string `nan` in a cell stays a string."""
+    """Read a table; names and words are strings, whatever they look like: `nan`, `007`, `true`."""
     return parse_csv(path, path)
 
 
 def parse_csv(source: str | Path | IO[bytes], name: str | Path) -> pd.DataFrame:
     """Read a table from a file or from bytes; errors call it `name`."""
     try:
-        return pd.read_csv(source, keep_default_na=False, na_values=[""])
+        return pd.read_csv(source, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(STRINGS, str))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise StudyError(f"{name}: cannot be read as CSV ({error}). Delete it and run again.") from None
 

