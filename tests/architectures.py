@@ -43,7 +43,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         ("axk1", "axk2", "deepseek_v3", "deepseek_v32", "glm4_moe_lite", "glm_moe_dsa", "minicpm3"), ONE_HEAD_EACH
     ),
     **dict.fromkeys(("youtu", "longcat_flash", "deepseek_v2", "kimi_linear"), ONE_HEAD_EACH),
-    **dict.fromkeys(("bamba", "granitemoehybrid"), {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_expand": 2}),
+    **{hybrid: {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_expand": 2} for hybrid in ("bamba", "granitemoehybrid")},
     "falcon": {"head_dim": None},
     "gpt_neo": {"num_layers": LAYERS, "num_hidden_layers": None, "attention_types": [[["global", "local"], 2]]},
     "mamba2": {"num_heads": 8, "head_dim": 8, "expand": 2},

@@ -36,6 +36,23 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "falcon": {"hidden_size": HIDDEN, "num_hidden_layers": 5, "num_attention_heads": 4},
     "falcon alibi": {"hidden_size": HIDDEN, "num_hidden_layers": 5, "num_attention_heads": 4, "alibi": True},
     "mixtral": GROUPED | EXPERTS | {"num_local_experts": 4},
+    "gpt_bigcode": {"n_embd": HIDDEN, "n_layer": 5, "n_head": 4},
+    "mpt": {"d_model": HIDDEN, "n_layers": 5, "n_heads": 4, "max_seq_len": 64},
+    "olmo3": GROUPED | {"sliding_window": 4},
+    "smollm3": GROUPED | {"pad_token_id": 0},
+    "glm4": GROUPED | {"head_dim": 8, "pad_token_id": 0},
+    "granite": GROUPED | {"logits_scaling": 8.0, "residual_multiplier": 0.5},
+    "seed_oss": GROUPED | {"head_dim": 8},
+    "gemma4_text": GROUPED
+    | {
+        "head_dim": 8,
+        "sliding_window": 4,
+        "num_hidden_layers": 7,
+        "global_head_dim": 8,
+        "hidden_size_per_layer_input": 8,
+        "vocab_size_per_layer_input": VOCABULARY,
+        "num_kv_shared_layers": 0,
+    },
     "qwen3_moe": GROUPED | EXPERTS | {"head_dim": 8, "num_experts": 4, "moe_intermediate_size": 16},
 }
 

@@ -18,6 +18,7 @@ from reference import (
 from taskvectors import batches, engine, models
 from taskvectors.errors import StudyError
 from taskvectors.loading import available_device, placement
+from taskvectors.model_check import check_model
 from taskvectors.models import (
     LanguageModel,
     OneDnnLinear,
@@ -50,7 +51,7 @@ def random_theta(episodes: int, layers: int) -> torch.Tensor:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_float64, chunks):
     lm = tiny(architecture)
-    check_blocks(lm)
+    check_model(lm)
     prompts = ragged(1, episodes=7, prompts=3)
     states, final = engine.read_states(lm, prompts)
     tokens = engine.next_tokens(lm, final.flatten(0, 1)).unflatten(0, final.shape[:2])

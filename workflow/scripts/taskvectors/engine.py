@@ -340,13 +340,16 @@ def _growing(lm: LanguageModel, theta: Tensor, layers: list[int], cache: Any, *,
     the lowest block is handed the first rows alone.
     """
     episodes = theta.shape[0]
-    batched = lm.batched_arguments  # before there are hooks: the model runs for it
+    rows = episodes * (1 + len(layers))
+    fixed = lm.fixed_arguments  # before there are hooks: the model runs for it
 
     def fit(layer: int) -> Callable[[nn.Module, Any, Any], Any]:
         copies = 1 + bisect_left(layers, layer)  # the unpatched rows, and those patched below
 
         def narrow(place: Place, value: Tensor) -> Tensor:
-            return value[: len(value) // (1 + len(layers)) * copies] if place in batched else value
+            if place in fixed or len(value) % rows:
+                return value
+            return value[: len(value) // (1 + len(layers)) * copies]
 
         def hook(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> Any:
             kept = cache.layers[layer]
@@ -359,8 +362,9 @@ def _growing(lm: LanguageModel, theta: Tensor, layers: list[int], cache: Any, *,
 
     def grow(layer: int) -> Callable[[nn.Module, Any, Any], Any]:
         def hook(block: nn.Module, inputs: Any, output: Any) -> Any:
-            if not keep:  # nothing will look at these rows again
-                cache.layers[layer].keys = cache.layers[layer].values = None
+            if not keep:  # nothing will look at these rows again; one tells blocks above how many tokens there are
+                kept = cache.layers[layer]
+                kept.keys, kept.values = (held[:1].clone() for held in (kept.keys, kept.values))
             hidden = block_hidden(output)
             added = [theta[:, place, None].to(hidden) for place, its in enumerate(layers) if its == layer]
             return with_hidden(output, torch.cat([hidden, *added])) if added else output

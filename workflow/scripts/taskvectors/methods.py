@@ -46,8 +46,9 @@ and {read} read. The layer is chosen per task on dev episodes (ties: the lowest)
 maximizes the mean dev accuracy over tasks; the oracle layer is chosen on the test episodes and is an upper bound, not a result. θ
 at the last layer is a control: it cannot use the query.
 
-**Scoring.** The predicted {answer}, up to a token that ends the text, outer spaces aside and with composed accents (NFC), must be an accepted answer; for knowledge tasks prediction and answer may
-be prefixes of each other, as in the paper. Translations accept the synonyms listed in the tables.
+**Scoring.** The predicted {answer}, up to a token that ends the text and outer spaces aside, must be an accepted answer; both in
+composed accents (NFC). For knowledge tasks prediction and answer may be prefixes of each other, as in the paper. Translations
+accept the synonyms listed in the tables.
 
 {repeats}**Views.** Beside all tasks, the report shows the tasks that the paper's figures show: in its figure 4 those whose regular
 accuracy is at least {100 * GAIN:.0f} points above the baseline, in its figures 3 and 7 those whose best layer passes {PASSES:.0%}

@@ -93,14 +93,12 @@ def _check_patching(lm: LanguageModel, bare: list[Ids], states: Tensor) -> None:
     theta = states.to(torch.promote_types(states.dtype, torch.float32))
     answers: list[Tensor] = []
     logits = _unembedded(lm, lambda: answers.append(engine.sweep_layers(lm, bare, theta, ANSWER_TOKENS)[0]))
-    if (
-        len({len(ids) for ids in bare}) == 1
-    ):  # else they were not swept together, and their logits stand in several pieces
-        logits = logits.unflatten(0, (1 + lm.layers, len(bare)))
+    together = len(logits) == (1 + lm.layers) * len(bare)  # else they were swept, or unembedded, in several pieces
+    logits = logits.unflatten(0, (1 + lm.layers, len(bare))) if together else logits
     for number, ids in enumerate(bare):
         for layer in sorted({0, lm.layers // 2, lm.layers - 1}):
             expected, answer = plain_patched(lm, ids, layer, theta[number, layer], ANSWER_TOKENS)
-            if logits.dim() == 3:
+            if together:
                 _same_order(lm, f"the logits when patched after block {layer}", logits[1 + layer, number], expected)
             _same_answer(
                 lm, f"the answer when patched after block {layer}", answers[0][number, layer].tolist(), answer, expected

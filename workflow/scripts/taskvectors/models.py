@@ -64,13 +64,14 @@ class LanguageModel:
         return "cache" if "cache" in signature(self.model.base_model.forward).parameters else "past_key_values"
 
     @cached_property
-    def batched_arguments(self) -> frozenset[Place]:
-        """Which arguments of a block, beside the residual stream, have rows for the prompts: those that grow with their number.
+    def fixed_arguments(self) -> frozenset[Place]:
+        """Which arguments of a block, beside the residual stream, are the same for any number of prompts.
 
-        Some models hand on a mask for every prompt and head, others one for all prompts, or one a head.
+        Some models hand on a mask for every prompt and head, others one for all prompts, or one a head: the sizes of a single pass
+        do not tell them apart. An argument that is not there in short prompts is in no list.
         """
         few, more = (_argument_rows(self, prompts) for prompts in (2, 3))
-        return frozenset(place for place in few if more.get(place, 0) * 2 == few[place] * 3)
+        return frozenset(place for place in few if more.get(place, 0) * 2 != few[place] * 3)
 
     def empty_cache(self) -> DynamicCache:
         """For keys and values of every block."""

@@ -37,7 +37,7 @@ def reported(log_file: str | Path, job: str) -> Iterator[None]:
         record(log_file)
         logger.info("%s: done in %.1f s", job, time.monotonic() - start)
     except StudyError as error:
-        logger.error("%s: %s", job, error)
+        logger.error("%s: %s", job, error, exc_info=error.__cause__)  # what a library raised, if one did
         print(f"\nError in {job}: {error}\n", file=sys.stderr, flush=True)
         sys.exit(1)
     except OSError as error:
