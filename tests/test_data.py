@@ -3,13 +3,18 @@
 import csv
 import hashlib
 import json
+import re
 import subprocess
 import sys
+import tempfile
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
+from hypothesis import strategies as st
 
 from taskvectors import episodes as ep
 from taskvectors.errors import StudyError
@@ -17,7 +22,8 @@ from taskvectors.items import fetch_items
 from taskvectors.prompts import dummy_prompts, growing_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.scoring import is_correct
 from taskvectors.tasks import Pair, Task, load_task, read_table
-from taskvectors.tokens import decode_answers, shared_spelling, short_answers
+from taskvectors.text import normal_form, unseen
+from taskvectors.tokens import shared_spelling, short_answers
 
 ROOT = Path(__file__).parents[1]
 ENTRIES = yaml.safe_load((ROOT / "config/tasks.yaml").read_text(encoding="utf-8"))["tasks"]
@@ -78,12 +84,43 @@ def test_list_tasks_share_their_inputs():
     [
         (b"input,output\na,b\n", "line 1: no column also_accepted"),
         (b"input,output,also_accepted\n", "no rows"),
+        (b"", "line 1: no column input, output, also_accepted"),
+        (b"input,output,also_accepted,output\na,b,,c\n", "line 1: the column output stands 2 times"),
         (b"input,output,also_accepted\na,b,\na,c,\n", "line 3: input 'a' stands already in line 2"),
         (b"input,output,also_accepted\na,,\n", "line 2, column output: empty cell"),
         (b"input,output,also_accepted\n,b,\n", "line 2, column input: empty cell"),
-        (b"input,output,also_accepted\na,b\n", "line 2: 3 cells expected"),
-        (b'input,output,also_accepted\na,"b\tc",\n', "line 2, column output: 'b.*tab"),
-        ("input,output,also_accepted\né,b,\n".encode("latin-1"), "not UTF-8 at byte"),
+        (b"input,output,also_accepted\na,b\n", "line 2: 3 cells expected, 2 found. Quote cells that hold a comma"),
+        (
+            b"input;output;also_accepted\na;b;;\n",
+            "line 2: 3 cells expected, 4 found. Quote cells that hold a semicolon",
+        ),
+        (b"input,output,also_accepted,\na,b,,lost\n", "line 2: 'lost' stands in a column without a name"),
+        (b'input,output,also_accepted\na,"b\tc",\n', "line 2, column output: .*U.0009 .tab"),
+        (b'input,output,also_accepted\na,"b\nc",\n', "line 3, column output: .*U.000A .line break"),
+        (b'input,output,also_accepted\na,"b,\nc,d,\n', "line 3: not CSV"),
+        (b'input,output,also_accepted\na,"b"c,\n', "line 2: not CSV"),
+        (b"input,output,also_accepted\na, b,\n", "line 2, column output: ' b' has .* outer space"),
+        (b"input,output,also_accepted\na,b\xc2\xa0,\n", "line 2, column output: .* outer space"),
+        (b"input,output,also_accepted\na,little|small,\n", "line 2, column output: .* which separates other answers"),
+        ("input,output,also_accepted\nx,y,\né,b,\n".encode("latin-1"), "line 3: not UTF-8 at byte"),
+        ("input,output,also_accepted\nx,y,\n".encode("utf-16-le"), "line 1: a NUL byte, as in UTF-16 without"),
+        (b"\xff\xfei\x00n", "line 1: not UTF-16 at byte 4"),
+        (
+            "input,output,also_accepted\napple,b,\napple\u200b,c,\n".encode(),
+            r"line 3, column input: .*U.200B .zero width space",
+        ),
+        ("input,output,also_accepted\napple\u2028pie,b,\n".encode(), r"line 2, column input: .*U.2028 .line separator"),
+        ("input,output,also_accepted\napple\x85pie,b,\n".encode(), r"line 2, column input: .*U.0085"),
+        ("input,output,also_accepted\nap\u00adple,b,\n".encode(), r"line 2, column input: .*U.00AD .soft hyphen"),
+        ("input,output,also_accepted\nfranc\ufffdais,b,\n".encode(), r"line 2, column input: .*U.FFFD .replacement"),
+        ("input,output,also_accepted\na,\u202eb,\n".encode(), r"line 2, column output: .*U.202E"),
+        ("input,output,also_accepted\na,b\ufe0f,\n".encode(), r"line 2, column output: .*U.FE0F"),
+        (b"input,output,also_accepted\na,b\x00,\n", r"line 2: a NUL byte"),
+        ("input,output,also_accepted\né,b,\ne\u0301,c,\n".encode(), "line 3: input 'é' stands already in line 2"),
+        (
+            "input,output,also_accepted\nNew York,b,\nNew\u00a0York,c,\n".encode(),
+            "line 3: input 'New York' stands already",
+        ),
     ],
 )
 def test_bad_tables_are_refused_with_file_and_line(tmp_path, content, message):
@@ -94,6 +131,70 @@ def test_bad_tables_are_refused_with_file_and_line(tmp_path, content, message):
     assert "bad.csv" in str(error.value)
 
 
+TABLE = (Pair("été", ("summer", "summertime")), Pair("New York", ("city",)))
+TEXT = "input,output,also_accepted\nété,summer,summertime\nNew York,city,\n"
+SPREADSHEETS = {
+    "as it should be": TEXT.encode(),
+    "a byte order mark": TEXT.encode("utf-8-sig"),
+    "UTF-16 with a mark": TEXT.encode("utf-16"),
+    "UTF-16, big end first": b"\xfe\xff" + TEXT.encode("utf-16-be"),
+    "CR LF": TEXT.replace("\n", "\r\n").encode(),
+    "CR alone": TEXT.replace("\n", "\r").encode(),
+    "line ends of several kinds": TEXT.replace("\n", "\r\n", 1).encode(),
+    "no end of line": TEXT.rstrip("\n").encode(),
+    "semicolons": TEXT.replace(",", ";").encode(),
+    "tabs": TEXT.replace(",", "\t").encode(),
+    "quotes": ('"input","output","also_accepted"\n"été","summer","summertime"\n"New York","city",""\n').encode(),
+    "rows of empty cells": (TEXT + ",,\n , ,\n\n").encode(),
+    "empty columns at the end": "".join(f"{line},,\n" for line in TEXT.splitlines()).encode(),
+    "another column": "note,input,output,also_accepted\nx,été,summer,summertime\n,New York,city,\n".encode(),
+    "decomposed accents": TEXT.replace("é", "e\u0301").encode(),
+    "a no-break space": TEXT.replace("New York", "New\u00a0York").encode(),
+    "spaces around alternatives": TEXT.replace("summertime", "summertime | |summer").encode(),
+}
+
+
+@pytest.mark.parametrize("kind", SPREADSHEETS)
+def test_what_spreadsheets_and_editors_write_is_read_as_it_is_meant(tmp_path, kind):
+    (tmp_path / "t.csv").write_bytes(SPREADSHEETS[kind])
+    assert read_table(tmp_path / "t.csv") == TABLE
+
+
+ANYTHING = st.text(st.characters(), min_size=1, max_size=12)
+
+
+@hypothesis.given(st.lists(st.tuples(ANYTHING, ANYTHING, st.lists(ANYTHING, max_size=2)), min_size=1, max_size=5))
+@hypothesis.example([("0\u0338", "a", [])])
+def test_any_text_in_a_table_is_read_as_it_stands_or_refused_by_line(rows):
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder, "t.csv")
+        with table.open("w", encoding="utf-8", errors="surrogatepass", newline="") as file:
+            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+            writer.writerow(["input", "output", "also_accepted"])
+            writer.writerows([given, output, "|".join(others)] for given, output, others in rows)
+        try:
+            pairs = read_table(table)
+        except StudyError as error:
+            assert re.match(rf"{re.escape(str(table))}(, line \d+|: the table has no rows)", str(error))
+            return
+    kept = [row for row in rows if any(cell.strip() for cell in (row[0], row[1], "|".join(row[2])))]
+    for pair, (given, output, _) in zip(pairs, kept, strict=True):
+        assert (pair.input, pair.answers[0]) == (normal_form(given), normal_form(output))
+        assert all(unicodedata.is_normalized("NFC", text) and not unseen(text) for text in (pair.input, *pair.answers))
+
+
+@hypothesis.given(ANYTHING)
+def test_the_normal_form_is_reached_at_once_and_looks_the_same(text):
+    once = normal_form(text)
+    assert normal_form(once) == once and unicodedata.is_normalized("NFC", once)
+    assert unicodedata.normalize("NFKC", once) == unicodedata.normalize("NFKC", text)
+
+
+@pytest.mark.parametrize("text", ["می‌خواهم", "क्‍ष", "👩‍🔧", "❤️", "日本", "ÅÄÖ", "a b", "naïve", "ﬁ"])
+def test_what_scripts_and_emoji_are_made_of_is_no_unseen_character(text):
+    assert unseen(text) is None
+
+
 def test_missing_table_and_unknown_generator_name_the_remedy(tmp_path):
     with pytest.raises(StudyError, match=r"config/tasks.yaml"):
         read_table(tmp_path / "none.csv")
@@ -101,14 +202,38 @@ def test_missing_table_and_unknown_generator_name_the_remedy(tmp_path):
         load_task("x", {"family": "algorithmic", "generate": "sorted"})
 
 
-class Words:
-    """A tokenizer that knows some words; everything else falls into letters."""
+class Bytes:
+    """A tokenizer of bytes, which is quick."""
 
-    def __init__(self, *known):
-        self.known = known
+    all_special_ids = (256,)
 
     def __call__(self, text, *, add_special_tokens):
-        return {"input_ids": [[1] if word in self.known else [2] * len(word) for word in text]}
+        return {"input_ids": [list(its.encode()) for its in text]}
+
+    def batch_decode(self, ids, clean_up_tokenization_spaces):
+        return [bytes(its).decode() for its in ids]
+
+
+class Words:
+    """A tokenizer of letters that knows some words; a word begins where another token ends, spaces being its own."""
+
+    all_special_ids = (0,)
+
+    def __init__(self, *known):
+        self.known = sorted(known, key=len, reverse=True)
+        self.tokens = ["<end>", *self.known, *map(chr, range(256))]
+
+    def __call__(self, text, *, add_special_tokens):
+        return {"input_ids": [self.ids(its) for its in text]}
+
+    def ids(self, text):
+        head, arrow, answer = text.partition("->")
+        tokens = [*head, *([arrow] if arrow in self.known else arrow)]
+        tokens += [answer] if answer in self.known else answer
+        return [self.tokens.index(token) for token in tokens]
+
+    def batch_decode(self, ids, clean_up_tokenization_spaces):
+        return ["".join(self.tokens[token] for token in its) for its in ids]
 
 
 def test_filter_uses_the_spelling_that_keeps_more():
@@ -120,14 +245,6 @@ def test_filter_uses_the_spelling_that_keeps_more():
     assert (tie.kept, tie.leading_space) == (1, False)
     longer = short_answers(Words("one"), task, answer_tokens=3)
     assert [pair.answers[0] for pair in longer.task.pairs] == ["one", "two"]
-
-
-def test_answers_of_several_tokens_end_with_the_line():
-    class Letters:
-        def batch_decode(self, answers, clean_up_tokenization_spaces):
-            return ["".join(map(chr, answer)) for answer in answers]
-
-    assert decode_answers(Letters(), [[*map(ord, "Paris\nex")], [10, 65], [10]]) == ["Paris", "", "\n"]
 
 
 def test_conflicting_tasks_are_filtered_in_one_spelling():
@@ -217,6 +334,9 @@ def test_labels_of_classes_change_from_episode_to_episode_and_are_both_demonstra
         assert all(label[kind[x]] == y for x, y in episode.demos) and episode.answers == (label[kind[episode.query]],)
         inputs = [episode.query, *episode.dummies, *(x for x, _ in episode.demos)]
         assert len(set(inputs)) == 7
+    with pytest.raises(StudyError, match=r"1 demonstrations cannot show the labels of 2 classes; it takes 2"):
+        ep.sample_episode(task, "test", 0, demonstrations=1, dummies=2, seed=0)
+    assert ep.sample_episode(task, "baseline", 0, demonstrations=0, dummies=0, seed=0).demos == ()
     assert len({e.answers for e in episodes}) > 5
     assert 10 < sum(kind[e.query] == "tool" for e in episodes) < 50
     few = Task("few", "limits", task.pairs, task.kind, ("foo",))
@@ -265,19 +385,19 @@ def test_a_million_rows_stay_under_a_gigabyte(tmp_path):
     code = f"""
 import resource, sys
 sys.path[:0] = ["workflow/scripts", "tests"]
-from test_data import Words
+from test_data import Bytes
 from taskvectors.episodes import sample_episode
 from taskvectors.tasks import load_task
 from taskvectors.tokens import short_answers
 task = load_task("million", {{"family": "own", "table": {str(table)!r}}})
-kept = short_answers(Words(*(f" output{{i}}" for i in range(900))), task)
+kept = short_answers(Bytes(), task, len("output99"))
 for number in range(200):
     sample_episode(kept.task, "test", number, demonstrations=5, dummies=2, seed=0)
 print(kept.total, kept.kept, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     total, kept, megabytes = map(int, result.stdout.split())
-    assert (total, kept) == (1_000_000, 900_000)
+    assert (total, kept) == (1_000_000, 100_000)
     assert megabytes < 1000
 
 
@@ -323,7 +443,18 @@ def test_episodes_survive_writing_and_reading(tmp_path):
         ({"query": ""}, "query must be strings that are not empty"),
         ({"demos": [["a"]]}, "demos must be a list of"),
         ({"dummies": ["q"]}, "a dummy is the query"),
+        ({"dummies": [" q"]}, "a dummy is the query"),
         ({"surplus": 1}, "an episode is an object with the keys"),
+        ({"query": "q\u200b"}, "query: .*U.200B"),
+        ({"query": "q\nexample:x->y"}, "query: .*U.000A .line break"),
+        ({"query": "\ud800"}, "query: .*U.D800"),
+        ({"query": " "}, "query: ' ' is nothing but space"),
+        ({"answers": ["r\r"]}, "answers: .*U.000D"),
+        ({"demos": [["a", "b\x00"]]}, "demos: .*U.0000"),
+        ({"episode": True}, "episode must be a whole number"),
+        ({"episode": 1.0}, "episode must be a whole number"),
+        ({"episode": -1}, "episode must be a whole number"),
+        ({"episode": 10**30}, "episode must be a whole number"),
     ],
 )
 def test_bad_episode_lines_are_refused_by_number(tmp_path, change, message):
@@ -341,6 +472,56 @@ def test_bad_episode_lines_are_refused_by_number(tmp_path, change, message):
     with pytest.raises(StudyError, match=message) as error:
         ep.read_episodes(path)
     assert "line 2" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"task": "t", "task": "u"}', "the key 'task' stands twice"),
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("NaN", "an episode is an object"),
+    ],
+)
+def test_lines_that_are_no_episodes_are_refused_by_number(tmp_path, line, message):
+    path = tmp_path / "e.jsonl"
+    ep.write_episodes(path, [sample(0)])
+    path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
+    with pytest.raises(StudyError, match=rf"e.jsonl, line 2: {message}"):
+        ep.read_episodes(path)
+
+
+@pytest.mark.parametrize("kind", ["as it should be", "mark", "utf-16", "CR LF", "decomposed", "no last line end"])
+def test_given_episodes_are_read_as_editors_write_them(tmp_path, kind):
+    episode = ep.Episode("t", "test", 0, (("été", "b"),), "où", ("né",), ("x",))
+    path = tmp_path / "e.jsonl"
+    ep.write_episodes(path, [episode, episode])
+    text = path.read_text(encoding="utf-8")
+    text = {"CR LF": text.replace("\n", "\r\n"), "decomposed": unicodedata.normalize("NFD", text)}.get(kind, text)
+    text = text.rstrip("\n") if kind == "no last line end" else text
+    path.write_bytes(text.encode({"mark": "utf-8-sig", "utf-16": "utf-16"}.get(kind, "utf-8")))
+    assert ep.read_episodes(path) == [episode, episode]
+
+
+@hypothesis.given(st.lists(ANYTHING, min_size=5, max_size=5))
+def test_any_text_in_an_episode_survives_or_is_refused_by_line(texts):
+    demo, output, query, answer, dummy = texts
+    record = {"task": "t", "split": "dev", "episode": 0, "demos": [[demo, output]], "query": query}
+    record |= {"answers": [answer], "dummies": [dummy]}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "e.jsonl")
+        path.write_text(
+            json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogatepass", newline=""
+        )
+        try:
+            (episode,) = ep.read_episodes(path)
+        except StudyError as error:
+            assert re.match(rf"{re.escape(str(path))}, line 1: ", str(error))
+            return
+        found = (*episode.demos[0], episode.query, *episode.answers, *episode.dummies)
+        assert list(found) == [normal_form(text) for text in (demo, output, query, answer, dummy)]
+        ep.write_episodes(path, [episode])
+        assert ep.read_episodes(path) == [episode]
 
 
 def test_growing_prompts_end_at_every_arrow():

@@ -186,15 +186,19 @@ def check_blocks(lm: LanguageModel) -> None:
     def note(block: nn.Module, inputs: Any, output: Any) -> None:
         shapes.append(tuple(block_hidden(output).shape))
 
-    handles = [block.register_forward_hook(note) for block in lm.blocks]
     cache = lm.empty_cache()
+    others = [type(layer).__name__ for layer in cache.layers if type(layer) not in ATTENTION]
+    if others:
+        raise refused(
+            lm.model, f"{len(others)} of its blocks keep other things than keys and values of their own ({others[0]})"
+        )
+    handles = [block.register_forward_hook(note) for block in lm.blocks]
     try:
         lm.run_blocks(torch.zeros(1, 2, dtype=torch.long, device=lm.device), cache)
     finally:
         for handle in handles:
             handle.remove()
-    # Exactly these classes: others, with states of other kinds beside keys and values, derive from them.
-    cached = [layer for layer in cache.layers if type(layer) in ATTENTION and _holds_one_prompt(layer)]
+    cached = [layer for layer in cache.layers if _holds_one_prompt(layer)]
     reason = ""
     if len(shapes) != lm.layers:
         reason = f"its {lm.layers} blocks were called {len(shapes)} times in one pass"
@@ -209,6 +213,7 @@ def check_blocks(lm: LanguageModel) -> None:
         raise refused(lm.model, reason)
 
 
+# Exactly these classes: others, with states of other kinds beside keys and values, derive from them.
 ATTENTION = (DynamicLayer, DynamicSlidingWindowLayer)
 
 

@@ -57,6 +57,13 @@ def _link(source: Path, folder: Path) -> None:
             f"{source}: both model.safetensors and model.safetensors.index.json, the model in one file and in several: which one is "
             "meant? Delete the other."
         )
+    if (source / "tokenizer.model").exists() and not any(
+        (source / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")
+    ):
+        raise StudyError(
+            f"{source}: tokenizer.model alone, without the tokenizer_config.json or tokenizer.json that say how prompts begin (BOS) "
+            "and spaces are read. Add one of them from the model's source."
+        )
     for pattern in MODEL_FILES:
         for file in source.glob(pattern):
             if file.name != MANIFEST:
