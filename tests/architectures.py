@@ -4,7 +4,6 @@
 """
 
 import signal
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CLASSES
 from transformers.utils import logging as transformers_logging
@@ -36,13 +36,15 @@ SMALL: dict[str, Any] = {
     "kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 8,
     "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 97, "num_kv_shared_layers": 0,
 }  # fmt: skip
-ONE_HEAD_EACH = {"num_key_value_heads": 4}
+LATENT = {"num_key_value_heads": 4, "head_dim": 4}  # keys and values of every head from one small vector
 # Where the sizes above do not go together.
 CHANGES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(
-        ("axk1", "axk2", "deepseek_v3", "deepseek_v32", "glm4_moe_lite", "glm_moe_dsa", "minicpm3"), ONE_HEAD_EACH
+        ("axk1", "axk2", "deepseek_v2", "deepseek_v3", "deepseek_v32", "glm4_moe_lite", "glm_moe_dsa"), LATENT
     ),
-    **dict.fromkeys(("youtu", "longcat_flash", "deepseek_v2", "kimi_linear"), ONE_HEAD_EACH),
+    **dict.fromkeys(("kimi_linear", "longcat_flash", "minicpm3", "youtu"), LATENT),
+    "xlnet": {"max_position_embeddings": None},
+    "xmod": {"default_language": "en_XX"},
     **{hybrid: {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_expand": 2} for hybrid in ("bamba", "granitemoehybrid")},
     "falcon": {"head_dim": None},
     "gpt_neo": {"num_layers": LAYERS, "num_hidden_layers": None, "attention_types": [[["global", "local"], 2]]},
@@ -70,7 +72,7 @@ def limited(seconds: int) -> Iterator[None]:
 
 def small_config(model_type: str) -> Any:
     default = CONFIG_MAPPING[model_type]()
-    text = default.get_text_config(decoder=True)
+    text = default.get_text_config() if default.sub_configs else default
     wanted = {key: value for key, value in (SMALL | CHANGES.get(model_type, {})).items() if value is not None}
     sizes = {key: value for key, value in wanted.items() if _has(text, key) or key in CHANGES.get(model_type, {})}
     if text is default:
@@ -121,8 +123,34 @@ def quiet() -> None:
     warnings.filterwarnings("ignore")
 
 
+def table() -> str:
+    """docs/architectures.md: what a fresh trial of every class gives."""
+    found = {model_type: tried(model_type) for model_type in sorted(CLASSES)}
+    exact = ", ".join(f"`{model_type}`" for model_type, (verdict, _) in found.items() if verdict == EXACT)
+    refused = "\n".join(
+        f"| `{model_type}` | {CLASSES[model_type]} | {reason.replace('|', chr(92) + '|')} |"
+        for model_type, (verdict, reason) in found.items()
+        if verdict == REFUSED
+    )
+    return f"""# Architectures
+
+Every class that transformers {transformers.__version__} loads as a causal language model, made small and random, and held against its
+own plain forward pass: the states after every block, the logits, a prompt patched at three layers and a continuation. Written by
+`python tests/architectures.py`. The same check is made whenever a model is loaded, so that one that is not in this
+table is not wrong either: it is exact, or refused by name.
+
+**Exact** ({sum(verdict == EXACT for verdict, _ in found.values())}): {exact}.
+
+Refused ({sum(verdict == REFUSED for verdict, _ in found.values())}), with the reason:
+
+| type | class | reason |
+|---|---|---|
+{refused}
+"""
+
+
 if __name__ == "__main__":
     quiet()
     torch.set_num_threads(1)
-    for model_type in sys.argv[1:] or sorted(CLASSES):
-        print(f"{model_type:26}", *tried(model_type), flush=True)
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(table(), encoding="utf-8")

@@ -59,9 +59,15 @@ class LanguageModel:
         return frozenset(chain.from_iterable(its if isinstance(its, list) else [its] for its in found)) - {None}
 
     @cached_property
+    def headless(self) -> nn.Module:
+        """The model without what turns its final states into logits."""
+        base = self.model.base_model  # some classes name no part of theirs, and are their own
+        return getattr(self.model, "model", base) if base is self.model else base
+
+    @cached_property
     def _cache_keyword(self) -> str:
         """Transformers calls the argument for keys and values `cache` from 5.24 on."""
-        return "cache" if "cache" in signature(self.model.base_model.forward).parameters else "past_key_values"
+        return "cache" if "cache" in signature(self.headless.forward).parameters else "past_key_values"
 
     @cached_property
     def fixed_arguments(self) -> frozenset[Place]:
@@ -80,7 +86,7 @@ class LanguageModel:
     def run_blocks(self, ids: torch.Tensor, cache: DynamicCache | None = None) -> torch.Tensor:
         """What the model unembeds `[prompt, token, hidden]` of token ids `[prompt, token]` behind those in the cache; it grows."""
         kept = {} if cache is None else {self._cache_keyword: cache}
-        return self.model.base_model(ids, use_cache=cache is not None, **kept).last_hidden_state
+        return self.headless(ids, use_cache=cache is not None, **kept).last_hidden_state
 
 
 class OneDnnLinear(nn.Linear):

