@@ -16,25 +16,24 @@ from taskvectors.tokens import Ids
 
 
 @torch.no_grad()
-def plain_logits(lm: LanguageModel, ids: Ids) -> Tensor:
-    """The model's own logits `[token, vocabulary]` of one prompt."""
-    return lm.model(torch.tensor([ids], device=lm.device), use_cache=False).logits[0]
-
-
-def plain_states(lm: LanguageModel, ids: Ids) -> tuple[Tensor, Tensor]:
-    """States of the last token after every block `[layer, hidden]`, and the logits behind it `[vocabulary]`."""
+def plain_states(lm: LanguageModel, ids: Ids) -> tuple[Tensor, list[Tensor] | None, Tensor]:
+    """Of the last token: states after every block `[layer, hidden]`, the states that the model itself gives out after its embedding
+    and every block (None if it gives none; the last may come after the final norm), and the logits `[vocabulary]`."""
     states: list[Tensor] = []
     hooks = [
         block.register_forward_hook(lambda block, inputs, output: states.append(block_hidden(output)[0, -1]))
         for block in lm.blocks
     ]
     with _removed(hooks):
-        logits = plain_logits(lm, ids)[-1]
-    return torch.stack([state.to(lm.device) for state in states]), logits
+        output = lm.model(torch.tensor([ids], device=lm.device), use_cache=False, output_hidden_states=True)
+    own = getattr(output, "hidden_states", None)
+    own = [state[0, -1] for state in own] if own and all(state.dim() == 3 for state in own) else None
+    return torch.stack([state.to(lm.device) for state in states]), own, output.logits[0, -1]
 
 
-def plain_patched(lm: LanguageModel, ids: Ids, layer: int, theta: Tensor, answer_tokens: int = 1) -> tuple[Tensor, Ids]:
-    """With the last token's state after block `layer` replaced by `theta` `[hidden]`: the logits at that token, and the answer.
+def plain_patched(lm: LanguageModel, ids: Ids, layer: int, theta: Tensor, answer_tokens: int = 1) -> tuple[Ids, Tensor]:
+    """With the last token's state after block `layer` replaced by `theta` `[hidden]`: the answer, and the logits `[vocabulary]`
+    of its first token.
 
     Later tokens of the answer see the patch, as every one is a pass over the whole prompt.
     """
@@ -46,16 +45,18 @@ def plain_patched(lm: LanguageModel, ids: Ids, layer: int, theta: Tensor, answer
         return with_hidden(output, hidden)
 
     with _removed([lm.blocks[layer].register_forward_hook(patch)]):
-        answer = plain_answer(lm, ids, answer_tokens)
-        return plain_logits(lm, ids)[-1], answer
+        return plain_answer(lm, ids, answer_tokens)
 
 
-def plain_answer(lm: LanguageModel, ids: Ids, answer_tokens: int) -> Ids:
-    """The greedy continuation of a prompt."""
+@torch.no_grad()
+def plain_answer(lm: LanguageModel, ids: Ids, answer_tokens: int) -> tuple[Ids, Tensor]:
+    """The greedy continuation of a prompt, and the logits `[vocabulary]` of its first token."""
+    logits: list[Tensor] = []
     whole = list(ids)
     for _ in range(answer_tokens):
-        whole.append(int(plain_logits(lm, whole)[-1].argmax()))
-    return whole[len(ids) :]
+        logits.append(lm.model(torch.tensor([whole], device=lm.device), use_cache=False).logits[0, -1])
+        whole.append(int(logits[-1].argmax()))
+    return whole[len(ids) :], logits[0]
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from inspect import signature
 from itertools import chain
 from typing import Any
@@ -76,8 +76,13 @@ class LanguageModel:
         Some models hand on a mask for every prompt and head, others one for all prompts, or one a head: the sizes of a single pass
         do not tell them apart. An argument that is not there in short prompts is in no list.
         """
-        few, more = (_argument_rows(self, prompts) for prompts in (2, 3))
-        return frozenset(place for place in few if more.get(place, 0) * 2 != few[place] * 3)
+        few, more = (self.short_pass(prompts).argument_rows for prompts in (1, 2))
+        return frozenset(place for place in few if more.get(place, 0) != 2 * few[place])
+
+    @lru_cache  # noqa: B019 (a model lives as long as its job)
+    def short_pass(self, prompts: int) -> "ShortPass":
+        """One pass over so many prompts of two tokens: what blocks are given and hand on."""
+        return _short_pass(self, prompts)
 
     def empty_cache(self) -> DynamicCache:
         """For keys and values of every block."""
@@ -152,27 +157,38 @@ def map_tensors(change: Callable[[Place, torch.Tensor], Any], value: Any, place:
     return change(place, value) if isinstance(value, torch.Tensor) and value.dim() else value
 
 
+@dataclass
+class ShortPass:
+    """What is seen of the blocks in one pass over short prompts."""
+
+    argument_rows: dict[
+        Place, int
+    ]  # the first dimension of every tensor that a block is given beside the residual stream
+    outputs: list[tuple[int, ...]]  # shapes of the residual stream after each call of a block
+    cache: DynamicCache
+
+
 @torch.inference_mode()
-def _argument_rows(lm: LanguageModel, prompts: int) -> dict[Place, int]:
-    """The first dimension of every tensor that any block is given when one token of so many cached prompts is read."""
-    rows: dict[Place, int] = {}
+def _short_pass(lm: LanguageModel, prompts: int) -> ShortPass:
+    seen = ShortPass({}, [], lm.empty_cache())
 
     def note(place: Place, value: torch.Tensor) -> None:
-        rows[place] = len(value)
+        seen.argument_rows[place] = len(value)
 
-    def look(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> None:
+    def before(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> None:
         map_tensors(note, {"arguments": arguments[1:], "keywords": keywords})
 
-    cache = lm.empty_cache()
-    token = torch.zeros(prompts, 1, dtype=torch.long, device=lm.device)
-    lm.run_blocks(token, cache)
-    handles = [block.register_forward_pre_hook(look, with_kwargs=True) for block in lm.blocks]
+    def after(block: nn.Module, inputs: Any, output: Any) -> None:
+        seen.outputs.append(tuple(block_hidden(output).shape))
+
+    handles = [block.register_forward_pre_hook(before, with_kwargs=True) for block in lm.blocks]
+    handles += [block.register_forward_hook(after) for block in lm.blocks]
     try:
-        lm.run_blocks(token, cache)
+        lm.run_blocks(torch.zeros(prompts, 2, dtype=torch.long, device=lm.device), seen.cache)
     finally:
         for handle in handles:
             handle.remove()
-    return rows
+    return seen
 
 
 def with_hidden(output: Any, hidden: torch.Tensor) -> Any:
@@ -180,36 +196,24 @@ def with_hidden(output: Any, hidden: torch.Tensor) -> Any:
     return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 
-@torch.inference_mode()
 def check_blocks(lm: LanguageModel) -> None:
     """Refuse, by name and with the reason, a model whose stack of blocks the engine could not read or patch.
 
     Raises:
         StudyError: unless every block is called once, hands on `[batch, token, hidden]`, and keeps keys and values.
     """
-    shapes: list[tuple[int, ...]] = []
-
-    def note(block: nn.Module, inputs: Any, output: Any) -> None:
-        shapes.append(tuple(block_hidden(output).shape))
-
-    cache = lm.empty_cache()
-    others = [type(layer).__name__ for layer in cache.layers if type(layer) not in ATTENTION]
+    others = [type(layer).__name__ for layer in lm.empty_cache().layers if type(layer) not in ATTENTION]
     if others:
         raise refused(
             lm.model, f"{len(others)} of its blocks keep other things than keys and values of their own ({others[0]})"
         )
-    handles = [block.register_forward_hook(note) for block in lm.blocks]
-    try:
-        lm.run_blocks(torch.zeros(1, 2, dtype=torch.long, device=lm.device), cache)
-    finally:
-        for handle in handles:
-            handle.remove()
-    cached = [layer for layer in cache.layers if _holds_one_prompt(layer)]
+    seen = lm.short_pass(1)
+    cached = [layer for layer in seen.cache.layers if _holds_one_prompt(layer)]
     reason = ""
-    if len(shapes) != lm.layers:
-        reason = f"its {lm.layers} blocks were called {len(shapes)} times in one pass"
-    elif set(shapes) != {(1, 2, lm.hidden)}:
-        reason = f"a block hands on {max(shapes)}, not [batch, token, hidden] = {(1, 2, lm.hidden)}"
+    if len(seen.outputs) != lm.layers:
+        reason = f"its {lm.layers} blocks were called {len(seen.outputs)} times in one pass"
+    elif set(seen.outputs) != {(1, 2, lm.hidden)}:
+        reason = f"a block hands on {max(seen.outputs)}, not [batch, token, hidden] = {(1, 2, lm.hidden)}"
     elif len(cached) != lm.layers:
         reason = (
             f"only {len(cached)} of its {lm.layers} blocks keep keys and values of their own, so a prompt's beginning cannot be "
