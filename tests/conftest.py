@@ -11,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from taskvectors.random_weights import random_model
+
 ROOT = Path(__file__).parents[1]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".snakemake", "__pycache__", ".*_cache")
 SMOKE = "config/smoke.yaml"
+SHAPE = {"model_type": "llama", "vocab_size": 600, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3}
+SHAPE |= {"num_attention_heads": 2, "max_position_embeddings": 256}
+WORDS = [ROOT / "data/tasks/antonyms.csv"]
 
 
 @dataclass(frozen=True)
@@ -111,3 +116,12 @@ def _copy_or_link(source: str, target: str) -> None:
         os.link(source, target)
     else:
         shutil.copy2(source, target)
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory) -> Path:
+    """A tiny Llama as a user would have it: a folder written by save_pretrained. Do not change it: take `local`."""
+    folder = tmp_path_factory.mktemp("saved") / "local model"
+    folder.mkdir()
+    random_model(SHAPE, WORDS, folder)
+    return folder

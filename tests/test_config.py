@@ -1,10 +1,12 @@
 """Bad input to the workflow: one clear message, an exit code, and nothing left behind."""
 
+import re
 import subprocess
 import time
 
 import psutil
 import pytest
+import yaml
 
 from taskvectors import sizing
 from taskvectors.memory import memory_at_hand
@@ -42,6 +44,22 @@ def refused(project, yaml: str) -> str:
         ("tasks: {mine: {label: M, family: own, inverse_of: antonym}}", ["mine: inverse_of", "Did you mean antonyms?"]),
         ("tasks: {mine: {label: M, family: own, inverse_of: copy}}", ["copy is itself made of another task"]),
         ("task_folders: [{folder: /nowhere}]", ["task_folders: /nowhere holds no table"]),
+        ("study: {seeds: [1]}\nstudy: {seeds: [2]}", ["mine.yaml, line 2", "the key study", "line 1"]),
+        ("models: {007: {label: A, folder: x}}", ["mine.yaml, line 1", "007 is no string", "'007'"]),
+        ("study: {seeds: [20261125133000]}", ["20261125133000", "maximum of 4294967295"]),
+        ("embedding: {umap: {min_dist: 1.5}}", ["1.5", "maximum of 1"]),
+        ("embedding: {tsne: {perplexity: .nan}}", ["embedding: tsne: perplexity", "no number to compute with"]),
+        ("episodes: {dev: 1000000000000}", ["maximum of 100000"]),
+        ("conflict: {pairs: [[to_upper, to_upper]]}", ["to_upper", "non-unique"]),
+        ("conflict: {pairs: [[next_letter, to_upper], [next_letter, to_upper]]}", ["non-unique"]),
+        ("study: {tasks: [own]}", ["study: tasks", "no task is of this family"]),
+        ("{models: {all: {label: A, folder: x}}}", ["models: all: the name means"]),
+        (
+            "{models: {a: {label: SmolLM2 135M, source: random, hub: a/b, revision: c, "
+            "shape: {model_type: llama, vocab_size: 9, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 1, "
+            "max_position_embeddings: 9}}, b: {label: SmolLM2 135M, hub: a/b, revision: c}}, study: {models: [b, smollm2-135m]}}",
+            ["models: b and smollm2-135m are both labelled"],
+        ),
         ("task_folders: [{folder: data/tasks}]", ["a task animal_tool is known already", "Rename the table"]),
     ],
     ids=[
@@ -59,6 +77,17 @@ def refused(project, yaml: str) -> str:
         "inverse",
         "made of made",
         "no tables",
+        "key twice",
+        "number as a name",
+        "seed beyond 32 bits",
+        "distance beyond the spread",
+        "not a number",
+        "too many episodes",
+        "a pair of one",
+        "a pair twice",
+        "no tables of one's own",
+        "reserved name",
+        "one label for two",
         "known table",
     ],  # fmt: skip,
 )
@@ -66,6 +95,33 @@ def test_a_bad_configuration_is_refused_with_key_and_remedy(project, yaml, parts
     message = refused(project, yaml)
     for part in parts:
         assert part in message
+
+
+@pytest.mark.parametrize("table", ["knowledge", "all", "paper", "two words", "été"])
+def test_a_table_whose_name_means_something_else_is_refused(project, table):
+    folder = project.folder / "my tables"
+    folder.mkdir()
+    (folder / f"{table}.csv").write_text("input,output,also_accepted\nsky,blue,\n", encoding="utf-8")
+    message = refused(project, "task_folders: [{folder: my tables}]")
+    assert "tasks: " in message and ("the name means" in message or "a name has letters" in message)
+
+
+def test_readmes_snippets_fit_into_one_file(project, saved):
+    """Pasted one after the other, with a folder and a table that are there."""
+    readme = (project.folder / "README.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    (table,) = re.findall(r"```csv\n(.*?)```", readme, re.DOTALL)
+    assert len(snippets) == 2
+    (project.folder / "my tables").mkdir()
+    (project.folder / "my tables/thing_colour.csv").write_text(table, encoding="utf-8")
+    mine = "".join(snippets).replace("/path/to/a/save_pretrained/folder", str(saved))
+    (project.folder / "mine.yaml").write_text(mine, encoding="utf-8")
+    result = project.snakemake("-n", "--quiet", "rules", config="mine.yaml")
+    assert result.returncode == 0, result.stdout
+    settings = yaml.safe_load(mine)
+    assert settings["study"]["models"] == ["my-model"]
+    plan = project.snakemake("-n", config="mine.yaml").stdout
+    assert "my-model: θ of the own tasks" in plan and "my-model: θ of the limits tasks" in plan
 
 
 def plan(study, *overlays):

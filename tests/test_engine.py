@@ -312,7 +312,9 @@ def test_models_the_engine_cannot_read_are_refused_by_name_with_the_reason():
         find_blocks(model)
     config = AutoConfig.for_model("mamba", vocab_size=97, hidden_size=32, num_hidden_layers=3, state_size=4)
     state_space = AutoModelForCausalLM.from_config(config).eval()
-    with pytest.raises(StudyError, match=r"MambaForCausalLM is not supported: 3 of its blocks keep other things than keys"):
+    with pytest.raises(
+        StudyError, match=r"MambaForCausalLM is not supported: 3 of its blocks keep other things than keys"
+    ):
         check_blocks(LanguageModel(state_space, None, find_blocks(state_space)))
 
 

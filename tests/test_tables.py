@@ -1,8 +1,13 @@
 """Statistics, the study's tables and the geometry of θ, against independent references."""
 
+import tempfile
+from pathlib import Path
+
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import strategies as st
 from scipy.spatial.distance import cosine
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import silhouette_score
@@ -15,7 +20,33 @@ from taskvectors.files import atomic, write_text
 from taskvectors.formation import formation, variance
 from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality
 from taskvectors.statistics import accuracy_table, bootstrap_mean, paired_differences, wilson
-from taskvectors.tables import read_csv, write_csv
+from taskvectors.tables import STRINGS, read_csv, write_csv
+
+WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
+
+
+@hypothesis.given(st.lists(st.tuples(WORDS, WORDS, st.floats(-9, 9) | st.none()), min_size=1, max_size=6))
+@hypothesis.example([("a\rb", "007", 1.5), ("\r", "1", None), ("\0", "true", 0.0)])
+@hypothesis.example(
+    [("null", "nan", 1.0), ("\r\n", "", 1.0), ("\ufeff", "1e3", 1.0), ("#", '"', 2.0), ("a,b", "'", 3.0)]
+)
+def test_tables_survive_any_word(rows):
+    table = pd.DataFrame(rows, columns=["token", "task", "logit"]).astype({"logit": float})
+    with tempfile.TemporaryDirectory() as folder:
+        write_csv(Path(folder, "t.csv"), table)
+        again = read_csv(Path(folder, "t.csv"))
+    assert again["token"].tolist() == table["token"].tolist()
+    assert again["task"].fillna("").tolist() == table["task"].tolist()
+    np.testing.assert_allclose(again["logit"], table["logit"], rtol=1e-5)
+
+
+def test_names_that_look_like_numbers_stay_names(tmp_path):
+    names = ["007", "1", "true", "null", "NA", "1e5", "2024-01-01"]
+    table = pd.DataFrame(dict.fromkeys(STRINGS, names) | {"layer": range(len(names))})
+    write_csv(tmp_path / "t.csv", table)
+    for column in STRINGS:
+        assert read_csv(tmp_path / "t.csv")[column].tolist() == names
+    assert read_csv(tmp_path / "t.csv")["layer"].tolist() == list(range(len(names)))
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 50), (27, 50), (50, 50), (1, 3)])

