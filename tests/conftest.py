@@ -6,16 +6,20 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from taskvectors.random_weights import random_model
+from taskvectors.weights import check_sha256, download_wheel
 
 ROOT = Path(__file__).parents[1]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".snakemake", "__pycache__", ".*_cache")
 SMOKE = "config/smoke.yaml"
+MISTRAL = "mistral-common==1.13.1"  # carries the SentencePiece model of Mistral 7B v0.1, made as LLaMA's is
+MISTRAL_SHA256 = "98b4d0755b8d90bf4691fa8f1b70cb3b4a8cd4dc1653c4ed08ef3d1c7d2c29af"
 SHAPE = {"model_type": "llama", "vocab_size": 600, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3}
 SHAPE |= {"num_attention_heads": 2, "max_position_embeddings": 256}
 WORDS = [ROOT / "data/tasks/antonyms.csv"]
@@ -125,3 +129,13 @@ def saved(tmp_path_factory) -> Path:
     folder.mkdir()
     random_model(SHAPE, WORDS, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sentencepiece_file(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    wheel = download_wheel(MISTRAL, folder)
+    check_sha256(wheel, MISTRAL_SHA256, MISTRAL)
+    with zipfile.ZipFile(wheel) as archive:
+        (folder / "tokenizer.model").write_bytes(archive.read("mistral_common/data/tokenizer.model.v1"))
+    return folder / "tokenizer.model"

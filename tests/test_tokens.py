@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,23 +29,10 @@ from taskvectors.tokens import (
     shared_spelling,
     short_answers,
 )
-from taskvectors.weights import check_sha256, download_wheel
 
 ROOT = Path(__file__).parents[1]
-MISTRAL = "mistral-common==1.13.1"  # carries the SentencePiece model of Mistral 7B v0.1, made as LLaMA's is
-MISTRAL_SHA256 = "98b4d0755b8d90bf4691fa8f1b70cb3b4a8cd4dc1653c4ed08ef3d1c7d2c29af"
 LLAMA = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False}
 LLAMA |= {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-
-
-@pytest.fixture(scope="session")
-def sentencepiece_file(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    wheel = download_wheel(MISTRAL, folder)
-    check_sha256(wheel, MISTRAL_SHA256, MISTRAL)
-    with zipfile.ZipFile(wheel) as archive:
-        (folder / "tokenizer.model").write_bytes(archive.read("mistral_common/data/tokenizer.model.v1"))
-    return folder / "tokenizer.model"
 
 
 def sentencepiece(file: Path, folder: Path, **settings):

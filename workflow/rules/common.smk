@@ -1,6 +1,7 @@
 # Configuration checked once, names derived from it, and what rules share.
 import ast
 import difflib
+import functools
 import json
 import os
 import shlex
@@ -165,6 +166,7 @@ def library(script):
     return sorted(map(str, found))
 
 
+@functools.cache
 def imported_modules(file):
     """Names of the modules of `taskvectors` that a file imports, anywhere in it."""
     nodes = list(ast.walk(ast.parse(python_code(file))))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, fontManager, get_font
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 from taskvectors.files import atomic
 from taskvectors.progress import logger
@@ -62,10 +62,12 @@ def legible(labels: Labels) -> dict[str, str]:
 def _drawable(character: str) -> bool:
     """Whether a font of the style has the character, or an installed one that is added to it."""
     families = mpl.rcParams["font.family"]
-    if any(get_font(findfont(family)).get_char_index(ord(character)) for family in families):
+    fonts = (get_font(findfont(FontProperties(family=family))) for family in families)
+    if any(font.get_char_index(ord(character)) for font in fonts):
         return True
     for entry in sorted(fontManager.ttflist, key=lambda entry: (entry.style != "normal", entry.name, entry.fname)):
-        if get_font(entry.fname).get_char_index(ord(character)):
+        # The font of last resort has a frame for every character.
+        if not entry.name.startswith("Last Resort") and get_font(entry.fname).get_char_index(ord(character)):
             mpl.rcParams["font.family"] = [*families, entry.name]
             return True
     return False

@@ -112,7 +112,7 @@ def lead(
 def _range(values: pd.Series, key: str, form: str = ".0%") -> str:
     """The lowest and highest of the values under a key, or the one there is."""
     found = values.loc[[key]].dropna()
-    low, high = (format(value, form).replace("-", "−") for value in (found.min(), found.max()))
+    low, high = (format(value + 0.0, form).replace("-", "−") for value in (found.min(), found.max()))  # no −0
     return low if low == high else f"{low} to {high}"
 
 
@@ -388,15 +388,19 @@ def distance_words(geometry: pd.DataFrame, choice: pd.DataFrame, published: pd.D
     ours = geometry[(geometry["layer"] == geometry["model"].map(common)) & (geometry["task"] != ALL)]
     words = []
     for model, table in ours.groupby("model", sort=False):
-        ends = [
-            f"{table[f'{kind}_mean'].min():.2f}–{table[f'{kind}_mean'].max():.2f}" for kind in ("within", "between")
-        ]
+        ends = [_span(table[f"{kind}_mean"]) for kind in ("within", "between")]
         words.append(f"{config['models'][model]['label']} {ends[0]} and {ends[1]}")
     for model, table in published.groupby("model", sort=False):
         rows = table.set_index("kind")
         ends = [f"{rows.loc[kind, 'lowest']:.2f}–{rows.loc[kind, 'highest']:.2f}" for kind in ("within", "between")]
         words.append(f"{model}, published, {ends[0]} and {ends[1]}")
     return f"Mean cosine distances within a task and to other tasks, the range over tasks: {'; '.join(words)}."
+
+
+def _span(values: pd.Series) -> str:
+    """The lowest and highest of some numbers; of a single task, or θ, there may be none."""
+    found = values.dropna()
+    return f"{found.min():.2f}–{found.max():.2f}" if len(found) else "none"
 
 
 def token_table(tokens: pd.DataFrame, choice: pd.DataFrame, config: Config, shown: int = 10) -> pd.DataFrame:
