@@ -19,9 +19,6 @@ from taskvectors.random_weights import random_model
 from test_tokens import sentencepiece
 
 pytestmark = pytest.mark.slow
-LABELS = list(
-    dict.fromkeys(row["model"] for row in csv.DictReader((ROOT / "data/paper/main_results.csv").open(encoding="utf-8")))
-)
 SMALL = {"episodes": {"demonstrations": 2, "dummies": 2, "baseline": 3, "dev": 3, "test": 3}}
 SMALL |= {"embedding": {"seeds": [41]}, "formation": {"episodes": 2}, "decoding": {"top": 5}}
 SMALL["conflict"] = {"demonstrations": 2, "episodes": 2, "transfer": {"episodes": 2}}
@@ -79,11 +76,12 @@ def test_the_papers_study_reaches_its_report(project, tmp_path, sentencepiece_fi
         file.write_text(json.dumps({row["input"]: row["output"] for row in pairs}), encoding="utf-8")
         items[task] = {"path": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     changes = {"models": models, "items": {"base_url": tmp_path.as_uri(), "files": items}}
-    tasks = {"study": {"tasks": ["next_letter", "to_upper", "en_es", "en_fr"]}}  # two of its four families, for time
+    tasks = {"study": {"tasks": ["en_es", "en_fr"]}}  # two of its eighteen, for time
     page = run(project, "config/paper.yaml", overlay(project, merged(SMALL, changes, tasks)))
     summary = pd.read_csv(project.folder / "results/summary.csv")
     assert summary["source"].value_counts().to_dict() == {"this study": 7, "published": 7}
-    assert list(summary["model"]) == [*[registry[name]["label"] for name in models], *LABELS]
+    names = {source: set(its["model"]) for source, its in summary.groupby("source")}
+    assert names["this study"] == names["published"] == {registry[name]["label"] for name in models}
     assert "LLaMA 7B (published)" in page and "random weights" not in page
     filtered = pd.read_csv(project.folder / "results/llama-7b/filter.csv").set_index("task")
     assert filtered.loc["en_fr", "leading_space"] and 0 < filtered.loc["en_fr", "kept"] < filtered.loc["en_fr", "total"]

@@ -297,31 +297,6 @@ def test_the_papers_items_take_the_place_of_ours(changed):
     assert jobs == {"paper_items": "2", "episodes": "2"}, plan.stdout[-3000:]  # knowledge and linguistic tasks
 
 
-def test_random_weights_of_the_papers_shapes_are_marked_wherever_they_appear(project):
-    """Each of the paper's architectures, small, from nothing to the report."""
-    small = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": 20000, "rotary_dim": 4}
-    small |= {"intermediate_size": 64}
-    models = {
-        name: {"source": "random", "device": "cpu", "dtype": "float32"}
-        for name in ("llama-7b", "gpt-j-6b", "pythia-2.8b")
-    }
-    for name, entry in models.items():
-        entry["shape"] = {key: value for key, value in small.items() if key != "rotary_dim" or name == "gpt-j-6b"}
-    mine = {"models": models, "study": {"models": list(models)}, "embedding": {"seeds": [41]}}
-    mine["study"]["tasks"] = ["next_letter", "to_upper"]
-    (project.folder / "mine.yaml").write_text(json.dumps(mine), encoding="utf-8")
-    result = project.snakemake("mine.yaml")
-    assert result.returncode == 0, result.stdout[-3000:]
-    for path in (project.folder / "results").glob("*/*.csv"):
-        table = pd.read_csv(path)
-        if "model" in table and len(table):
-            assert set(table["model"]) == {path.parent.name} and path.parent.name.endswith("-random"), path
-    page = (project.folder / "reports/study.html").read_text(encoding="utf-8")
-    assert "LLaMA 7B (random weights)" in page
-    names = set(pd.read_csv(project.folder / "results/summary.csv")["model"])
-    assert {f"{label} (random weights)" for label in ("LLaMA 7B", "GPT-J 6B", "Pythia 2.8B")} <= names
-
-
 def test_longer_answers_are_scored_on_the_whole_answer(changed):
     changed.edit("config/config.yaml", "answer_tokens: 1", "answer_tokens: 4")
     tables = [f"{MODEL}/predictions/{rule}.knowledge.parquet" for rule in ("extract_theta", "sweep_layers")]
@@ -341,8 +316,8 @@ def test_longer_answers_are_scored_on_the_whole_answer(changed):
     ("module", "rules"),
     [
         ("conflict", {"conflict", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
-        ("figure_style", {f"figure_{name}" for name in FIGURES} | {"latex_tables"} | REPORT),
-        ("figure_geometry", {f"figure_{name}" for name in GEOMETRY} | REPORT),
+        ("figure_style", {f"figure_{name}" for name in FIGURES} | {"latex_tables", "provenance"} | REPORT),
+        ("figure_geometry", {f"figure_{name}" for name in GEOMETRY} | {"provenance"} | REPORT),
         ("geometry", {"geometry", "embed_theta", *(f"figure_{name}" for name in GEOMETRY), *AFTER_A_TABLE}),
     ],
 )

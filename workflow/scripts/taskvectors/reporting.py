@@ -423,7 +423,7 @@ def filter_table(filtered: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Pairs kept of total by the filter of answer lengths; tasks with few pairs left are marked."""
     notes = ["few pairs: episodes repeat inputs" if kept < FEW_PAIRS else "" for kept in filtered["kept"]]
     return _labelled(filtered.drop(columns="family").assign(note=notes), config).rename(
-        columns={"leading_space": "leading space"}
+        columns={"leading_space": "leading space", "too_long": "too long"}
     )
 
 
