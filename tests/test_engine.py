@@ -1,5 +1,8 @@
 """The engine against the naive reference in float64, on every architecture; and what it refuses."""
 
+import warnings
+from inspect import signature
+
 import pytest
 import torch
 from torch import nn
@@ -23,6 +26,7 @@ from taskvectors.models import (
     LanguageModel,
     OneDnnLinear,
     check_blocks,
+    context_length,
     find_blocks,
     multiply_by_onednn,
 )
@@ -297,6 +301,25 @@ def test_prompts_beyond_the_context_or_too_short_are_refused_by_name():
         engine.sweep_layers(lm, [[5] * 8], random_theta(1, lm.layers), answer_tokens=2)
     with pytest.raises(StudyError, match=r"episode 0: the prompt has 1 tokens, 2 are needed"):
         engine.sweep_layers(lm, [[5]], random_theta(1, lm.layers))
+
+
+def test_the_context_is_what_beginnings_can_be_reused_in():
+    sizes = {"max_position_embeddings": 131072, "original_max_position_embeddings": 4096}
+    factors = {"type": "longrope", "short_factor": [1.0] * 48, "long_factor": [2.0] * 48}
+    assert context_length(AutoConfig.for_model("phi3", **sizes, rope_scaling=factors)) == 4096
+    assert context_length(AutoConfig.for_model("llama", max_position_embeddings=100)) == 100
+    assert context_length(AutoConfig.for_model("mpt", max_seq_len=64)) == 64
+    assert context_length(AutoConfig.for_model("bloom")) is None
+
+
+def test_keys_and_values_are_passed_under_the_name_that_this_transformers_has():
+    """`cache` from 5.24 on, which warns of the older name and drops it in 5.40."""
+    lm = tiny("llama")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lm.run_blocks(torch.tensor([[5, 6]]), lm.empty_cache())
+    names = signature(lm.headless.forward).parameters
+    assert ("cache" in names) == (lm._cache_keyword == "cache") and lm._cache_keyword in names
 
 
 def test_common_prefix_leaves_each_prompt_a_token():

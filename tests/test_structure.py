@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,12 +29,18 @@ PACKAGES |= {"seaborn": "seaborn-base", "IPython": "ipykernel", "mpl_toolkits": 
 @pytest.fixture(scope="module")
 def rules():
     """Every rule of the default study as Snakemake sees it."""
+    os.environ.pop("PYTHONNOUSERSITE", None)
     executable = sys.executable  # the workflow quotes it for Snakemake, whose process this one is not
     with contextlib.chdir(ROOT), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=Path("Snakefile"))
         found = {rule.name: rule for rule in workflow._workflow.rules}
     sys.executable = executable
     return found
+
+
+def test_jobs_do_not_see_packages_of_the_users_own_folder(rules):
+    """With conda or without: jobs inherit what the workflow sets."""
+    assert os.environ["PYTHONNOUSERSITE"] == "1"
 
 
 def running(rules):

@@ -14,6 +14,7 @@ from tokenizers.models import WordLevel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from conftest import SHAPE, WORDS
+from reference import ARCHITECTURES
 from taskvectors.engine import read_states
 from taskvectors.errors import StudyError
 from taskvectors.loading import load_model, load_tokenizer
@@ -233,6 +234,28 @@ def test_a_tied_head_is_not_missing(local):
     assert HEAD not in load_file(local / "model.safetensors")
     lm = load_model(prepared(local))
     assert lm.model.lm_head.weight is lm.model.model.embed_tokens.weight
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_is_saved_prepared_and_loaded(saved, tmp_path, architecture):
+    """Tied heads, buffers that older versions saved, vocabularies of the configuration: none is missing or too many."""
+    sizes = ARCHITECTURES[architecture] | {"vocab_size": 600, "bos_token_id": 1, "eos_token_id": 2}
+    if "vocab_size_per_layer_input" in sizes:
+        sizes["vocab_size_per_layer_input"] = 600
+    folder = tmp_path / "local model"
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(AutoConfig.for_model(architecture.split()[0], **sizes)).save_pretrained(folder)
+    for file in saved.glob("tokenizer*"):
+        shutil.copy(file, folder)
+    assert load_model(prepared(folder)).hidden == 32
+
+
+def test_a_gguf_file_that_is_none_is_refused(tmp_path):
+    (tmp_path / "download").mkdir()
+    for content in (b"", b"GGUF", b"not a model" * 100):
+        (tmp_path / "download" / GGUF).write_bytes(content)
+        with pytest.raises(StudyError, match=r"model.gguf: the model cannot be loaded"):
+            prepare(tmp_path / "download", tmp_path / "weights")
 
 
 def test_a_model_in_several_files_loads_and_a_missing_one_is_named(local):

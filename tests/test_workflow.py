@@ -15,6 +15,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from transformers import AutoTokenizer
+
+from taskvectors.tables import read_csv, write_csv
+from taskvectors.tokens import decode
 
 pytestmark = pytest.mark.slow
 MODEL = "results/smollm2-135m"
@@ -113,6 +117,15 @@ def test_few_pairs_are_reported(finished):
     assert filtered.loc["next_letter", "kept"] == 25
     assert (filtered["kept"] <= filtered["total"]).all()
     assert "few pairs" in (finished.folder / "reports/study.html").read_text(encoding="utf-8")
+
+
+def test_tables_survive_every_token_of_the_vocabulary(finished, tmp_path):
+    """Also a lone carriage return, which Python before 3.11.9 writes without quotes."""
+    tokenizer = AutoTokenizer.from_pretrained(finished.folder / MODEL / "weights")
+    words = decode(tokenizer, range(len(tokenizer)))
+    write_csv(tmp_path / "t.csv", pd.DataFrame({"token": words, "logit": 0.5}))
+    again = read_csv(tmp_path / "t.csv")
+    assert again["token"].fillna("").tolist() == words and any("\r" in word for word in words)
 
 
 def test_logs_show_done_of_total_and_a_rate(finished):
@@ -261,6 +274,17 @@ def test_given_episodes_take_the_place_of_sampling(changed):
         ([lines[0], "{}"], r"country_capital.jsonl, line 2: an episode is an object with the keys"),
         (lines[:1], r"country_capital.jsonl: no episodes of split dev, test"),
         ([lines[0].replace('"baseline"', '"test@x"')], r"country_capital.jsonl, line 1: task must be country_capital"),
+        ([lines[0].replace('"baseline"', '"test@0"')], r"country_capital.jsonl, line 1: task must be country_capital"),
+        ([lines[0].replace('"baseline"', '"test@01"')], r"line 1: task must be country_capital"),
+        (
+            [*lines[:-1], re.sub(r'"demos": \[\[[^]]*\], ', '"demos": [', lines[-1])],
+            rf"line {len(lines)}: 2 demonstrations, but `episodes: demonstrations` asks for 3",
+        ),
+        (
+            [*lines[:-1], re.sub(r'"dummies": \["[^"]*", ', '"dummies": [', lines[-1])],
+            r"1 dummies, but `episodes: dummies` asks for 2",
+        ),
+        ([line for line in lines if '"dev@1"' not in line], r"country_capital.jsonl: no episodes of split dev@1"),
     ]:
         given.write_text("\n".join(wrong) + "\n", encoding="utf-8")
         result = changed.snakemake("mine.yaml", "--", target)

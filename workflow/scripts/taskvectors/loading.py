@@ -128,7 +128,7 @@ def check_filled(model: nn.Module, info: dict[str, Collection[Any]]) -> None:
         raise StudyError(
             f"{type(model).__name__} has no output matrix. Choose a causal language model in config/models.yaml."
         )
-    if model.config.get_text_config().tie_word_embeddings and output.weight is not given.weight:
+    if getattr(model.config.get_text_config(), "tie_word_embeddings", False) and output.weight is not given.weight:
         raise StudyError(
             "config.json ties the output matrix to the embedding (tie_word_embeddings), but the files hold two different ones. "
             "Set it to false, or remove the output matrix, whichever is right."

@@ -139,8 +139,17 @@ def find_blocks(model: nn.Module) -> nn.ModuleList:
 
 
 def context_length(config: Any) -> int | None:
-    """Tokens that a model of this configuration reads at most, if it says so."""
-    return getattr(config.get_text_config(), "max_position_embeddings", None)
+    """Tokens that a model of this configuration reads at most, if it says so.
+
+    With LongRoPE (Phi-3's long versions) no more than were there originally: in longer prompts every token is read differently, so
+    that the beginning of a prompt could not be reused.
+    """
+    text = config.get_text_config()
+    limits = [getattr(text, name, None) for name in ("max_position_embeddings", "max_seq_len")]
+    rope = getattr(text, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        limits.append(rope.get("original_max_position_embeddings"))
+    return min((limit for limit in limits if limit), default=None)
 
 
 def block_hidden(output: Any) -> torch.Tensor:

@@ -1,0 +1,54 @@
+"""What jobs ran on: versions that they imported themselves, packages of their environments, and what differs between jobs."""
+
+import json
+import sys
+
+import numpy as np
+
+from taskvectors.progress import reported
+from taskvectors.software import imported, merged, packages, read_records
+
+
+def test_a_job_says_what_it_imported_and_no_more(monkeypatch):
+    monkeypatch.delitem(sys.modules, "seaborn", raising=False)
+    found = imported()
+    assert found["numpy"] == np.__version__ and next(iter(found)) == "python" and "seaborn" not in found
+
+
+def test_packages_of_an_environment_are_exact():
+    listed = packages()
+    assert f"numpy=={np.__version__}" in listed and listed == sorted(listed, key=str.lower)
+
+
+def test_packages_of_a_conda_environment_stand_once(tmp_path):
+    (tmp_path / "conda-meta").mkdir()
+    (tmp_path / "conda-meta/scikit-learn-1.7.2-py312h3226591_0.json").touch()
+    site = tmp_path / "lib/python3.12/site-packages"
+    site.mkdir(parents=True)
+    for name in ("scikit_learn-1.7.2", "pip_only-1.0"):
+        (site / f"{name}.dist-info").mkdir()
+    assert packages(tmp_path) == ["pip_only==1.0", "scikit-learn-1.7.2-py312h3226591_0"]
+
+
+def test_every_job_leaves_its_record_beside_its_log(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with reported("geometry.log", "geometry"):
+        pass
+    record = json.loads((tmp_path / "geometry.software.json").read_text())
+    listed = (tmp_path / f"results/environments/{record['environment']}.txt").read_text().split("\n")
+    assert record["imported"]["numpy"] == np.__version__ and f"numpy=={np.__version__}" in listed
+
+
+def test_records_are_merged_and_differences_said(tmp_path):
+    for name, torch, environment in (
+        ("extract_theta.linguistic", "2.13.0", "aaa"),
+        ("extract_theta.knowledge", "2.12.0", "bbb"),
+        ("extract_theta.gone", "1.0", "ccc"),  # of a family that the study no longer has
+        ("decode_theta", "2.13.0", "aaa"),
+    ):
+        record = {"imported": {"python": "3.12.1", "torch": torch}, "environment": environment}
+        (tmp_path / f"{name}.software.json").write_text(json.dumps(record))
+    found = merged(read_records([tmp_path], ["linguistic", "knowledge"]))
+    assert found["software"] == {"python": "3.12.1", "torch": "2.12.0 and 2.13.0"}
+    assert found["differing"] == {"torch": {"2.13.0": ["decode_theta", "extract_theta"], "2.12.0": ["extract_theta"]}}
+    assert found["environments"] == {"aaa": ["decode_theta", "extract_theta"], "bbb": ["extract_theta"]}
