@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from taskvectors.loading import one_message
 from taskvectors.preparation import check_prepared, prepare
 from taskvectors.progress import reported
 from taskvectors.random_weights import random_model
@@ -17,7 +18,8 @@ def main(
         prepare(source, folder, parameters)
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        random_model(random, tables, folder)
+        with one_message("config/models.yaml", "a model of this `shape`", "Correct the numbers."):
+            random_model(random, tables, folder)
         write_manifest(folder)
     check_prepared(folder, dtype)
 

@@ -20,9 +20,12 @@ from taskvectors.weights import MANIFEST, check_manifest
 ROOM_FOR_WEIGHTS = 0.7  # of the free memory of a GPU, or of the machine; the rest is for activations
 
 
+WHOLE_FOLDER = "Name a whole folder written by `save_pretrained`, model and tokenizer, that this transformers can load, in config/models.yaml."
+
+
 @contextmanager
-def one_message(folder: str | Path, what: str) -> Iterator[None]:
-    """Whatever transformers, tokenizers, safetensors or torch raise while files are read becomes one sentence."""
+def one_message(folder: str | Path, what: str, remedy: str = WHOLE_FOLDER) -> Iterator[None]:
+    """Whatever transformers, tokenizers, safetensors or torch raise while files are read becomes one message."""
     try:
         yield
     except StudyError as error:
@@ -35,8 +38,7 @@ def one_message(folder: str | Path, what: str) -> Iterator[None]:
     except Exception as error:  # dozens of unrelated types, and none of them is the user's language
         reason = next((line.strip() for line in str(error).split("\n") if line.strip()), "no reason given")
         raise StudyError(
-            f"{folder}: {what} cannot be loaded ({type(error).__name__}: {reason.rstrip('.')}). Name a whole folder written by "
-            "`save_pretrained`, model and tokenizer, that this transformers can load, in config/models.yaml."
+            f"{folder}: {what} cannot be loaded ({type(error).__name__}: {reason.rstrip('.')}). {remedy}"
         ) from error
 
 
