@@ -20,7 +20,10 @@ from taskvectors.weights import MANIFEST, check_manifest
 ROOM_FOR_WEIGHTS = 0.7  # of the free memory of a GPU, or of the machine; the rest is for activations
 
 
-WHOLE_FOLDER = "Name a whole folder written by `save_pretrained`, model and tokenizer, that this transformers can load, in config/models.yaml."
+WHOLE_FOLDER = (
+    "Name a whole folder written by `save_pretrained`, model and tokenizer, that this transformers can load, in "
+    "config/models.yaml."
+)
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def one_message(folder: str | Path, what: str, remedy: str = WHOLE_FOLDER) -> It
         yield
     except StudyError as error:
         message = str(error)
-        raise StudyError(message if message.startswith(str(folder)) else f"{folder}: {message}") from error
+        raise StudyError(message if message.startswith(str(folder)) else f"{folder}: {message}") from error.__cause__
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise StudyError(
             f"{folder}: the memory does not hold {what}. Use a larger machine or `dtype: bfloat16`."
