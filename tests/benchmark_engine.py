@@ -33,7 +33,7 @@ from reference import output_hidden
 from taskvectors import engine
 from taskvectors.episodes import Episode, read_episodes
 from taskvectors.loading import load_model
-from taskvectors.models import LanguageModel, find_blocks, multiply_by_onednn
+from taskvectors.models import LanguageModel, block_hidden, find_blocks, multiply_by_onednn
 from taskvectors.predictions import by_task_and_split
 from taskvectors.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.tokens import prompt_ids
@@ -229,11 +229,12 @@ class Passes:
     handles: list = field(default_factory=list)
 
     def __enter__(self) -> "Passes":
-        def count(block: nn.Module, arguments: Any, keywords: Any) -> None:
-            hidden = arguments[0] if arguments else keywords["hidden_states"]
+        def count(block: nn.Module, inputs: Any, output: Any) -> None:  # before hooks of the engine change the output
+            hidden = block_hidden(output)
             self.rows += hidden.shape[0] * hidden.shape[1]
 
-        self.handles = [block.register_forward_pre_hook(count, with_kwargs=True) for block in self.lm.blocks]
+        _ = self.lm.fixed_arguments  # the model runs for it, once
+        self.handles = [block.register_forward_hook(count) for block in self.lm.blocks]
         return self
 
     def __exit__(self, *exception: object) -> None:

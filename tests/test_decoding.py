@@ -20,10 +20,13 @@ def test_ranks_are_places_in_the_order_of_logits():
 
 
 def test_words_of_a_name_are_looked_up_in_every_spelling_of_one_token():
+    arrow = "example:->"
     vocabulary = {"upper": [5], " Upper": [6], " upper": [5]}
 
     def tokenizer(texts, add_special_tokens):
-        return {"input_ids": [vocabulary.get(text, [1, 2]) for text in texts]}
+        assert all(text.startswith(arrow) for text in texts)
+        behind = [text.removeprefix(arrow) for text in texts]
+        return {"input_ids": [[0, *(vocabulary.get(word, [1, 2]) if word else [])] for word in behind]}
 
     assert task_words(tokenizer, "To upper: Upper") == {"upper": [5, 6]}
     assert task_words(tokenizer, "To (a)") == {}

@@ -160,9 +160,9 @@ def test_odd_names_and_labels_of_one_task_reach_the_report_and_the_archive(proje
         provenance = json.loads(archive.read("provenance.json"))
         listed = [name for name in archive.namelist() if name.startswith("environment/packages-")]
         assert listed and all("torch==" in archive.read(name).decode() for name in listed)
-    assert {"torch", "umap-learn", "matplotlib", "scikit-learn"} <= set(provenance["software"]) and provenance[
-        "differing"
-    ] == {}
+    assert {"torch", "matplotlib", "scikit-learn"} <= set(provenance["software"])
+    assert "umap-learn" not in provenance["software"]  # of a single task there is no picture
+    assert provenance["differing"] == {}
     assert "figure_accuracy_bars" in next(iter(provenance["environments"].values()))
     shutil.rmtree(project.folder / "results")
     overlay(project, {"archive": "reports/archive.zip"}, "archived.yaml")

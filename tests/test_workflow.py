@@ -154,6 +154,13 @@ def archived(finished) -> Path:
     return path
 
 
+def test_provenance_names_what_the_jobs_themselves_imported(finished):
+    with zipfile.ZipFile(archived(finished)) as archive:
+        provenance = json.loads(archive.read("provenance.json"))
+    assert {"torch", "transformers", "scikit-learn", "umap-learn", "seaborn"} <= set(provenance["software"])
+    assert provenance["differing"] == {} and len(provenance["environments"]) == 1
+
+
 def test_figures_and_report_are_rebuilt_from_an_archive_without_torch_weights_and_network(finished, project):
     shutil.copy(archived(finished), project.folder / "mine.zip")
     (project.folder / "mine.yaml").write_text("archive: mine.zip", encoding="utf-8")

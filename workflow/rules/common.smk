@@ -26,7 +26,7 @@ from taskvectors.files import MODEL_FILES
 from taskvectors.stamps import COMMAND
 
 # Jobs inherit it: packages in the user's own folder (~/.local) would take the place of the environment's.
-os.environ["PYTHONNOUSERSITE"] = "1"
+os.environ.update(PYTHONNOUSERSITE="1")
 
 # For provenance; jobs inherit it. Not a parameter: another command is no reason to run a job again.
 os.environ.setdefault(COMMAND, shlex.join(["snakemake", *sys.argv[1:]]).replace(str(Path.home()), "~"))
@@ -85,7 +85,9 @@ def name_random_models():
                 raise WorkflowError(f"config/models.yaml, models: {name}: source: random needs a shape.")
             names[place] = f"{name.removesuffix(settings.RANDOM)}{settings.RANDOM}"
             if names[place] in {*config["models"], *names[:place]} - {name}:
-                raise WorkflowError(f"models: {names[place]} is the name of {name} with random weights. Rename one of the two.")
+                raise WorkflowError(
+                    f"models: {names[place]} is the name of {name} with random weights. Rename one of the two."
+                )
             config["models"][names[place]] = {**entry, "label": f"{entry['label']} (random weights)"}
     config["study"]["models"] = names
 
@@ -101,7 +103,10 @@ try:
     ARCHIVE = config["archive"]
     if ARCHIVE:
         # Figures and report of a finished study: its settings take the place of those here.
-        archived = archived_config(ARCHIVE)
+        try:
+            archived = archived_config(ARCHIVE)
+        except StudyError as error:
+            raise StudyError(f"archive: {error}")
         config.clear()
         config.update(archived)
     else:

@@ -33,7 +33,7 @@ def read_archive(path: str | Path) -> dict[str, bytes]:
         raise StudyError(f"{path}: not a zip file, or damaged ({error}). {REMEDY}") from None
     if CHECKSUMS not in contents or PROVENANCE not in contents:
         raise StudyError(f"{path}: a zip file, but no archive of a study: it has no {CHECKSUMS}. {REMEDY}")
-    for line in contents[CHECKSUMS].decode(errors="replace").splitlines():
+    for line in contents[CHECKSUMS].decode(errors="replace").removesuffix("\n").split("\n"):
         expected, _, name = line.partition("  ")
         if name not in contents:
             raise StudyError(f"{path}: {name} is missing from the archive. Get a whole copy.")
