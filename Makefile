@@ -34,7 +34,7 @@ pictures:
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
 	  --window-size=1280,1300 --screenshot=data/archive/page.png reports/study.html
 
-# This study beside the archived one: equal, within interval or different.
+# This study beside the archived one: equal, equal up to rounding, within interval or different.
 check-results: .venv/installed
 	snakemake --cores $(CORES) -- results/check_results.csv
 

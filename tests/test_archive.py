@@ -4,8 +4,11 @@ import json
 import os
 import zipfile
 
+import hypothesis
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import strategies as st
 
 from taskvectors.archive import CHECKSUMS, archived_config, read_archive, unpack
 from taskvectors.comparison import compare
@@ -95,11 +98,65 @@ def test_a_fresh_table_is_equal_within_interval_or_different():
     archived = accuracies(0.5, 0.7)
     assert compare(archived.copy(), archived) == ("equal", "2 rows")
     assert compare(accuracies(0.55, 0.7), archived)[0] == "within interval"
-    assert compare(accuracies(0.65, 0.7), archived) == ("different", "1 of 2 rows are outside each other's interval")
+    assert compare(accuracies(0.65, 0.7), archived) == (
+        "different", "1 of 2 rows are outside each other's interval (column accuracy)",
+    )  # fmt: skip
     assert compare(accuracies(0.5, 0.7, tasks=("a", "c")), archived) == ("different", "the rows are not the same")
     assert compare(archived[:1], archived) == ("different", "1 rows, archived 2")
     assert compare(archived.rename(columns={"task": "t"}), archived) == ("different", "the columns differ")
     plain = pd.DataFrame({"task": ["a"], "x": [1.0]})
-    assert compare(plain, plain.assign(x=1.5)) == ("different", "numbers differ by up to 0.5, and none has an interval")
+    assert compare(plain, plain.assign(x=1.5)) == (
+        "different", "1 of 1 rows are beyond rounding, without an interval (column x)",
+    )  # fmt: skip
     named = pd.DataFrame({"as_theta": [0.5], "as_theta_ci_low": [0.4], "as_theta_ci_high": [0.6]})
     assert compare(named.assign(as_theta=0.59), named)[0] == "within interval"
+
+
+@hypothesis.given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8), st.floats(-1, 1))
+def test_numbers_are_equal_up_to_the_stated_rounding(values, shift):
+    archived = pd.DataFrame({"task": [f"t{place}" for place in range(len(values))], "x": values})
+    assert compare(archived.assign(x=archived["x"] * (1 + 0.99e-3 * shift)), archived)[0] in (
+        "equal",
+        "equal up to rounding",
+    )
+    largest = archived["x"].abs().max()
+    if largest > 0:
+        moved = archived.assign(x=archived["x"].where(archived["x"].abs() < largest, archived["x"] * 1.003))
+        assert compare(moved, archived)[0] == "different"
+
+
+def test_the_largest_difference_is_named_with_its_place():
+    archived = pd.DataFrame({"task": ["a", "b"], "layer": [3, 4], "x": [1.0, 2.0]})
+    verdict, why = compare(archived.assign(x=[1.0, 2.001]), archived)
+    assert (verdict, why) == ("equal up to rounding", "2 rows; largest relative difference 5.0e-04, x of b, 4")
+    counted = pd.DataFrame({"task": ["a"], "n": [50], "exact": [0.5]})  # a share without an interval of its own
+    assert compare(counted.assign(exact=0.52), counted)[0] == "within interval"
+    assert compare(counted.assign(exact=0.9), counted)[0] == "different"
+
+
+def test_pictures_are_compared_by_their_neighbours():
+    rng = np.random.default_rng(0)
+    tasks = np.repeat(["a", "b", "c"], 20)
+    xy = rng.normal(size=(60, 2)) + 20 * np.repeat(np.arange(3), 20)[:, None]
+    archived = pd.DataFrame(
+        {"model": "m", "method": "tsne", "seed": 1, "layer": 3, "task": tasks, "x": xy[:, 0], "y": xy[:, 1]}
+    )
+    turned = archived.assign(x=-3 * archived["y"], y=archived["x"])
+    assert compare(turned, archived, "embedding")[0] == "within interval"
+    mixed = archived.assign(x=rng.normal(size=60), y=rng.normal(size=60))
+    assert compare(mixed, archived, "embedding")[0] == "different"
+    quality = pd.DataFrame({"model": ["m"], "method": ["tsne"], "seed": [1], "trustworthiness": [0.95]})
+    assert compare(quality.assign(trustworthiness=0.93), quality, "embedding_quality")[0] == "within interval"
+    assert compare(quality.assign(trustworthiness=0.8), quality, "embedding_quality")[0] == "different"
+
+
+def test_histograms_and_lists_of_tokens_may_move_a_little():
+    archived = pd.DataFrame({"task": "a", "kind": "within", "bin_low": [0.0, 0.1], "count": [600, 400]})
+    assert compare(archived.assign(count=[601, 399]), archived, "distances")[0] == "equal up to rounding"
+    assert compare(archived.assign(count=[500, 500]), archived, "distances")[0] == "different"
+    tokens = pd.DataFrame(
+        {"model": "m", "task": "a", "layer": 1, "token": [f"t{place}" for place in range(200)], "logit": 1.0}
+    )
+    swapped = tokens.iloc[[1, 0, *range(2, 200)]].reset_index(drop=True)
+    assert compare(swapped, tokens, "decoded_tokens")[0] == "equal up to rounding"
+    assert compare(tokens.assign(token=tokens["token"] + "x"), tokens, "decoded_tokens")[0] == "different"

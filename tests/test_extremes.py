@@ -18,7 +18,7 @@ from taskvectors.conclusions import conclusions, in_words
 from taskvectors.conflict import conflict_table, transfer_table
 from taskvectors.figure_style import save, set_style
 from taskvectors.formation import formation, variance
-from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality
+from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
 from taskvectors.tables import ALL, main_tasks, read_csvs, write_csv
 
 LAYERS, HIDDEN, DEMONSTRATIONS = 4, 8, 2
@@ -50,26 +50,27 @@ def predictions(rng, tasks, episodes, outcome):
         for episode in range(episodes):
             hit = bool(rng.random() < 0.5) if outcome is None else outcome
             row = {"task": task, "split": split, "episode": episode, "method": method, "layer": layer}
-            rows.append(row | {"predicted": "y" if hit else "x", "answer": "y", "correct": hit} | more)
+            rows.append(row | {"predicted": "y" if hit else "x", "answer": "y", "correct": hit, "exact": hit} | more)
 
     for task in tasks:
         for seed in ("", "@1"):
             add(task, f"baseline{seed}", "baseline")
             for split in ("dev", "test"):
                 add(task, split + seed, "regular")
+                add(task, split + seed, "zero_shot")
                 for layer in range(LAYERS):
                     add(task, split + seed, "hypothesis", layer)
-        for method in ("zero_shot", "majority", "copy_query"):
+        for method in ("majority", "copy_query"):
             add(task, "test", method)
         for layer in range(LAYERS):
             for method in ("random_theta", "mean_theta"):
-                add(task, "test", method, layer, cosine=0.5)
+                add(task, "test", method, layer, cosine=0.5, cosine_centred=0.2)
             for other in tasks:
                 if other != task and FAMILY[other] == FAMILY[task]:
-                    add(task, "test", "other_theta", layer, source=other, cosine=0.5)
+                    add(task, "test", "other_theta", layer, source=other, cosine=0.5, cosine_centred=0.2)
             for k in range(DEMONSTRATIONS + 1):
-                add(task, "test", "theta_after", layer, demonstrations=k, cosine=1.0)
-    columns = {"source": None, "demonstrations": None, "cosine": np.nan}
+                add(task, "test", "theta_after", layer, demonstrations=k, cosine=1.0, cosine_centred=1.0)
+    columns = {"source": None, "demonstrations": None, "cosine": np.nan, "cosine_centred": np.nan}
     table = pd.DataFrame(rows)
     return table.assign(**{name: value for name, value in columns.items() if name not in table}).astype(
         {"layer": "Int64", "demonstrations": "Int64"}
@@ -97,10 +98,10 @@ def model_tables(model, rng, tasks, episodes, outcome):
     tidy = acc.tidy(predictions(rng, tasks, episodes, outcome), model, families, seed=0)
     first = tidy[tidy["seed"] == 0]
     sweep = acc.layer_sweep(first)
-    choice = acc.layer_choice(sweep)
+    choice = acc.layer_choice(first, 0)
     chosen = acc.by_method(first, choice)
     found = {"layer_sweep": sweep, "layer_choice": choice, "accuracy": acc.accuracy(chosen, 0)}
-    found |= {"controls": acc.controls(chosen), "differences": acc.differences(chosen, 0)}
+    found |= {"controls": acc.controls(chosen, 0), "differences": acc.differences(chosen, 0)}
     found["views"] = acc.views(chosen, found["accuracy"], choice, 0)
     found["limits"] = acc.limits(chosen, [task for task in tasks if FAMILY[task] == "limits"], ["turn"])
     found["seed_spread"] = acc.seed_spread(acc.by_seed(tidy, 0))
@@ -117,15 +118,22 @@ def model_tables(model, rng, tasks, episodes, outcome):
         [variance(theta[of == task], spread, 2).assign(task=task, **head) for task in main]
     )
     found["geometry"] = pd.concat(
-        [geometry_at_layer(theta[:, layer], of, 0).assign(layer=layer, **head) for layer in range(LAYERS)]
+        [
+            geometry_at_layer(its, of, 0).assign(layer=layer, states=states, **head)
+            for layer in range(LAYERS)
+            for states, its in raw_and_centred(theta[:, layer], of).items()
+        ]
     )
-    found["distances"] = distance_histogram(theta[:, 0], of).assign(**head)
+    at_first = raw_and_centred(theta[:, 0], of)
+    found["distances"] = pd.concat(
+        [distance_histogram(its, of).assign(states=states, **head) for states, its in at_first.items()]
+    )
     points, qualities = [], []
-    for seed in (1, 2):
-        xy = embed(theta[:, 0], "tsne", {"perplexity": 5}, seed)
-        place = {"method": "tsne", "seed": seed, "layer": 0}
+    for states, seed in [(states, 1) for states in at_first] + [(list(at_first)[-1], 2)]:
+        xy = embed(at_first[states], "tsne", {"perplexity": 5}, seed)
+        place = {"method": "tsne", "states": states, "seed": seed, "layer": 0}
         points.append(pd.DataFrame({"task": of, "x": xy[:, 0], "y": xy[:, 1]}).assign(**head, **place))
-        qualities.append({"model": model, **place, "trustworthiness": picture_quality(theta[:, 0], xy)})
+        qualities.append({"model": model, **place, "trustworthiness": picture_quality(at_first[states], xy)})
     found |= {"embedding": pd.concat(points), "quality": pd.DataFrame(qualities)}
     ranks = {"answer_rank_best": 1, "answer_rank_median": 5, "other_answer_rank_median": 9, "name_rank": None}
     found["decoded_ranks"] = pd.DataFrame(
@@ -221,7 +229,7 @@ def test_every_figure_is_drawn(study, tmp_path):
         drawn["conflict"] = figure_patching.conflict(t["conflict"], t["controls"], MODELS, LABELS)
     for name, figure in drawn.items():
         paths = [tmp_path / f"{name}{suffix}" for suffix in (".svg", ".csv")]
-        save(figure, t["accuracy"], paths)
+        save(figure, {"accuracy": t["accuracy"], "controls": t["controls"]}, paths)
         assert all(path.stat().st_size > 1000 for path in paths), name
         check_legible(figure, name)
 

@@ -18,7 +18,7 @@ from taskvectors.conflict import conflict_table, transfer_table
 from taskvectors.errors import StudyError
 from taskvectors.files import atomic, write_text
 from taskvectors.formation import formation, variance
-from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality
+from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
 from taskvectors.statistics import accuracy_table, bootstrap_mean, paired_differences, wilson
 from taskvectors.tables import STRINGS, read_csv, write_csv
 
@@ -87,6 +87,7 @@ def predictions():
         rows += [(task, "test", e, "regular", None, "w", "w", True) for e in range(2)]
         rows += [(task, "dev", e, "regular", None, "w", "w", False) for e in range(2)]
         rows += [(task, "test@5", e, "regular", None, "w", "w", e == 0) for e in range(2)]
+        rows += [(task, split, e, "zero_shot", None, "w", "w", False) for split in ("dev", "dev@5") for e in range(2)]
         for control in ("zero_shot", "majority", "copy_query"):
             rows += [(task, "test", e, control, None, "w", "w", control == "majority" and e == 0) for e in range(2)]
         for layer in range(3):  # swept at the chosen layer (1 for a, 2 for b) and others
@@ -94,15 +95,17 @@ def predictions():
             rows += [(task, "test", e, "other_theta", layer, "w", "w", layer == 2) for e in range(2)]
     columns = ["task", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
     table = pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+    table["exact"] = table["correct"] & (
+        table["method"] != "regular"
+    )  # as if regular answers were right by prefix alone
     return table.assign(source=table["task"].map({"a": "b", "b": "a"}).where(table["method"] == "other_theta"))
 
 
 def test_layer_choice_and_accuracy_by_method():
     table = acc.tidy(predictions(), "m", {"a": "f", "b": "f"}, seed=0)
     table, repeats = table[table["seed"] == 0], table
-    sweep = acc.layer_sweep(table)
-    choice = acc.layer_choice(sweep).set_index("task")
-    assert choice["layer"].to_dict() == {"a": 1, "b": 2}
+    choice = acc.layer_choice(table, seed=0).set_index("task")
+    assert choice["layer"].to_dict() == {"a": 1, "b": 2} and choice["own"].all()
     assert set(choice["common_layer"]) == {1}  # means: 0, .75, .75; the tie goes to the lower layer
     chosen = acc.by_method(table, choice.reset_index())
     result = acc.accuracy(chosen, seed=0)
@@ -110,13 +113,12 @@ def test_layer_choice_and_accuracy_by_method():
     assert (by["a", "hypothesis"], by["b", "hypothesis"], by["all", "hypothesis"]) == (1, 0.5, 0.75)
     assert (by["b", "hypothesis_common"], by["b", "hypothesis_oracle"], by["b", "last_layer"]) == (0, 1, 0.5)
     assert (by["all", "baseline"], by["all", "regular"]) == (0, 1)  # dev episodes are never reported
-    controls = acc.controls(chosen).set_index(["task", "control"])
+    exact = result.set_index(["task", "method"])["exact"]
+    assert (exact["b", "hypothesis"], exact["all", "hypothesis"], exact["all", "regular"]) == (0.5, 0.75, 0)
+    controls = acc.controls(chosen, seed=0).set_index(["task", "control"])
     assert controls.loc[("b", "other_theta"), ["source", "layer", "n", "accuracy"]].tolist() == ["a", 2, 2, 1]
-    assert controls["reached"].to_dict() == {
-        (task, control): (task, control)
-        in {("a", "random_theta"), ("b", "other_theta"), ("b", "majority"), ("b", "last_layer")}
-        for task, control in controls.index
-    }
+    beaten = {("a", control) for control in ("zero_shot", "copy_query", "other_theta", "last_layer")}
+    assert set(controls.index[~controls["reached"]]) == beaten  # two episodes decide little
     paired = acc.differences(chosen, seed=0).set_index(["task", "reference"])["difference"]
     assert (paired["a", "regular"], paired["b", "regular"], paired["all", "regular"]) == (0, -0.5, -0.25)
     assert (paired["a", "majority"], paired["b", "majority"]) == (0.5, 0)
@@ -127,6 +129,96 @@ def test_layer_choice_and_accuracy_by_method():
     spread = acc.seed_spread(seeds).set_index(["task", "method"])
     assert spread.loc[("all", "regular"), ["seeds", "mean", "lowest", "highest"]].tolist() == [2, 0.75, 0.5, 1]
     assert spread.loc[("all", "regular"), "sd"] == pytest.approx(np.std([0.5, 1], ddof=1))
+
+
+def swept(dev, bare):
+    """Tidy dev predictions: of each task hits by layer and episode, and those of the bare prompt."""
+    rows = [
+        ("m", "limits" if task == "limit" else "f", task, "dev", episode, method, layer, bool(hit))
+        for task, layers in dev.items()
+        for method, by_layer in (("hypothesis", enumerate(layers)), ("zero_shot", [(None, bare[task])]))
+        for layer, hits in by_layer
+        for episode, hit in enumerate(hits)
+    ]
+    columns = ["model", "family", "task", "split", "episode", "method", "layer", "correct"]
+    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+
+
+def hits(count, of=20):
+    return [1] * count + [0] * (of - count)
+
+
+def test_a_task_has_a_layer_of_its_own_only_where_theta_does_something():
+    dev = {
+        "works": [hits(2), hits(16), hits(4), hits(0)],
+        "never": [hits(0)] * 4,  # the paper's rule: layer 0, by a tie
+        "anyway": [hits(20)] * 4,  # and here, where the bare query is enough
+        "bare": [hits(10), hits(9), hits(8), hits(0)],  # best where the patch changes nothing
+        "worse": [hits(1), hits(2), hits(3), hits(4)],
+        "tied": [hits(15), hits(15), hits(0), hits(15)],
+        "limit": [hits(0), hits(0), hits(0), hits(20)],
+    }
+    bare = dict.fromkeys(dev, hits(0)) | {"anyway": hits(20), "bare": hits(10), "worse": hits(12)}
+    choice = acc.layer_choice(swept(dev, bare), seed=0).set_index("task")
+    assert set(choice["common_layer"]) == {1}
+    assert choice.index[choice["own"]].tolist() == ["works", "tied", "limit"]
+    assert choice["layer"].to_dict() == dict.fromkeys(dev, 1) | {"limit": 3}  # tied: 0, 1 and 3; all tasks like 1 best
+    assert choice["paper_layer"].to_dict() == {
+        "works": 1, "never": 0, "anyway": 0, "bare": 0, "worse": 3, "tied": 0, "limit": 3,
+    }  # fmt: skip
+    assert choice.loc["works", ["best_layer", "dev_accuracy", "unpatched", "gain"]].tolist() == [1, 0.8, 0, 0.8]
+    assert choice.loc["worse", "gain"] == pytest.approx(0.2 - 0.6) and choice.loc["worse", "gain_ci_high"] < 0
+    assert choice.loc["never", ["gain", "gain_ci_low", "gain_ci_high"]].tolist() == [0, 0, 0]
+
+
+@hypothesis.given(
+    st.lists(st.lists(st.booleans(), min_size=8, max_size=8), min_size=3, max_size=3),
+    st.lists(st.booleans(), min_size=8, max_size=8),
+)
+def test_the_choice_is_among_the_layers_and_own_only_with_a_gain(layers, bare):
+    choice = acc.layer_choice(swept({"t": layers}, {"t": bare}), seed=0).iloc[0]
+    means = [np.mean(its) for its in layers]
+    assert choice["layer"] in range(3) and choice["dev_accuracy"] == max(means)
+    assert choice["paper_layer"] == np.argmax(means)
+    assert choice["own"] == (choice["gain_ci_low"] > 0) and choice["gain"] == pytest.approx(max(means) - np.mean(bare))
+
+
+def test_a_control_is_judged_by_the_paired_interval():
+    """Ten points below on 50 episodes is undecided where they differ both ways, and decided where they do not."""
+
+    def rows(method, correct):
+        return [("m", "f", "t", e, method, None, None, bool(c)) for e, c in enumerate(correct)]
+
+    theta = [1] * 30 + [0] * 20
+    methods = {
+        "hypothesis": theta,
+        "zero_shot": [1] * 15 + [0] * 15 + [1] * 10 + [0] * 10,  # 25 of 50, both ways
+        "majority": [1] * 15 + [0] * 35,  # 15 of 50, never where θ fails
+        "copy_query": theta,
+        "random_theta": [1] * 50,
+    }
+    table = pd.DataFrame(
+        [row for method, correct in methods.items() for row in rows(method, correct)],
+        columns=["model", "family", "task", "episode", "method", "source", "layer", "correct"],
+    )
+    controls = acc.controls(table, seed=0).set_index("control")
+    assert controls["reached"].to_dict() == {
+        "zero_shot": True,
+        "majority": False,
+        "copy_query": True,
+        "random_theta": True,
+    }
+    assert controls["undecided"].to_dict() == {
+        "zero_shot": True,
+        "majority": False,
+        "copy_query": False,
+        "random_theta": False,
+    }
+    assert controls.loc["zero_shot", "difference"] == pytest.approx(0.1)
+    by_hand = bootstrap_mean([np.array(theta) - np.array(methods["zero_shot"])], 0)
+    assert controls.loc["zero_shot", ["difference", "difference_ci_low", "difference_ci_high"]].tolist() == list(
+        by_hand
+    )
 
 
 def test_views_are_the_papers_rules_and_limits_stand_apart():
@@ -229,6 +321,23 @@ def test_geometry_of_one_task_has_no_separation():
     assert np.isnan(row["silhouette"]) and np.isnan(row["between_mean"]) and row["within_mean"] > 0
 
 
+def test_the_mean_over_tasks_is_taken_off():
+    """A direction that all θ share hides what tasks differ in from the cosine; without it they lie as apart as ever."""
+    theta, tasks = clouds()
+    far = theta + 100 * np.ones(16, dtype=np.float32)
+    both = raw_and_centred(far, tasks)
+    assert geometry_at_layer(both["raw"], tasks, 0).iloc[-1]["between_mean"] < 0.01
+    centred = geometry_at_layer(both["centred"], tasks, 0).iloc[-1]
+    assert centred["between_mean"] > 0.5 and centred["silhouette"] > 0.5
+    means = [both["centred"][tasks == task].mean(axis=0) for task in np.unique(tasks)]
+    np.testing.assert_allclose(np.mean(means, axis=0), 0, atol=1e-5)
+    unequal = np.concatenate([far, far[tasks == "t0"]]), np.concatenate([tasks, tasks[tasks == "t0"]])
+    np.testing.assert_allclose(
+        raw_and_centred(*unequal)["centred"][:36], both["centred"], atol=1e-4
+    )  # tasks weigh alike
+    assert list(raw_and_centred(*clouds(tasks=1))) == ["raw"]
+
+
 def test_histogram_counts_every_pair_once():
     theta, tasks = clouds()
     counts = distance_histogram(theta, tasks).groupby(["task", "kind"])["count"].sum()
@@ -274,11 +383,13 @@ def test_formation_follows_k_at_the_chosen_layer():
     ]  # fmt: skip
     columns = ["task", "episode", "layer", "demonstrations", "correct", "cosine"]
     variants = pd.DataFrame(rows, columns=columns).assign(model="m", family="f", method="theta_after")
+    variants["cosine_centred"] = variants["cosine"] / 2
     choice = pd.DataFrame({"task": ["a", "b"], "layer": [1, 2]})
     table = formation(variants, choice, seed=0).set_index(["task", "demonstrations"])
     assert table.loc["a", "accuracy"].tolist() == [0, 0.5, 1] and table.loc["b", "accuracy"].tolist() == [0, 0, 0]
     assert table.loc["all", "accuracy"].tolist() == [0, 0.25, 0.5]
     assert table.loc["all", "cosine"].tolist() == pytest.approx([0.5, 0.6, 0.7])
+    assert table.loc["all", "cosine_centred"].tolist() == pytest.approx([0.25, 0.3, 0.35])
 
 
 @pytest.mark.parametrize(

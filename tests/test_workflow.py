@@ -145,6 +145,22 @@ def test_snakemakes_own_report_has_captions(finished):
     assert "Accuracy of every task by method" in text and "Conflicting tasks" in text and "Study seeds 0, 1" in text
 
 
+def test_a_source_table_holds_all_that_its_figure_is_drawn_from(finished):
+    drawn_from = {}
+    for name in FIGURES:
+        source = pd.read_csv(finished.folder / f"reports/figures/{name}.csv", keep_default_na=False, dtype=str)
+        drawn_from[name] = set(source["table"])
+        for table in drawn_from[name] - {"published"}:
+            file = {"choice": "layer_choice", "quality": "embedding_quality", "variance": "theta_variance",
+                    "sweep": "layer_sweep", "ranks": "decoded_ranks"}.get(table, table)  # fmt: skip
+            whole = pd.read_csv(finished.folder / f"results/smollm2-135m/{file}.csv", keep_default_na=False, dtype=str)
+            assert len(source[source["table"] == table]) == len(whole), (name, table)
+    assert drawn_from["accuracy_bars"] == {"accuracy", "published"}  # their bars, too
+    assert drawn_from["accuracy_by_task"] == {"accuracy", "controls"}
+    assert drawn_from["transfer"] == {"transfer", "accuracy", "controls", "choice"}  # the diagonal, the daggers
+    assert drawn_from["formation"] == {"formation", "variance", "accuracy"}
+
+
 def archived(finished) -> Path:
     """The finished study's archive; made once."""
     path = finished.folder / "reports/archive.zip"

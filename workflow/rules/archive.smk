@@ -12,6 +12,36 @@ PUBLIC = [
 ]
 PUBLIC += ["limits", "formation", "theta_variance", "conflict", "transfer", "geometry", "distances", "embedding"]
 PUBLIC += ["embedding_quality", "decoded_tokens", "decoded_ranks"]
+# What the numbers follow from: the code of the rules that make tables, and what of settings and data stands in the repository.
+MAKE_TABLES = [
+    "weights",
+    "episodes",
+    "conflict_episodes",
+    "extract_theta",
+    "sweep_layers",
+    "patch_variants",
+    "sweep_conflict",
+]
+MAKE_TABLES += [
+    "filter_table",
+    "choose_layer",
+    "accuracy",
+    "formation",
+    "conflict",
+    "geometry",
+    "embed_theta",
+    "decode_theta",
+]
+MAKE_TABLES += ["conclusions"]
+SCRIPTS = [f"workflow/scripts/{name}.py" for name in MAKE_TABLES]
+SOURCES = sorted(
+    {
+        *SCRIPTS,
+        *(file for name in MAKE_TABLES for file in library(f"scripts/{name}.py")),
+        *(file for file in tables(TASKS) if Path(file).is_relative_to("data")),
+        *("config/config.yaml", "config/models.yaml", "config/tasks.yaml"),
+    }
+)
 
 
 localrules:
@@ -50,6 +80,7 @@ rule provenance:
     params:
         config=config,
         families=FAMILIES,
+        sources=SOURCES,
     message:
         "Provenance"
     script:

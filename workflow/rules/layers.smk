@@ -64,6 +64,7 @@ rule patch_variants:
         weights="results/{model}/weights",
         episodes="results/{model}/episodes/{family}.jsonl",
         theta="results/{model}/theta/{family}.safetensors",
+        of_all=collect("results/{{model}}/theta/{family}.safetensors", family=MAIN_FAMILIES),
         choice="results/{model}/layer_choice.csv",
         library=library("scripts/patch_variants.py"),
     output:

@@ -14,7 +14,7 @@ if __name__ == "__main__":
         chosen = by_method(predictions[predictions["seed"] == seed], choice)
         table = accuracy(chosen, seed)
         write_csv(snakemake.output.accuracy, table)
-        write_csv(snakemake.output.controls, controls(chosen))
+        write_csv(snakemake.output.controls, controls(chosen, seed))
         write_csv(snakemake.output.differences, differences(chosen, seed))
         write_csv(snakemake.output.views, views(chosen, table, choice, seed))
         write_csv(snakemake.output.limits, limits(chosen, snakemake.params.limits, snakemake.params.bijections))

@@ -1,4 +1,4 @@
-"""Rule check_results: every table of this study beside the archived one: equal, within interval or different."""
+"""Rule check_results: every table of this study beside the archived one: equal, equal up to rounding, within interval or different."""
 
 import io
 import sys
@@ -18,7 +18,7 @@ if __name__ == "__main__":
         for file in map(Path, snakemake.input.tables):
             model, name = file.parent.name, f"tables/{file.parent.name}/{file.name}"
             if name in contents:
-                verdict, why = compare(read_csv(file), parse_csv(io.BytesIO(contents[name]), name))
+                verdict, why = compare(read_csv(file), parse_csv(io.BytesIO(contents[name]), name), file.stem)
             else:
                 verdict, why = DIFFERENT, "not in the archive"
             rows.append((model, file.stem, verdict, why))

@@ -1,4 +1,4 @@
-"""Rule choose_layer: accuracy by layer, and the layers chosen on dev episodes: one per task, and one for all tasks."""
+"""Rule choose_layer: accuracy by layer, and the layers chosen on dev episodes: by task, and one for all tasks."""
 
 import pandas as pd
 
@@ -12,6 +12,6 @@ if __name__ == "__main__":
         predictions: pd.DataFrame = tidy(
             read_parquets(snakemake.input.predictions), snakemake.wildcards.model, snakemake.params.families, seed
         )
-        sweep = layer_sweep(predictions[predictions["seed"] == seed])
-        write_csv(snakemake.output.sweep, sweep)
-        write_csv(snakemake.output.choice, layer_choice(sweep))
+        first = predictions[predictions["seed"] == seed]
+        write_csv(snakemake.output.sweep, layer_sweep(first))
+        write_csv(snakemake.output.choice, layer_choice(first, seed))

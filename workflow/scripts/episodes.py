@@ -9,6 +9,7 @@ import pandas as pd
 
 from taskvectors.episodes import AT_SEED, SPLITS, Episode, read_episodes, sample_episode, write_episodes
 from taskvectors.errors import StudyError
+from taskvectors.guessing import MARKED_FROM, Queries, best_constant, given_queries, sampled_queries
 from taskvectors.loading import load_config, load_tokenizer
 from taskvectors.models import context_length
 from taskvectors.progress import reported, track
@@ -91,6 +92,15 @@ def refuse_long_inputs(tokenizer: Any, context: int | None, task: Task, entry: M
             )
 
 
+def guessing(queries: Queries, prefix: bool) -> dict[str, Any]:
+    """The best constant answers, exact and by prefix, their shares, and whether that of the task's own score is too large."""
+    found: dict[str, Any] = {}
+    for name, by_prefix in (("constant", False), ("constant_prefix", True)):
+        found[name], found[f"{name}_share"] = best_constant(queries, prefix=by_prefix)
+    share = found["constant_prefix_share" if prefix else "constant_share"]
+    return found | {"guessable": share > MARKED_FROM}
+
+
 def main(
     model: str,
     weights: str,
@@ -98,6 +108,7 @@ def main(
     sizes: Mapping[str, Any],
     seeds: list[int],
     answer_tokens: int,
+    prefix: Mapping[str, bool],
     episodes_file: str,
     filter_file: str,
 ) -> None:
@@ -108,6 +119,8 @@ def main(
         refuse_long_inputs(tokenizer, context, task, entry)
         filtered = short_answers(tokenizer, task, answer_tokens)
         counts = filtered.counts
+        drawn = given(task, sizes, seeds) if sizes["source"] else sampled(filtered.task, sizes, seeds)
+        episodes += drawn
         rows.append(
             {
                 "model": model,
@@ -117,9 +130,9 @@ def main(
                 "kept": filtered.kept,
                 **{fate: counts[fate] for fate in (TOO_LONG, MERGED, LOST)},
                 "leading_space": filtered.leading_space,
+                **guessing(given_queries(drawn) if sizes["source"] else sampled_queries(filtered.task), prefix[name]),
             }
         )
-        episodes += given(task, sizes, seeds) if sizes["source"] else sampled(filtered.task, sizes, seeds)
     write_csv(filter_file, pd.DataFrame(rows))
     write_episodes(episodes_file, episodes)
 
@@ -133,6 +146,7 @@ if __name__ == "__main__":
             snakemake.params.sizes,
             snakemake.params.seeds,
             snakemake.params.answer_tokens,
+            snakemake.params.prefix,
             snakemake.output.episodes,
             snakemake.output.filtered,
         )

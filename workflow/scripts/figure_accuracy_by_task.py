@@ -3,16 +3,16 @@
 from taskvectors.figure_accuracy import accuracy_by_task
 from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
-from taskvectors.tables import read_csvs
+from taskvectors.tables import read_tables
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_accuracy_by_task"):
         set_style()
-        source = read_csvs(snakemake.input.accuracy)
+        tables = read_tables(snakemake.input)
         figure = accuracy_by_task(
-            source,
-            read_csvs(snakemake.input.controls),
+            tables["accuracy"],
+            tables["controls"],
             legible(snakemake.params.models),
             legible(snakemake.params.tasks),
         )
-        save(figure, source, snakemake.output)
+        save(figure, tables, snakemake.output)

@@ -3,15 +3,15 @@
 from taskvectors.figure_geometry import embedding_seeds
 from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
-from taskvectors.tables import read_csvs
+from taskvectors.tables import read_tables
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_embedding_seeds"):
         set_style()
-        source = read_csvs(snakemake.input.embedding)
+        tables = read_tables(snakemake.input)
         figure = embedding_seeds(
-            source,
-            read_csvs(snakemake.input.quality),
+            tables["embedding"],
+            tables["quality"],
             legible(snakemake.params.models),
         )
-        save(figure, source, snakemake.output)
+        save(figure, tables, snakemake.output)

@@ -3,14 +3,14 @@
 from taskvectors.figure_accuracy import layer_choice
 from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
-from taskvectors.tables import read_csvs
+from taskvectors.tables import read_tables
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_layer_choice"):
         set_style()
-        source = read_csvs(snakemake.input.views)
+        tables = read_tables(snakemake.input)
         figure = layer_choice(
-            source,
+            tables["views"],
             legible(snakemake.params.models),
         )
-        save(figure, source, snakemake.output)
+        save(figure, tables, snakemake.output)

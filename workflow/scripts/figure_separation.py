@@ -3,15 +3,15 @@
 from taskvectors.figure_geometry import separation
 from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
-from taskvectors.tables import read_csvs
+from taskvectors.tables import read_tables
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_separation"):
         set_style()
-        source = read_csvs(snakemake.input.geometry)
+        tables = read_tables(snakemake.input)
         figure = separation(
-            source,
-            read_csvs(snakemake.input.sweep),
+            tables["geometry"],
+            tables["sweep"],
             legible(snakemake.params.models),
         )
-        save(figure, source, snakemake.output)
+        save(figure, tables, snakemake.output)

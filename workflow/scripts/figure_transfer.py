@@ -3,18 +3,18 @@
 from taskvectors.figure_patching import transfer
 from taskvectors.figure_style import legible, save, set_style
 from taskvectors.progress import reported
-from taskvectors.tables import read_csvs
+from taskvectors.tables import read_tables
 
 if __name__ == "__main__":
     with reported(snakemake.log[0], "figure_transfer"):
         set_style()
-        source = read_csvs(snakemake.input.transfer)
+        tables = read_tables(snakemake.input)
         figure = transfer(
-            source,
-            read_csvs(snakemake.input.accuracy),
-            read_csvs(snakemake.input.controls),
-            read_csvs(snakemake.input.choice),
+            tables["transfer"],
+            tables["accuracy"],
+            tables["controls"],
+            tables["choice"],
             legible(snakemake.params.models),
             legible(snakemake.params.tasks),
         )
-        save(figure, source, snakemake.output)
+        save(figure, tables, snakemake.output)

@@ -1,7 +1,7 @@
 """Rule patch_variants: other vectors in θ's place, on the test episodes, at the layer chosen for the task.
 
-Controls that θ must beat: a random vector of θ's norm, θ of every other task of the family; and, without a patch, the zero-shot
-prompt, the commonest answer and the query itself. How θ forms: the state after 0, 1, … all demonstrations of one prompt. And what
+Controls that θ must beat: a random vector of θ's norm, θ of every other task of the family; and, without a model, the commonest
+answer and the query itself. How θ forms: the state after 0, 1, … all demonstrations of one prompt. And what
 might be better than θ: its mean over other episodes.
 """
 
@@ -23,7 +23,7 @@ from taskvectors.predictions import by_task_and_split, predictions, scored
 from taskvectors.progress import reported, track
 from taskvectors.prompts import growing_prompts, zero_shot_prompt
 from taskvectors.stamps import Stamp
-from taskvectors.tables import read_csv, write_parquet
+from taskvectors.tables import main_tasks, read_csv, write_parquet
 from taskvectors.theta_tensors import theta_tensors
 from taskvectors.tokens import prompt_ids
 
@@ -71,29 +71,35 @@ def forming(lm: LanguageModel, episodes: list[Episode], layer: int) -> list[Patc
     return [("theta_after", k, states[:, k]) for k in range(states.shape[1])]
 
 
-def patched_answers(
-    lm: LanguageModel, test: list[Episode], patches: list[Patch], theta: Tensor, layer: int,
-    prefix: bool, answer_tokens: int,
-) -> tuple[list[pd.DataFrame], Tensor]:  # fmt: skip
-    """One sweep of all patches together, at one layer: a table a patch, and the answers without a patch `[episode, token]`.
+def shared_by_tasks(theta: Mapping[str, Tensor], tasks: list[str]) -> Tensor:
+    """The mean over tasks of the mean θ of each `[layer, hidden]`: what θ of all tasks share."""
+    return torch.stack([theta[f"{task}/test"].mean(dim=0) for task in tasks]).mean(dim=0)
 
-    `cosine` is that of a patch and the episode's own θ.
+
+def patched_answers(
+    lm: LanguageModel, test: list[Episode], patches: list[Patch], theta: Tensor, shared: Tensor, layer: int,
+    prefix: bool, answer_tokens: int,
+) -> list[pd.DataFrame]:  # fmt: skip
+    """One sweep of all patches together, at one layer: a table a patch.
+
+    `cosine` is that of a patch and the episode's own θ, `cosine_centred` that of both less what all tasks share.
     """
     prompts = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
     vectors = torch.stack([vectors for _, _, vectors in patches], dim=1)
     names = [episode.name for episode in test]
-    tokens, unpatched = sweep_layers(lm, prompts, vectors, answer_tokens, names, [layer] * len(patches))
+    tokens, _ = sweep_layers(lm, prompts, vectors, answer_tokens, names, [layer] * len(patches))
     tables = []
     for place, (method, which, vectors) in enumerate(patches):
         table = predictions(lm, test, method, tokens[:, place, None], prefix, [layer])
         table["cosine"] = cosine_similarity(vectors, theta, dim=-1).tolist()
+        table["cosine_centred"] = cosine_similarity(vectors - shared, theta - shared, dim=-1).tolist()
         column = "demonstrations" if method == "theta_after" else "source"
         tables.append(table.assign(**{column: which}))
-    return tables, unpatched
+    return tables
 
 
 def main(
-    lm: LanguageModel, episodes: list[Episode], theta: dict[str, Tensor], choice: pd.DataFrame,
+    lm: LanguageModel, episodes: list[Episode], theta: dict[str, Tensor], shared: Tensor, choice: pd.DataFrame,
     prefix: Mapping[str, bool], answer_tokens: int, forming_episodes: int, seed: int, predictions_file: Path,
     made: Stamp,
 ) -> None:  # fmt: skip
@@ -111,14 +117,12 @@ def main(
                 patches.append(("other_theta", other, its[torch.arange(len(test)) % len(its)]))
         patches.append(("mean_theta", None, mean_of_others(own, test)))
         tables += constant_answers(splits, prefix[task])
-        patched, unpatched = patched_answers(lm, test, patches, own, layer, prefix[task], answer_tokens)
-        tables += [*patched, predictions(lm, test, "zero_shot", unpatched, prefix[task])]
+        tables += patched_answers(lm, test, patches, own, shared[layer], layer, prefix[task], answer_tokens)
         few = test[:forming_episodes]
-        patched, _ = patched_answers(
-            lm, few, forming(lm, few, layer), own[: len(few)], layer, prefix[task], answer_tokens
+        tables += patched_answers(
+            lm, few, forming(lm, few, layer), own[: len(few)], shared[layer], layer, prefix[task], answer_tokens
         )
-        tables += patched
-    absent = {"source": None, "demonstrations": None, "cosine": np.nan}
+    absent = {"source": None, "demonstrations": None, "cosine": np.nan, "cosine_centred": np.nan}
     tables = [table.assign(**{name: v for name, v in absent.items() if name not in table}) for table in tables]
     table = pd.concat([its.astype({"source": object, "demonstrations": "Int64"}) for its in tables], ignore_index=True)
     write_parquet(predictions_file, table, made)
@@ -129,11 +133,13 @@ if __name__ == "__main__":
         torch.set_num_threads(snakemake.threads)
         lm = load_model(snakemake.input.weights, snakemake.params.dtype, snakemake.params.device)
         made = made_by(lm, "patch_variants", snakemake.input.weights, snakemake.input.library)
+        choice = read_csv(snakemake.input.choice)
         main(
             lm,
             read_episodes(snakemake.input.episodes),
             theta_tensors([snakemake.input.theta], made),
-            read_csv(snakemake.input.choice),
+            shared_by_tasks(theta_tensors(snakemake.input.of_all, made), list(main_tasks(choice)["task"])),
+            choice,
             snakemake.params.prefix,
             snakemake.params.answer_tokens,
             snakemake.params.forming_episodes,

@@ -18,7 +18,7 @@ if __name__ == "__main__":
                 stamps[Path(path).parents[1].name][path] = made_by
         logs = ["results/logs", *(f"results/{model}/logs" for model in weights)]
         software = merged(read_records(logs, snakemake.params.families))
-        found = provenance(weights, stamps, software, snakemake.params.config)
+        found = provenance(weights, stamps, software, snakemake.params.config, snakemake.params.sources)
         write_json(snakemake.output.provenance, found)
         for path in snakemake.output.of_models:
             write_json(path, of_model(found, Path(path).parent.name))

@@ -1,4 +1,4 @@
-"""Rule sweep_layers: patch θ_L into zero-shot prompts, at every layer L, on dev and on test episodes."""
+"""Rule sweep_layers: patch θ_L into zero-shot prompts, at every layer L, on dev and on test episodes; and no patch."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -36,8 +36,9 @@ def main(
         patched = list(chain.from_iterable(splits.values()))
         ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in patched])
         thetas = torch.cat([theta[f"{task}/{split}"] for split in splits])
-        tokens, _ = sweep_layers(lm, ids, thetas, answer_tokens, [episode.name for episode in patched])
+        tokens, unpatched = sweep_layers(lm, ids, thetas, answer_tokens, [episode.name for episode in patched])
         tables.append(predictions(lm, patched, "hypothesis", tokens, prefix[task]))
+        tables.append(predictions(lm, patched, "zero_shot", unpatched, prefix[task]))
     write_parquet(predictions_file, pd.concat(tables, ignore_index=True), made)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from taskvectors.episodes import AT_SEED
-from taskvectors.statistics import accuracy_table, mean_over_tasks, paired_differences
+from taskvectors.statistics import accuracy_table, bootstrap_mean, mean_over_tasks, paired_differences
 from taskvectors.tables import ALL, main_tasks
 
 KEY = ["model", "family", "task"]
@@ -35,25 +35,51 @@ def layer_sweep(predictions: pd.DataFrame) -> pd.DataFrame:
     return accuracy_table(predictions[predictions["method"] == "hypothesis"], [*KEY, "split", "layer"])
 
 
-def layer_choice(sweep: pd.DataFrame) -> pd.DataFrame:
-    """The layer of best dev accuracy, per task (paper, section 3.2) and for all tasks at once, limits aside.
+def layer_choice(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The layer at which θ of a task is patched, chosen on dev episodes: the study's table `layer_choice.csv`.
 
-    Ties go to the lowest layer. Columns: model, family, task, layer, n, dev_accuracy, ci_low, ci_high, common_layer.
+    A task has a layer of its own (`own`) only where θ does something there: at its best layer θ beats the unpatched prompt on
+    the same episodes, the 95% interval of the paired difference `gain` above zero. For any other task the common layer stands
+    in, the one with the best mean over tasks, limits aside. Of layers equally good for a task, the better one for all tasks is
+    taken.
+
+    Args:
+        predictions: tidy, of one study seed; methods `hypothesis`, at every layer, and `zero_shot` of dev episodes.
+        seed: of the bootstrap over episodes.
+
+    Returns:
+        Columns model, family, task; layer, own; best_layer, n, dev_accuracy (there), ci_low, ci_high; unpatched (the dev accuracy
+        of the bare prompt), gain, gain_ci_low, gain_ci_high; paper_layer, by the paper's rule (section 3.2): the best dev
+        accuracy, whatever it is, the lowest on a tie; common_layer.
     """
-    dev = sweep[sweep["split"] == "dev"]
-    columns = [*KEY, "layer", "n", "accuracy", "ci_low", "ci_high"]
-    best = dev.loc[dev.groupby(KEY, sort=False)["accuracy"].idxmax(), columns]
-    choice = best.rename(columns={"accuracy": "dev_accuracy"}).reset_index(drop=True)
-    choice["common_layer"] = main_tasks(dev).groupby("layer")["accuracy"].mean().idxmax()
-    return choice
+    dev = predictions[predictions["split"] == "dev"]
+    sweep = layer_sweep(dev)
+    over_tasks = main_tasks(sweep).groupby("layer")["accuracy"].mean()
+    sweep["over_tasks"] = sweep["layer"].map(over_tasks)
+    paper = sweep.loc[sweep.groupby("task", sort=False)["accuracy"].idxmax()].set_index("task")["layer"]
+    ranked = sweep.sort_values(["accuracy", "over_tasks"], ascending=False, kind="stable")
+    best = ranked.groupby("task").head(1).set_index("task").loc[list(dict.fromkeys(sweep["task"]))].reset_index()
+    bare = dev[dev["method"] == "zero_shot"].set_index(["task", "episode"])["correct"].astype(float)
+    at_best = dev[(dev["method"] == "hypothesis") & (dev["layer"] == dev["task"].map(best.set_index("task")["layer"]))]
+    gains = at_best.set_index(["task", "episode"])["correct"] - bare
+    found = [bootstrap_mean([gains[task].to_numpy()], seed) for task in best["task"]]
+    choice = best[[*KEY, "layer", "n", "accuracy", "ci_low", "ci_high"]]
+    choice = choice.rename(columns={"layer": "best_layer", "accuracy": "dev_accuracy"})
+    choice["unpatched"] = choice["task"].map(bare.groupby("task").mean())
+    choice[["gain", "gain_ci_low", "gain_ci_high"]] = found
+    common = over_tasks.idxmax()
+    choice.insert(3, "own", choice["gain_ci_low"] > 0)
+    choice.insert(3, "layer", choice["best_layer"].where(choice["own"], common))
+    return choice.assign(paper_layer=choice["task"].map(paper), common_layer=common)
 
 
 def by_method(predictions: pd.DataFrame, choice: pd.DataFrame) -> pd.DataFrame:
     """Tidy predictions on test episodes of one seed, one row an episode and method; for `other_theta` also a source.
 
     Methods: `baseline` (no demonstrations, no patch), `regular` (demonstrations), `hypothesis` (θ at the layer chosen on
-    dev), `hypothesis_common` (θ at the one layer chosen for all tasks), `hypothesis_oracle` (θ at the layer that is best on
-    the test episodes themselves: an upper bound, not a result), `mean_theta` (the mean θ of other episodes, at the chosen
+    dev, see `layer_choice`), `hypothesis_paper` (at the one of the paper's rule), `hypothesis_common` (θ at the one layer chosen
+    for all tasks), `hypothesis_oracle` (θ at the layer that is best on the test episodes themselves: an upper bound, not a
+    result), `mean_theta` (the mean θ of other episodes, at the chosen
     layer), and the controls: `zero_shot` (the test queries without demonstrations or patch), `majority` (the commonest
     answer of the other episodes), `copy_query`, `random_theta` (a random vector of θ's norm) and `other_theta` (θ of
     another task of the family), both at the chosen layer, and `last_layer` (θ after the top block: it cannot use the query).
@@ -65,6 +91,7 @@ def by_method(predictions: pd.DataFrame, choice: pd.DataFrame) -> pd.DataFrame:
     tasks = choice.set_index("task")
     layers = {
         "hypothesis": ("hypothesis", tasks["layer"]),
+        "hypothesis_paper": ("hypothesis", tasks["paper_layer"]),
         "hypothesis_common": ("hypothesis", tasks["common_layer"]),
         "hypothesis_oracle": ("hypothesis", oracle),
         "last_layer": ("hypothesis", pd.Series(patched["layer"].max(), index=tasks.index)),
@@ -82,32 +109,50 @@ def by_method(predictions: pd.DataFrame, choice: pd.DataFrame) -> pd.DataFrame:
 def once_per_episode(chosen: pd.DataFrame) -> pd.DataFrame:
     """One row an episode and method: of θ of other tasks, the mean over those."""
     key = [*KEY, "method", "layer", "episode"]
-    return chosen.groupby(key, sort=False, dropna=False)["correct"].mean().reset_index()
+    return chosen.groupby(key, sort=False, dropna=False)[["correct", "exact"]].mean().reset_index()
 
 
 def accuracy(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Accuracy by task and method, and its mean over tasks (task `all`; limits aside): the study's table `accuracy.csv`.
 
+    `exact` is the share of answers that are right to the last letter, where `accuracy` is by prefix.
+
     Args:
         chosen: see `by_method`. θ of other tasks is in the mean only; `controls` has each of them.
         seed: of the bootstrap over episodes, for the means.
     """
-    by_task = accuracy_table(chosen[chosen["method"] != "other_theta"], [*KEY, "method", "layer"])
-    means = mean_over_tasks(main_tasks(once_per_episode(chosen)), ["model", "method"], seed)
-    means = means.assign(family=ALL, task=ALL, layer=pd.NA)[by_task.columns]
+    its = chosen[chosen["method"] != "other_theta"]
+    by_task = accuracy_table(its, [*KEY, "method", "layer"])
+    by_task["exact"] = its.groupby([*KEY, "method", "layer"], sort=False, dropna=False)["exact"].mean().to_numpy()
+    once = main_tasks(once_per_episode(chosen))
+    means = mean_over_tasks(once, ["model", "method"], seed)
+    exact = once.groupby(["method", "task"])["exact"].mean().groupby("method").mean()
+    means = means.assign(family=ALL, task=ALL, layer=pd.NA, exact=means["method"].map(exact))[by_task.columns]
     return pd.concat([by_task, means], ignore_index=True).astype({"layer": "Int64"})
 
 
-def controls(chosen: pd.DataFrame) -> pd.DataFrame:
+def controls(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Accuracy of every control beside the hypothesis it must not reach: the study's table `controls.csv`.
 
-    `source` is the task whose θ was patched; `reached` says that the control is as good as the hypothesis.
+    `source` is the task whose θ was patched. `difference` is hypothesis − control on the same episodes, with a 95% bootstrap
+    interval; the control reaches the hypothesis (`reached`) if that includes zero or less, and whether it does is `undecided`
+    if it also includes more.
+
+    Args:
+        seed: of the bootstrap over episodes.
     """
     rows = chosen[chosen["method"].isin(CONTROLS)]
-    table = accuracy_table(rows, [*KEY, "method", "source", "layer"]).rename(columns={"method": "control"})
-    hypothesis = chosen[chosen["method"] == "hypothesis"].groupby("task")["correct"].mean()
-    table["hypothesis"] = table["task"].map(hypothesis)
-    table["reached"] = table["accuracy"] >= table["hypothesis"]
+    key = [*KEY, "method", "source", "layer"]
+    table = accuracy_table(rows, key).rename(columns={"method": "control"})
+    hypothesis = chosen[chosen["method"] == "hypothesis"].set_index(["task", "episode"])["correct"].astype(float)
+    table["hypothesis"] = table["task"].map(hypothesis.groupby("task").mean())
+    found = []
+    for _, its in rows.groupby(key, sort=False, dropna=False):
+        control = its.set_index(["task", "episode"])["correct"]
+        found.append(bootstrap_mean([(hypothesis.reindex(control.index) - control).to_numpy()], seed))
+    table[["difference", "difference_ci_low", "difference_ci_high"]] = found
+    table["reached"] = table["difference_ci_low"] <= 0
+    table["undecided"] = table["reached"] & (table["difference_ci_high"] > 0)
     order = {task: place for place, task in enumerate(dict.fromkeys(chosen["task"]))}
     table = table.sort_values("task", key=lambda tasks: tasks.map(order), kind="stable", ignore_index=True)
     return table.astype({"layer": "Int64"})
@@ -118,7 +163,7 @@ def differences(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
 
     Paired differences with 95% bootstrap intervals, by task and on the mean over tasks, limits aside.
     """
-    references = ["regular", *CONTROLS, "hypothesis_common", "hypothesis_oracle", "mean_theta"]
+    references = ["regular", *CONTROLS, "hypothesis_common", "hypothesis_paper", "hypothesis_oracle", "mean_theta"]
     episodes = once_per_episode(chosen[chosen["method"].isin(["hypothesis", *references])])
     mean_of = set(main_tasks(chosen)["task"])
     table = paired_differences(episodes, "hypothesis", references, seed, mean_of)
@@ -153,7 +198,7 @@ def views(chosen: pd.DataFrame, accuracy: pd.DataFrame, choice: pd.DataFrame, se
 
     A view that shows no task has no rows.
     """
-    methods = ["baseline", "hypothesis", "hypothesis_common", "hypothesis_oracle", "regular"]
+    methods = ["baseline", "hypothesis", "hypothesis_paper", "hypothesis_common", "hypothesis_oracle", "regular"]
     episodes = once_per_episode(chosen[chosen["method"].isin(methods)])
     tables = []
     for view in VIEWS:
@@ -174,7 +219,7 @@ def by_seed(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
     """
     tables = []
     for study_seed, its in predictions.groupby("seed", sort=False):
-        chosen = by_method(its, layer_choice(layer_sweep(its)))
+        chosen = by_method(its, layer_choice(its, seed))
         table = accuracy(chosen[chosen["method"].isin(REPEATED)], seed)
         table.insert(3, "seed", study_seed)
         tables.append(table)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,15 @@ def episode_rng(seed: int, *names: str | int) -> random.Random:
     return random.Random(int.from_bytes(hashlib.sha256(key).digest()[:8], "big"))
 
 
+# A table with so few different answers is sampled evenly over them: a constant answer would else be right as often as its share.
+FEW_ANSWERS = 10
+
+
 def sample_episode(task: Task, split: str, episode: int, *, demonstrations: int, dummies: int, seed: int) -> Episode:
     """Draw demonstrations, query and dummies with different inputs (paper, section 3.1).
 
-    Tasks whose rule is drawn anew in every episode differ in this: a lookup's query is among its demonstrations.
+    Of a task with at most `FEW_ANSWERS` answers, each of these has every answer with the same probability. Tasks whose rule is drawn
+    anew in every episode differ in this: a lookup's query is among its demonstrations.
 
     Raises:
         StudyError: if the task has too few pairs, or too few labels.
@@ -69,14 +74,31 @@ Drawn = tuple[Pair, list[Pair], list[Pair]]  # query, demonstrations, dummies
 def _draw_function(rng: random.Random, task: Task, demonstrations: int, dummies: int) -> Drawn:
     needed = demonstrations + dummies + 1
     _refuse_if_too_few(task, len(task.pairs), needed)
-    drawn = rng.sample(task.pairs, needed)
+    drawn = draw_pairs(rng, task, needed)
     return drawn[0], drawn[1 : 1 + demonstrations], drawn[1 + demonstrations :]
+
+
+def evenly(task: Task) -> bool:
+    """Whether pairs are drawn evenly over their answers."""
+    return task.kind == FUNCTION and 1 < len(task.by_answer) <= FEW_ANSWERS
+
+
+def draw_pairs(rng: random.Random, task: Task, count: int) -> list[Pair]:
+    """Different pairs; of few answers, each time any of those of which there are pairs left."""
+    if not evenly(task):
+        return rng.sample(task.pairs, count)
+    left = [rng.sample(pairs, min(count, len(pairs))) for pairs in task.by_answer.values()]
+    drawn = []
+    while len(drawn) < count:
+        pairs = rng.choice([pairs for pairs in left if pairs])
+        drawn.append(pairs.pop())
+    return drawn
 
 
 def _draw_bijection(rng: random.Random, task: Task, demonstrations: int, dummies: int) -> Drawn:
     """Each pair in a direction of its own; no pair occurs twice, so that no demonstration gives the answer away."""
     query, demos, others = _draw_function(rng, task, demonstrations, dummies)
-    turned = [Pair(p.answers[0], (p.input,)) if rng.random() < 0.5 else p for p in (query, *demos, *others)]
+    turned = [Pair(p.answers[0], p.backward) if rng.random() < 0.5 else p for p in (query, *demos, *others)]
     return turned[0], turned[1 : 1 + demonstrations], turned[1 + demonstrations :]
 
 
@@ -149,12 +171,12 @@ def sample_conflict(
             f"conflict {split}: the tasks share no input with different answers. Remove the pair from `conflict: pairs`."
         )
     rng = episode_rng(seed, split, episode)
-    query = rng.choice(shared)
+    (query,) = draw_pairs(rng, replace(task_a, pairs=tuple(shared)), 1)
     sides = []
     for task, pair in ((task_a, query), (task_b, next(p for p in task_b.pairs if p.input == query.input))):
-        others = [other for other in task.pairs if other.input != query.input]
-        _refuse_if_too_few(task, len(others), demonstrations + dummies)
-        drawn = rng.sample(others, demonstrations + dummies)
+        others = replace(task, pairs=tuple(other for other in task.pairs if other.input != query.input))
+        _refuse_if_too_few(task, len(others.pairs), demonstrations + dummies)
+        drawn = draw_pairs(rng, others, demonstrations + dummies)
         sides.append(_episode(task, split, episode, pair, drawn[:demonstrations], drawn[demonstrations:]))
     return sides[0], sides[1]
 

@@ -158,7 +158,8 @@ def _dots(axis: mpl.axes.Axes, table: pd.DataFrame, shift: float, share: str = "
 
 
 CHOICES = {
-    "hypothesis": "per task, on dev (the paper's)",
+    "hypothesis": "per task, on dev, where θ does something",
+    "hypothesis_paper": "per task, on dev, by the paper's rule",
     "hypothesis_common": "one layer for all tasks, on dev",
     "hypothesis_oracle": "oracle: on the test episodes themselves",
     "regular": "no patch, demonstrations (regular)",

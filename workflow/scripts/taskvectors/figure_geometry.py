@@ -18,27 +18,28 @@ from taskvectors.figure_style import (
     models_of,
     whole_layers,
 )
-from taskvectors.tables import ALL, main_tasks
+from taskvectors.tables import ALL, CENTRED, RAW, main_tasks
 
 NAMES_IN_A_PANEL = 30  # of clusters: more need larger panels
 HISTOGRAMS = 60  # more panels than that would run over several pages
 MARKERS = "osD^vPX*<>hdp8"
 TITLES = {"tsne": "t-SNE", "umap": "UMAP"}
+STATES = {RAW: "θ", CENTRED: "θ less the mean over tasks"}
 
 
 def embedding(
     points: pd.DataFrame, quality: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels
 ) -> Figure:
-    """t-SNE and UMAP of θ (paper, figures 5 and 9), at the first seed.
+    """t-SNE and UMAP of θ (paper, figures 5 and 9), at the first seed: as it is, and less the mean over tasks.
 
     Colour is the family, marker the task, names stand at the clusters.
     """
-    panels = list(dict.fromkeys(zip(points["model"], points["method"], strict=True)))
+    panels = list(dict.fromkeys(zip(points["model"], points["states"], points["method"], strict=True)))
     many = points["task"].nunique() > NAMES_IN_A_PANEL
     figure, axes = grid(len(panels), 1, 11.2, 9.6) if many else grid(len(panels), 2, 5.6, 4.8)
     written: list[str] = []
-    for axis, (name, method) in zip(axes, panels, strict=False):
-        table = points[(points["model"] == name) & (points["method"] == method)]
+    for axis, (name, states, method) in zip(axes, panels, strict=False):
+        table = points[(points["model"] == name) & (points["states"] == states) & (points["method"] == method)]
         seed = table["seed"].iloc[0]
         table = table[table["seed"] == seed]
         labels = marked(tasks, controls, name)
@@ -46,9 +47,11 @@ def embedding(
         axis.margins(0.1)
         _label_clusters(axis, table, labels)
         written += [labels[task] for task in table["task"].unique()]
-        its = quality[(quality["model"] == name) & (quality["method"] == method) & (quality["seed"] == seed)].iloc[0]
+        key = (quality["model"] == name) & (quality["states"] == states) & (quality["method"] == method)
+        its = quality[key & (quality["seed"] == seed)].iloc[0]
         axis.set_title(
-            f"{models[name]}: {TITLES[method]}, layer {its['layer']}\ntrustworthiness {its['trustworthiness']:.2f}",
+            f"{models[name]}: {TITLES[method]}, layer {its['layer']}\n{STATES[states]}, trustworthiness "
+            f"{its['trustworthiness']:.2f}",
             fontsize=10,
         )
     _family_legend(figure, points)
@@ -57,7 +60,8 @@ def embedding(
 
 
 def embedding_seeds(points: pd.DataFrame, quality: pd.DataFrame, models: Labels) -> Figure:
-    """The same pictures at every seed, in small: what they share is in θ, what changes is chance."""
+    """The same pictures at every seed, in small: what they share is in θ, what changes is chance. Of θ less the mean over tasks."""
+    points, quality = clearest(points), clearest(quality)
     rows = list(dict.fromkeys(zip(points["model"], points["method"], strict=True)))
     seeds = list(dict.fromkeys(points["seed"]))
     figure = Figure(figsize=(2.1 * max(len(seeds), 2), 0.6 + 2.1 * len(rows)))
@@ -71,6 +75,12 @@ def embedding_seeds(points: pd.DataFrame, quality: pd.DataFrame, models: Labels)
         line[0].set_ylabel(f"{models[name]}\n{TITLES[method]}", fontsize=8.5)
     _family_legend(figure, points)
     return figure
+
+
+def clearest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of θ less the mean over tasks; of a model with a single task, which has none, those of θ as it is."""
+    has = table.groupby("model")["states"].transform(lambda states: (states == CENTRED).any())
+    return table[(table["states"] == CENTRED) | ~has.astype(bool)]
 
 
 def _scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float, names: Labels | None = None) -> None:
@@ -116,13 +126,15 @@ def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Labels) -> 
 
 
 KINDS = {"within": METHOD_COLOURS["hypothesis"], "between": METHOD_COLOURS["baseline"]}
+DARKER = {"within": "#7a1f2d", "between": "#555555"}  # for lines
 KIND_LABELS = {"within": "within the task", "between": "to other tasks"}
 
 
 def distances(histogram: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
     """Cosine distances of θ within a task and to the other tasks (paper, figure 8), a panel per task, model by model.
 
-    Where that would be too many panels, a row per task instead: medians, and the middle 90% of the pairs.
+    Filled: θ as it is; lines: less the mean over tasks. Where that would be too many panels, a row per task instead: medians, and the
+    middle 90% of the pairs.
     """
     panels = list(dict.fromkeys(zip(histogram["model"], histogram["task"], strict=True)))
     if len(panels) > HISTOGRAMS:
@@ -131,29 +143,33 @@ def distances(histogram: pd.DataFrame, controls: pd.DataFrame, models: Labels, t
     reach = histogram[histogram["count"] > 0].groupby("model")["bin_high"].max()
     labels = {name: marked(tasks, controls, name) for name in models_of(histogram)}
     for axis, (name, task) in zip(axes, panels, strict=False):
-        for kind, colour in KINDS.items():
-            table = histogram[(histogram["model"] == name) & (histogram["task"] == task) & (histogram["kind"] == kind)]
-            share = table["count"] / max(table["count"].sum(), 1)
-            axis.stairs(
-                share,
-                [*table["bin_low"], table["bin_high"].iloc[-1]],
-                fill=True,
-                color=colour,
-                alpha=0.75,
-                label=KIND_LABELS[kind],
-            )
+        mine = histogram[(histogram["model"] == name) & (histogram["task"] == task)]
+        for (kind, states), table in mine.groupby(["kind", "states"], sort=False):
+            shares = _wider(table) if states == CENTRED else table
+            share = shares["count"] / max(shares["count"].max(), 1)
+            label = KIND_LABELS[kind] + (", mean over tasks off" if states == CENTRED else "")
+            style = {"fill": True, "alpha": 0.75} if states == RAW else {"lw": 1.3}
+            colour = KINDS[kind] if states == RAW else DARKER[kind]
+            axis.stairs(share, [*shares["bin_low"], shares["bin_high"].iloc[-1]], color=colour, label=label, **style)
         axis.set_title(f"{models[name]}\n{labels[name][task]}", fontsize=7.5)
         axis.set(yticks=[], xlim=(0, reach.get(name, histogram["bin_high"].max())))
         axis.tick_params(labelsize=7)
     figure.supxlabel("cosine distance between θ", fontsize=9)
-    figure.supylabel("share of pairs", fontsize=9)
+    figure.supylabel("pairs (peak: 1)", fontsize=9)
     legend_above(figure, *axes[0].get_legend_handles_labels())
     explain_daggers(figure, [labels[name][task] for name, task in panels])
     return figure
 
 
+def _wider(bins: pd.DataFrame) -> pd.DataFrame:
+    """A histogram in bins five times as wide."""
+    place = np.arange(len(bins)) // 5
+    return bins.groupby(place).agg({"bin_low": "first", "bin_high": "last", "count": "sum"})
+
+
 def _distance_ranges(histogram: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
-    """Distances of many tasks, a row each: their median and the middle 90% of the pairs, to the width of a bin."""
+    """Distances of many tasks, a row each: their median and the middle 90% of the pairs, to the width of a bin. Mean taken off."""
+    histogram = clearest(histogram)
     names, order = models_of(histogram), list(dict.fromkeys(histogram["task"]))
     figure, axes = grid(len(names), 3, 4.6, 1.2 + 0.22 * len(order), sharey=True)
     for axis, name in zip(axes, names, strict=False):
@@ -166,7 +182,7 @@ def _distance_ranges(histogram: pd.DataFrame, controls: pd.DataFrame, models: La
         labels = marked(tasks, controls, name)
         for y in np.flatnonzero([labels[task].endswith("†") for task in order]):
             axis.text(1.01, y, "†", transform=axis.get_yaxis_transform(), va="center")
-        axis.set(title=models[name], xlabel="cosine distance between θ (middle 90% of pairs)")
+        axis.set(title=models[name], xlabel="cosine distance between θ less the\nmean over tasks (middle 90% of pairs)")
         axis.set(ylim=(len(order) - 0.5, -0.5), xlim=(0, None))
     axes[0].set_yticks(range(len(order)), [tasks[task] for task in order], fontsize=8)
     legend_above(figure, *axes[0].get_legend_handles_labels())
@@ -191,15 +207,21 @@ SCORES = {
 
 
 def separation(geometry: pd.DataFrame, sweep: pd.DataFrame, models: Labels) -> Figure:
-    """Where tasks separate, and whether that is where patching works: scores of θ and dev accuracy by layer."""
+    """Where tasks separate, and whether that is where patching works: scores of θ and dev accuracy by layer.
+
+    Thick: θ less the mean over tasks, thin: θ as it is.
+    """
     names = models_of(geometry)
     figure, axes = grid(len(names), 3, 4.4, 3.4, sharey=True)
     for axis, name in zip(axes, names, strict=False):
-        scores = geometry[(geometry["model"] == name) & (geometry["task"] == ALL)].set_index("layer")
+        pooled = geometry[(geometry["model"] == name) & (geometry["task"] == ALL)]
         mine = main_tasks(sweep[(sweep["model"] == name) & (sweep["split"] == "dev")])
         axis.plot(mine.groupby("layer")["accuracy"].mean(), color="black", lw=2.2, label="dev accuracy, patched")
         for column, (label, colour, style) in SCORES.items():
-            axis.plot(scores[column], color=colour, lw=1.6, ls=style, label=label)
+            for states, width in ((CENTRED, 1.8), (RAW, 0.7)):
+                scores = pooled[pooled["states"] == states].set_index("layer")[column]
+                thin = ", θ as it is" if states == RAW else ""
+                axis.plot(scores, color=colour, lw=width, ls=style, label=label + thin)
         axis.set(title=models[name], xlabel="layer", ylim=(None, 1.05))
         whole_layers(axis)
     axes[0].set_ylabel("score")

@@ -143,7 +143,7 @@ def formation(table: pd.DataFrame, variance: pd.DataFrame, accuracy: pd.DataFram
     for (left, middle, right), name in zip(axes.reshape(-1, 3), names, strict=True):
         mine = table[table["model"] == name]
         pooled = mine[mine["task"] == ALL]
-        for axis, column in ((left, "accuracy"), (middle, "cosine")):
+        for axis, column in ((left, "accuracy"), (middle, "cosine_centred")):
             for family, its in main_tasks(mine[mine["task"] != ALL]).groupby("family", sort=False):
                 line = its.groupby("demonstrations")[column].mean()
                 axis.plot(line, color=FAMILY_COLOURS[family], ls=FAMILY_LINES[family], lw=1.2, label=family)
@@ -155,7 +155,12 @@ def formation(table: pd.DataFrame, variance: pd.DataFrame, accuracy: pd.DataFram
         left.annotate("θ, mean over dummies", (0, final["hypothesis"]), fontsize=7.5, va="bottom")
         left.set(ylabel="accuracy, state after k", ylim=(-0.02, 1.02))
         percent(left)
-        middle.set(ylabel="cosine to the final θ", ylim=(None, 1.02))
+        middle.plot(
+            pooled["demonstrations"], pooled["cosine"], color="black", lw=1, ls=":", label="cosine of both as they are"
+        )
+        handles, words = middle.get_legend_handles_labels()
+        middle.legend(handles[-1:], words[-1:], frameon=False, fontsize=7.5)
+        middle.set(ylabel="cosine to the final θ, both\nless the mean over tasks", ylim=(None, 1.02))
         _variance(right, variance[variance["model"] == name])
         right.set_title(models[name])
     legend_above(figure, *axes[0].get_legend_handles_labels())

@@ -76,11 +76,17 @@ def _drawable(character: str) -> bool:
 UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same figure has the same bytes
 
 
-def save(figure: Figure, source: pd.DataFrame, paths: Iterable[str | Path]) -> None:
-    """Write a figure in the format of every suffix, and as `.csv` the table that it shows; atomically."""
+def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str | Path]) -> None:
+    """Write a figure in the format of every suffix, and as `.csv` all that it shows; atomically.
+
+    Args:
+        tables: those that it is drawn from, by name. In the source table they stand one below the other; column `table` has the name.
+    """
     for path in map(Path, paths):
         if path.suffix == ".csv":
-            write_csv(path, source)
+            parts = [its.assign(table=name) for name, its in tables.items()]
+            source = pd.concat(parts, ignore_index=True)
+            write_csv(path, source[["table", *(column for column in source if column != "table")]])
             continue
         with atomic(path) as temporary:
             figure.savefig(temporary, dpi=300, metadata=UNDATED.get(path.suffix))

@@ -8,19 +8,21 @@ from taskvectors.statistics import accuracy_table, bootstrap_mean, mean_over_tas
 from taskvectors.tables import ALL, main_tasks
 
 BY = "demonstrations"
+COSINES = ("cosine", "cosine_centred")
 
 
 def formation(variants: pd.DataFrame, choice: pd.DataFrame, seed: int) -> pd.DataFrame:
     """θ after k demonstrations of one prompt, at the chosen layer: the study's table `formation.csv`.
 
     Args:
-        variants: tidy predictions of method `theta_after` with columns demonstrations and cosine (to the episode's θ).
+        variants: tidy predictions of method `theta_after` with columns demonstrations, cosine (to the episode's θ) and
+            cosine_centred (the same of both less the mean θ over tasks).
         choice: `layer_choice.csv`.
         seed: of the bootstrap over episodes.
 
     Returns:
         By task, and in the mean over tasks (task `all`; limits aside): accuracy of the patched model with its interval, and
-        the mean cosine of the state to the final θ with a 95% bootstrap interval.
+        the mean cosines of the state to the final θ, raw and centred, with 95% bootstrap intervals.
     """
     mine = variants[variants["method"] == "theta_after"]
     mine = mine[mine["layer"] == mine["task"].map(choice.set_index("task")["layer"])]
@@ -29,14 +31,15 @@ def formation(variants: pd.DataFrame, choice: pd.DataFrame, seed: int) -> pd.Dat
         mean_over_tasks(main_tasks(mine), ["model", BY], seed).assign(family=ALL, task=ALL, layer=pd.NA),
     ]
     table = pd.concat([tables[0], tables[1][tables[0].columns]], ignore_index=True)
-    cosines: dict[tuple[str, int], tuple[float, float, float]] = {}
-    for (task, k), its in mine.groupby(["task", BY], sort=False):
-        cosines[task, k] = bootstrap_mean([its["cosine"].to_numpy()], seed)
-    for k, its in main_tasks(mine).groupby(BY):
-        cosines[ALL, k] = bootstrap_mean([one["cosine"].to_numpy() for _, one in its.groupby("task")], seed)
-    found = np.array([cosines[key] for key in zip(table["task"], table[BY], strict=True)]).reshape(-1, 3)
-    names = ["cosine", "cosine_ci_low", "cosine_ci_high"]
-    return table.assign(**dict(zip(names, found.T, strict=True))).astype({"layer": "Int64", BY: int})
+    for column in COSINES:
+        cosines: dict[tuple[str, int], tuple[float, float, float]] = {}
+        for (task, k), its in mine.groupby(["task", BY], sort=False):
+            cosines[task, k] = bootstrap_mean([its[column].to_numpy()], seed)
+        for k, its in main_tasks(mine).groupby(BY):
+            cosines[ALL, k] = bootstrap_mean([one[column].to_numpy() for _, one in its.groupby("task")], seed)
+        found = np.array([cosines[key] for key in zip(table["task"], table[BY], strict=True)]).reshape(-1, 3)
+        table[[column, f"{column}_ci_low", f"{column}_ci_high"]] = found
+    return table.astype({"layer": "Int64", BY: int})
 
 
 def variance(theta: np.ndarray, over_dummies: np.ndarray, dummies: int) -> pd.DataFrame:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from taskvectors.accuracy import GAIN, PASSES
-from taskvectors.conclusions import CAN_DO
+from taskvectors.conclusions import CAN_DO, CAN_DO_BIJECTION
+from taskvectors.episodes import FEW_ANSWERS
 from taskvectors.geometry import FOLDS, NEIGHBOURS, STARTS
 from taskvectors.statistics import RESAMPLES
 
@@ -25,6 +26,11 @@ def methods(config: Config, tasks: list[str]) -> str:
         else f"{episodes['baseline']} baseline episodes without demonstrations; {episodes['dev']} dev and {episodes['test']} test\n"
         "episodes with "
     )
+    even = (
+        ""
+        if episodes["source"]
+        else f" Of tasks with at most {FEW_ANSWERS} answers, each of these\nhas every answer with the same probability."
+    )
     tokens = config["scoring"]["answer_tokens"]
     short, answer = ("is a single token", "token") if tokens == 1 else (f"has at most {tokens} tokens", "line")
     read = "one greedy token is" if tokens == 1 else f"{tokens} greedy tokens are"
@@ -38,17 +44,19 @@ def methods(config: Config, tasks: list[str]) -> str:
 answer, in its place behind the arrow, {short}; with or without a leading space on both sides, whichever keeps more.
 
 **Episodes** are {sampling}. A prompt is `example:{{x}}->{{y}}` lines joined by newlines, then `example:{{query}}->`. Per task:
-{counts}{episodes["demonstrations"]} demonstrations. Demonstrations, query and dummy queries have different inputs.
+{counts}{episodes["demonstrations"]} demonstrations. Demonstrations, query and dummy queries have different inputs.{even}
 
 **θ** is the residual stream at the last prompt token after each block, averaged over {episodes["dummies"]} dummy queries in place
 of the query. *Hypothesis*: in a prompt without demonstrations the last token's state after block L is replaced by θ of that block,
-and {read} read. The layer is chosen per task on dev episodes (ties: the lowest) and reported on test episodes; the common layer
-maximizes the mean dev accuracy over tasks; the oracle layer is chosen on the test episodes and is an upper bound, not a result. θ
-at the last layer is a control: it cannot use the query.
+and {read} read. The layer is chosen on dev episodes and reported on test episodes. A task has a layer of its own, that of best dev
+accuracy (ties: the one with the better mean over tasks), only where θ there beats the unpatched prompt on the same dev episodes, the
+95% interval of the paired difference above zero; for any other the common layer stands in, which maximizes the mean dev accuracy over
+tasks. The paper's rule, the layer of best dev accuracy whatever it is and the lowest on a tie, is shown beside it. The oracle layer is
+chosen on the test episodes and is an upper bound, not a result. θ at the last layer is a control: it cannot use the query.
 
 **Scoring.** The predicted {answer}, up to a token that ends the text and outer spaces aside, must be an accepted answer; both in
-composed accents (NFC). For knowledge tasks prediction and answer may be prefixes of each other, as in the paper. Translations
-accept the synonyms listed in the tables.
+composed accents (NFC). For knowledge tasks prediction and answer may be prefixes of each other, as in the paper; the share that is
+exactly right stands beside it. Accepted are the synonyms, spellings and other readings listed in the tables.
 
 {repeats}**Views.** Beside all tasks, the report shows the tasks that the paper's figures show: in its figure 4 those whose regular
 accuracy is at least {100 * GAIN:.0f} points above the baseline, in its figures 3 and 7 those whose best layer passes {PASSES:.0%}
@@ -59,8 +67,9 @@ layer, of geometry or of transfer.
 episodes within tasks ({RESAMPLES} resamples, seeded).
 
 **Controls**, on the test episodes: the zero-shot prompt of the same query; the commonest answer of the other episodes; the query
-itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A task
-in which a control is as good as the hypothesis is marked †: by itself it is no evidence for the claim.
+itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A control
+reaches the hypothesis if the 95% interval of hypothesis − control, on the same episodes, includes zero or less; it is undecided if it
+includes more than zero, too. A task in which a control reaches the hypothesis is marked †: by itself it is no evidence for the claim.
 
 **How θ forms.** The prompt of the first dummy query is read once; the state at every arrow, after k demonstrations, takes the place
 of θ at the layer chosen for the task, on the first {config["formation"]["episodes"]} test episodes. Its cosine is that to θ itself,
@@ -72,10 +81,12 @@ input of both tasks on which they disagree, and never among B's demonstrations o
 
 **Limits.** A bijection joins a function and its inverse: each pair of an episode goes in a direction of its own. Its answer is in
 the wrong direction if it is the query itself: the right item in the form that was given. Lookups deal outputs anew in every episode
-and ask for one of those shown; labels name classes anew in every episode. Where demonstrations do not lead to {CAN_DO:.0%}, a task
-says nothing about θ.
+and ask for one of those shown; labels name classes anew in every episode. Where demonstrations do not lead to {CAN_DO:.0%}, or of a
+bijection, whose direction can be guessed, to {CAN_DO_BIJECTION:.0%}, a task says nothing about θ.
 
-**Geometry** uses θ of the test episodes, all tasks at one layer, cosine distance, no self-pairs. Nearest neighbours: {NEIGHBOURS},
+**Geometry** uses θ of the test episodes, all tasks at one layer, cosine distance, no self-pairs. Every measure is taken of θ as it is,
+as in the paper, and of θ less the mean over tasks of their mean θ. Where all states share one large direction all raw cosines are
+near one and say little, whatever the tasks; the claims use θ less the mean. Nearest neighbours: {NEIGHBOURS},
 {FOLDS}-fold stratified cross-validation. k-means: as many clusters as tasks, θ at unit length, {STARTS} starts; scored by the
 adjusted Rand index. t-SNE: perplexity {pictures["tsne"]["perplexity"]}. UMAP: {pictures["umap"]["neighbours"]} neighbours, minimum
 distance {pictures["umap"]["min_dist"]}. Both at seeds {", ".join(map(str, pictures["seeds"]))}; trustworthiness over {NEIGHBOURS}

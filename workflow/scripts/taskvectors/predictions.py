@@ -41,11 +41,11 @@ def predictions(
     prefix: bool,
     layers: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """One row a prediction: task, split, episode, method, layer, predicted, answer, correct.
+    """One row a prediction: task, split, episode, method, layer, predicted, answer, correct, exact.
 
     Args:
         tokens: `[episode, token]`, or `[episode, layer, token]`; without layers the column `layer` is empty.
-        prefix: score by prefix (`taskvectors.scoring.is_correct`).
+        prefix: `correct` is by prefix (`taskvectors.scoring.is_correct`); `exact` never is.
         layers: those that the tokens are of; all by default.
     """
     return scored(words_by_layer(lm, episodes, tokens, layers), method, prefix)
@@ -53,9 +53,9 @@ def predictions(
 
 def scored(answers: Iterable[tuple[Episode, int | None, str]], method: str, prefix: bool) -> pd.DataFrame:
     """The table of predictions from episodes, layers (or None) and predicted words."""
-    rows = [
-        (e.task, e.split, e.episode, method, layer, word, e.answers[0], is_correct(word, e.answers, prefix=prefix))
-        for e, layer, word in answers
-    ]
-    columns = ["task", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
+    rows = []
+    for e, layer, word in answers:
+        correct, exact = is_correct(word, e.answers, prefix=prefix), is_correct(word, e.answers)
+        rows.append((e.task, e.split, e.episode, method, layer, word, e.answers[0], correct, exact))
+    columns = ["task", "split", "episode", "method", "layer", "predicted", "answer", "correct", "exact"]
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})

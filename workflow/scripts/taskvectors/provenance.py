@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from taskvectors.sources import digests
 from taskvectors.stamps import Stamp, check_one_source, commit
 from taskvectors.weights import MANIFEST
 
@@ -21,6 +22,7 @@ def provenance(
     stamps: Mapping[str, Mapping[str, Stamp]],
     software: Mapping[str, Any],
     config: Mapping[str, Any],
+    sources: Iterable[str | Path] = (),
 ) -> dict[str, Any]:
     """What a reader needs to judge or repeat the study, as JSON.
 
@@ -29,6 +31,7 @@ def provenance(
         stamps: of each model its computed files and what they were computed with.
         software: what the jobs ran on (`taskvectors.software.merged`).
         config: of the study; kept, but for the folders in which the user's own files lie.
+        sources: files of this repository that the numbers follow from; their digests are kept (`taskvectors.sources`).
 
     Raises:
         StudyError: if files of one model differ in their weights, dtype, software or code.
@@ -42,6 +45,7 @@ def provenance(
         "hardware": hardware(),
         "weights": {model: checksums(folder) for model, folder in weights.items()},
         "runs": {model: runs(its.values()) for model, its in stamps.items()},
+        "sources": digests(sources),
         "config": without_folders(config),
     }
 

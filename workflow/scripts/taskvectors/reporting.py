@@ -13,8 +13,9 @@ import pandas as pd
 from taskvectors.accuracy import VIEWS
 from taskvectors.conclusions import SHOWN
 from taskvectors.figure_style import POINTS
+from taskvectors.guessing import MARKED_FROM
 from taskvectors.prompts import KEPT, WITHOUT
-from taskvectors.tables import ALL, LIMITS, at_chosen_layer, main_tasks
+from taskvectors.tables import ALL, CENTRED, LIMITS, at_chosen_layer, main_tasks
 
 CONTROLS = {
     "zero_shot": "zero-shot",
@@ -87,9 +88,10 @@ def lead(
     pooled = accuracy[accuracy["task"] == ALL].set_index("method")["accuracy"]
     paired = differences[differences["task"] == ALL].set_index("reference")["difference"]
     values = conclusions.set_index("claim")["value"]
-    reached = main_tasks(controls).groupby(["model", "task"])["reached"].any()
+    reached, undecided = reached_tasks(controls)
     overrides = (
-        f"; θ of a conflicting task overrides demonstrations in {_range(values, 'overrides')} of prompts"
+        f"; θ of a conflicting task overrides demonstrations in {_range(values, 'overrides')} of prompts, at the common layer in "
+        f"{_range(values, 'overrides_common')}"
         if "overrides" in values
         else ""
     )
@@ -104,9 +106,18 @@ def lead(
         f"without any {_range(pooled, 'baseline')}, and without any but with θ patched in {_range(pooled, 'hypothesis')}. "
         f"On the same episodes θ gives {_range(-100 * paired, 'regular', '.0f')} points less than the demonstrations and "
         f"{_range(100 * paired, 'hypothesis_common', '.0f')} points more than one layer for all tasks. "
-        f"A control does as well in {reached.sum()} of {len(reached)} cases (models × tasks)"
+        f"A control does as well in {reached.sum()} of {len(reached)} cases (models × tasks; undecided {undecided.sum()})"
         f"{overrides}{limits}."
     )
+
+
+def reached_tasks(controls: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """By model and task, limits aside: whether a control reaches the hypothesis, and whether that is undecided of each that does."""
+    main = main_tasks(controls)
+    key = [main["model"], main["task"]]
+    reached = main["reached"].groupby(key, sort=False).any()
+    sure = (main["reached"] & ~main["undecided"]).groupby(key, sort=False).any()
+    return reached, reached & ~sure
 
 
 def _range(values: pd.Series, key: str, form: str = ".0%") -> str:
@@ -153,8 +164,7 @@ def answer(
             f"**{config['models'][model]['label']}** answers {base} of the test queries without demonstrations, "
             f"{regular} with {config['episodes']['demonstrations']} demonstrations, and {hypothesis} without demonstrations "
             f"but with θ patched in at the layer chosen per task on dev episodes ({common} at the one common layer "
-            f"{mine['common_layer'].iloc[0]}). Chosen layers range from {mine['layer'].min()} to {mine['layer'].max()}, "
-            f"median {mine['layer'].median():.0f}. On the same episodes that is "
+            f"{mine['common_layer'].iloc[0]}). {_own_layers(mine)} On the same episodes that is "
             f"{_points(paired.loc[(model, 'regular')])} points beside the demonstrations and "
             f"{_points(paired.loc[(model, 'zero_shot')])} beside the bare query. {_reached(controls, model, config)}"
             f"{_over_seeds(spread, model)}"
@@ -162,26 +172,39 @@ def answer(
     return "\n\n".join(lines)
 
 
+def _own_layers(choice: pd.DataFrame) -> str:
+    """How many tasks of a model have a layer of their own, and which layers these are."""
+    own = choice.loc[choice["own"], "layer"]
+    if own.empty:
+        return "No task has a layer of its own: θ does nothing beyond the bare query on dev episodes."
+    return (
+        f"{len(own)} of {len(choice)} tasks have a layer of their own, where θ does more than the bare query: layers "
+        f"{own.min()} to {own.max()}, median {own.median():.0f}."
+    )
+
+
 def _percent(row: pd.Series) -> str:
     return f"{row['accuracy']:.0%} [{row['ci_low']:.0%}, {row['ci_high']:.0%}]"
 
 
-def _points(row: pd.Series) -> str:
+def _points(row: pd.Series, ci: str = "") -> str:
     difference, low, high = (
-        f"{100 * row[name]:+.0f}".replace("-", "−") for name in ("difference", "ci_low", "ci_high")
+        f"{100 * row[name]:+.0f}".replace("-", "−") for name in ("difference", f"{ci}ci_low", f"{ci}ci_high")
     )
     return f"{difference} [{low}, {high}]"
 
 
 def _reached(controls: pd.DataFrame, model: str, config: Config) -> str:
     """Which tasks are no evidence by themselves, because a control does as well."""
-    all_of_it = main_tasks(controls[controls["model"] == model])
-    mine = all_of_it[all_of_it["reached"]]
-    tasks = [config["tasks"][task]["label"] for task in dict.fromkeys(mine["task"])]
+    reached, undecided = reached_tasks(controls[controls["model"] == model])
+    tasks = [
+        config["tasks"][task]["label"] + (" (?)" if undecided[model, task] else "")
+        for _, task in reached[reached].index
+    ]
     if not tasks:
         return "No control reaches it in any task."
-    total = all_of_it["task"].nunique()
-    return f"In {len(tasks)} of {total} tasks a control does as well: {', '.join(tasks)}."
+    unsure = f", undecided (?) in {undecided.sum()} of them" if undecided.any() else ""
+    return f"In {len(tasks)} of {len(reached)} tasks a control does as well{unsure}: {', '.join(tasks)}."
 
 
 def _over_seeds(spread: pd.DataFrame, model: str) -> str:
@@ -193,12 +216,20 @@ def _over_seeds(spread: pd.DataFrame, model: str) -> str:
 
 
 def control_table(controls: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Every model and task: the hypothesis and each control; of the other tasks' θ the best."""
+    """Every model and task: the hypothesis, each control (of the other tasks' θ the best), and how far the closest is below it."""
     best = controls.groupby(["model", "task", "control"], sort=False)["accuracy"].max().unstack("control")
     table = best[[name for name in CONTROLS if name in best]].rename(columns=CONTROLS)
     by_task = controls.groupby(["model", "task"], sort=False)
     table.insert(0, "hypothesis", by_task["hypothesis"].first())
-    table["reached"] = by_task["reached"].max().map({True: "†", False: ""})
+    closest = controls.loc[by_task["difference_ci_low"].idxmin()].set_index(["model", "task"])
+    table["closest"] = closest["control"].map(CONTROLS)
+    table["hypothesis − closest, points"] = [
+        _points(row, "difference_") for _, row in closest.loc[table.index].iterrows()
+    ]
+    reached, undecided = by_task["reached"].any(), by_task["undecided"].any()
+    table["reached"] = ["†" if reached[key] else "" for key in table.index]
+    sure = (controls["reached"] & ~controls["undecided"]).groupby([controls["model"], controls["task"]]).any()
+    table["undecided"] = ["?" if reached[key] and undecided[key] and not sure[key] else "" for key in table.index]
     return _labelled(table.loc[list(by_task.groups)].reset_index(), config)
 
 
@@ -208,6 +239,7 @@ def difference_table(differences: pd.DataFrame, config: Config) -> pd.DataFrame:
     names = CONTROLS | {
         "regular": "demonstrations (regular)",
         "hypothesis_common": "θ at the common layer",
+        "hypothesis_paper": "θ at the layer of the paper's rule",
         "hypothesis_oracle": "θ at the oracle's layer",
         "mean_theta": "mean θ of other episodes",
     }
@@ -222,14 +254,27 @@ def difference_table(differences: pd.DataFrame, config: Config) -> pd.DataFrame:
 
 
 def task_table(accuracy: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Every model and task: chosen layer, and accuracy with its 95% interval by method."""
+    """Every model and task: chosen layer, and accuracy with its 95% interval by method.
+
+    Below that of a knowledge task, scored by prefix, stands the share that is exactly right.
+    """
     table = accuracy[(accuracy["task"] != ALL)].copy()
-    table["cell"] = _with_interval(table)
+    by_prefix = (table["exact"] != table["accuracy"]).groupby([table["model"], table["task"]]).transform("any")
+    exact = [f"; exact {share:.2f}" if shown else "" for share, shown in zip(table["exact"], by_prefix, strict=True)]
+    table["cell"] = [cell + more for cell, more in zip(_with_interval(table), exact, strict=True)]
     wide = table.pivot(index=["model", "task"], columns="method", values="cell")
     wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["task"], strict=True)))].reset_index()
-    layers = choice.set_index(["model", "task"])["layer"]
-    wide.insert(2, "layer", [layers[model, task] for model, task in zip(wide["model"], wide["task"], strict=True)])
-    order = ["baseline", "hypothesis", "hypothesis_common", "hypothesis_oracle", "last_layer", "regular"]
+    layers = {(row.model, row.task): f"{row.layer}{'' if row.own else ' (common)'}" for row in choice.itertuples()}
+    wide.insert(2, "layer", [layers[key] for key in zip(wide["model"], wide["task"], strict=True)])
+    order = [
+        "baseline",
+        "hypothesis",
+        "hypothesis_paper",
+        "hypothesis_common",
+        "hypothesis_oracle",
+        "last_layer",
+        "regular",
+    ]
     names = {method: method.replace("_", ": ", 1) for method in order if method.startswith("hypothesis_")}
     return _labelled(wide[["model", "task", "layer", *order]], config).rename(
         columns={**names, "last_layer": "θ at last layer"}
@@ -254,11 +299,15 @@ def paper_table(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config)
 def conflict_summary(
     conflict: pd.DataFrame, choice: pd.DataFrame, published: pd.DataFrame, config: Config
 ) -> pd.DataFrame:
-    """Each pair at the layer chosen for task B on the main experiment's dev episodes, and the paper's numbers below."""
+    """Each pair at the layer chosen for task B on the main experiment's dev episodes and at the common one, and the paper's numbers
+    below."""
     columns = ["model", "task_a", "task_b", "layer", "n", "regular_a", "regular_b", "patched_a", "patched_b"]
-    ours = at_chosen_layer(conflict, choice, "task_b")[columns].assign(source="this study")
+    ours = _at_both_layers(conflict, choice, "task_b", config)[[*columns, "layer of"]].assign(source="this study")
     ours["model"] = _model_labels(ours, config)
-    table = pd.concat([ours, published], ignore_index=True)[["model", "source", *columns[1:]]]
+    table = pd.concat([ours, published], ignore_index=True)[
+        ["model", "source", *columns[1:4], "layer of", *columns[4:]]
+    ]
+    table["layer of"] = table["layer of"].fillna("task")
     for side in ("task_a", "task_b"):
         table[side] = [config["tasks"].get(task, {"label": task})["label"] for task in table[side]]
     words = {"task_a": "task A", "task_b": "task B"}
@@ -267,10 +316,21 @@ def conflict_summary(
     return table.astype({"layer": "Int64", "n": "Int64"}).rename(columns=words)
 
 
+def _at_both_layers(table: pd.DataFrame, choice: pd.DataFrame, of: str, config: Config) -> pd.DataFrame:
+    """The rows at the layer of the task in column `of`, then those at the common layer, model by model; `layer of` says which."""
+    its = {words: at_chosen_layer(table, choice, of, layer) for words, layer in LAYERS_OF.items()}
+    both = pd.concat([rows.assign(**{"layer of": words}) for words, rows in its.items()])
+    return both.sort_values("model", key=lambda models: models.map(list(config["models"]).index), kind="stable")
+
+
+LAYERS_OF = {"task": "layer", "all tasks": "common_layer"}
+
+
 def transfer_summary(transfer: pd.DataFrame, choice: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Each ordered pair at the layer chosen for the task of θ: percent answered as either task, bare and with demonstrations."""
-    at = at_chosen_layer(transfer, choice, "theta_task")
-    key = ["model", "theta_task", "query_task", "layer"]
+    """Each ordered pair at the layer chosen for the task of θ, and at the common one: shares answered as either task, bare and
+    with demonstrations."""
+    at = _at_both_layers(transfer, choice, "theta_task", config)
+    key = ["model", "theta_task", "query_task", "layer", "layer of"]
     if at.empty:
         return pd.DataFrame(columns=key)
     wide = at.pivot(index=key, columns="demonstrations", values=["as_theta", "as_query"])
@@ -295,6 +355,7 @@ def view_table(views: pd.DataFrame, config: Config) -> pd.DataFrame:
     wide["model"] = _model_labels(wide, config)
     names = {
         "hypothesis": "θ, layer per task",
+        "hypothesis_paper": "θ, the paper's rule",
         "hypothesis_common": "θ, common layer",
         "hypothesis_oracle": "θ, oracle layer",
     }
@@ -330,13 +391,14 @@ def formation_table(formation: pd.DataFrame, config: Config) -> pd.DataFrame:
             "demonstrations": mean["demonstrations"],
             "accuracy": _with_interval(mean),
             "cosine to θ": _with_interval(mean, "cosine", "cosine_ci", digits=3),
+            "less the mean over tasks": _with_interval(mean, "cosine_centred", "cosine_centred_ci", digits=3),
         }
     )
 
 
 def quality_table(quality: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Trustworthiness of the pictures: lowest and highest over seeds."""
-    groups = quality.groupby(["model", "method"], sort=False)["trustworthiness"]
+    groups = quality.groupby(["model", "method", "states"], sort=False)["trustworthiness"]
     table = groups.agg(seeds="size", lowest="min", highest="max").reset_index()
     return table.assign(model=_model_labels(table, config))
 
@@ -387,9 +449,10 @@ def distance_words(geometry: pd.DataFrame, choice: pd.DataFrame, published: pd.D
     common = choice.groupby("model")["common_layer"].first()
     ours = geometry[(geometry["layer"] == geometry["model"].map(common)) & (geometry["task"] != ALL)]
     words = []
-    for model, table in ours.groupby("model", sort=False):
+    for (model, states), table in ours.groupby(["model", "states"], sort=False):
         ends = [_span(table[f"{kind}_mean"]) for kind in ("within", "between")]
-        words.append(f"{config['models'][model]['label']} {ends[0]} and {ends[1]}")
+        less = " less the mean over tasks" if states == CENTRED else ""
+        words.append(f"{config['models'][model]['label']}{less} {ends[0]} and {ends[1]}")
     for model, table in published.groupby("model", sort=False):
         rows = table.set_index("kind")
         ends = [f"{rows.loc[kind, 'lowest']:.2f}–{rows.loc[kind, 'highest']:.2f}" for kind in ("within", "between")]
@@ -420,11 +483,17 @@ def token_table(tokens: pd.DataFrame, choice: pd.DataFrame, config: Config, show
 
 
 def filter_table(filtered: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Pairs kept of total by the filter of answer lengths; tasks with few pairs left are marked."""
-    notes = ["few pairs: episodes repeat inputs" if kept < FEW_PAIRS else "" for kept in filtered["kept"]]
-    return _labelled(filtered.drop(columns="family").assign(note=notes), config).rename(
-        columns={"leading_space": "leading space", "too_long": "too long"}
-    )
+    """Pairs kept of total by the filter of answer lengths, and the best constant answers: tasks with few pairs left, or in which a
+    constant answer is right too often, are marked."""
+    few = ["few pairs: episodes repeat inputs" if kept < FEW_PAIRS else "" for kept in filtered["kept"]]
+    guess = [f"a constant answer passes {MARKED_FROM:.0%}" if marked else "" for marked in filtered["guessable"]]
+    notes = ["; ".join(filter(None, both)) for both in zip(few, guess, strict=True)]
+    table = filtered.drop(columns=["family", "guessable"]).assign(note=notes)
+    for name, words in (("constant", "best constant"), ("constant_prefix", "best by prefix")):
+        shares = zip(table[name], table.pop(f"{name}_share"), strict=True)
+        table[name] = [f"{text} {share:.0%}" for text, share in shares]
+        table = table.rename(columns={name: words})
+    return _labelled(table, config).rename(columns={"leading_space": "leading space", "too_long": "too long"})
 
 
 def _with_interval(table: pd.DataFrame, value: str = "accuracy", ci: str = "ci", digits: int = 2) -> list[str]:

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,9 @@ DIGITS = "%.6g"
 ALL = "all"  # task and family of rows over all tasks
 # Columns of names and words: a task may be called 007, a token be 1.
 STRINGS = ("model", "family", "task", "task_a", "task_b", "theta_task", "query_task", "source", "control", "reference")
-STRINGS += ("method", "outcome", "kind", "view", "split", "token", "name_word", "predicted", "answer")
-STRINGS += ("claim", "statement", "measure", "table", "verdict", "rule", "label")
+STRINGS += ("method", "outcome", "kind", "states", "view", "split", "token", "name_word", "predicted", "answer")
+STRINGS += ("constant", "constant_prefix", "claim", "statement", "measure", "table", "verdict", "rule", "label")
+RAW, CENTRED = "raw", "centred"  # θ as it is, and less the mean over tasks
 LIMITS = "limits"  # the family of tasks that one vector may not hold: never part of a mean over tasks
 
 
@@ -35,9 +36,9 @@ def in_order(table: pd.DataFrame, tasks: Iterable[str]) -> pd.DataFrame:
     return table.sort_values("task", key=lambda names: names.map(place).fillna(len(place)), kind="stable")
 
 
-def at_chosen_layer(table: pd.DataFrame, choice: pd.DataFrame, of: str = "task") -> pd.DataFrame:
-    """The rows at the layer that `layer_choice.csv` has for the task in column `of` of the same model."""
-    layers = choice.set_index(["model", "task"])["layer"]
+def at_chosen_layer(table: pd.DataFrame, choice: pd.DataFrame, of: str = "task", layer: str = "layer") -> pd.DataFrame:
+    """The rows at the layer that `layer_choice.csv` has, in column `layer`, for the task in column `of` of the same model."""
+    layers = choice.set_index(["model", "task"])[layer]
     wanted = layers.reindex(pd.MultiIndex.from_frame(table[["model", of]])).to_numpy(dtype=float)
     return table[table["layer"].astype("Float64").to_numpy(dtype=float, na_value=np.nan) == wanted]
 
@@ -71,6 +72,15 @@ def read_csvs(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Concatenate tables in the given order; one without rows has no say in the types of columns."""
     tables = list(map(read_csv, paths))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+
+
+def read_tables(inputs: Any) -> dict[str, pd.DataFrame]:
+    """The tables among the named inputs of a rule, of all models together, by name."""
+    return {
+        name: read_csvs([files] if isinstance(files, str) else files)
+        for name, files in inputs.items()
+        if name != "library"
+    }
 
 
 def write_parquet(path: str | Path, table: pd.DataFrame, made_by: Stamp | None = None) -> None:

@@ -6,12 +6,13 @@ of one, the union of one and its inverse, the copy of its inputs; or tasks whose
 """
 
 import csv
+import functools
 import io
 import itertools
 import random
 import string
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,14 @@ LABELS = "labels"  # outputs are classes, and every class gets a new label in ev
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An input and its answers; `answers[0]` is the reference, the rest are accepted too."""
+    """An input and its answers; `answers[0]` is the reference, the rest are accepted too.
+
+    `backward`, of a bijection, is what is accepted for `answers[0]` on the way back, the input first.
+    """
 
     input: str
     answers: tuple[str, ...]
+    backward: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,14 @@ class Task:
     pairs: tuple[Pair, ...]
     kind: str = FUNCTION
     labels: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def by_answer(self) -> dict[str, list[Pair]]:
+        """The pairs of every reference answer."""
+        groups: dict[str, list[Pair]] = {}
+        for pair in self.pairs:
+            groups.setdefault(pair.answers[0], []).append(pair)
+        return groups
 
 
 def read_table(path: str | Path) -> tuple[Pair, ...]:
@@ -186,7 +199,7 @@ def load_task(name: str, entry: Mapping[str, Any]) -> Task:
     elif "classes" in entry:
         kind, pairs, labels = LABELS, read_table(entry["classes"]), tuple(entry["labels"])
     elif "bijection_of" in entry:
-        kind, pairs = BIJECTION, one_to_one(base_pairs(entry["bijection_of"]))
+        kind, pairs = BIJECTION, one_to_one(base_pairs(entry["bijection_of"]), _ambiguous(name, entry))
     elif "inverse_of" in entry:
         pairs = inverse(base_pairs(entry["inverse_of"]))
     elif "copy_of" in entry:
@@ -206,24 +219,47 @@ def base_pairs(entry: Mapping[str, Any]) -> tuple[Pair, ...]:
     return GENERATORS[entry["generate"]]()
 
 
+def _ambiguous(name: str, entry: Mapping[str, Any]) -> Collection[str]:
+    """The words that a bijection leaves out, checked for words that leave out nothing."""
+    words = entry.get("ambiguous", ())
+    pairs = base_pairs(entry["bijection_of"])
+    sides = {text for pair in pairs for text in (pair.input, *pair.answers)}
+    if strange := [word for word in words if word not in sides]:
+        raise StudyError(
+            f"config/tasks.yaml, tasks: {name}: ambiguous: {strange[0]} is in no pair. Correct or delete it."
+        )
+    return words
+
+
 def inverse(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
-    """From reference answers back to inputs; where several inputs share one, the first is the reference."""
+    """From reference answers back to inputs: every input that leads there is accepted, the first is the reference.
+
+    Inputs that have the answer as their reference come before those that merely accept it.
+    """
     inputs: dict[str, list[str]] = {}
     for pair in pairs:
         inputs.setdefault(pair.answers[0], []).append(pair.input)
+    for pair in pairs:
+        for answer in pair.answers[1:]:
+            if answer in inputs:
+                inputs[answer].append(pair.input)
     return tuple(Pair(output, tuple(back)) for output, back in inputs.items())
 
 
-def one_to_one(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
-    """The pairs whose two directions cannot be confused.
+def one_to_one(pairs: tuple[Pair, ...], ambiguous: Collection[str] = ()) -> tuple[Pair, ...]:
+    """The pairs whose two directions cannot be confused, with what is accepted on the way back.
 
-    Left out are pairs whose output another pair has too, or whose input or output stands on the other side of any pair:
-    `pain` is an English input and, as bread, a French one.
+    Left out are pairs whose output another pair has too, whose input or output stands on the other side of any pair, or is
+    one of the `ambiguous` words: `pain` is an English input and, as bread, a French one.
     """
     outputs = Counter(pair.answers[0] for pair in pairs)
     inputs, accepted = {pair.input for pair in pairs}, {answer for pair in pairs for answer in pair.answers}
+    back = {pair.input: pair.answers for pair in inverse(pairs)}
     return tuple(
-        pair
+        Pair(pair.input, pair.answers, back[pair.answers[0]])
         for pair in pairs
-        if outputs[pair.answers[0]] == 1 and pair.input not in accepted and pair.answers[0] not in inputs
+        if outputs[pair.answers[0]] == 1
+        and not {pair.input, pair.answers[0]} & set(ambiguous)
+        and pair.input not in accepted
+        and pair.answers[0] not in inputs
     )

@@ -193,7 +193,7 @@ def _outcomes(tokenizer: Tokenizer, sides: list[tuple[str, str]], answer_tokens:
 
 
 def _with_space(pair: Pair) -> Pair:
-    return Pair(f" {pair.input}", tuple(f" {answer}" for answer in pair.answers))
+    return Pair(f" {pair.input}", *(tuple(f" {text}" for text in side) for side in (pair.answers, pair.backward)))
 
 
 def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
