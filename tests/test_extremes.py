@@ -212,7 +212,9 @@ def test_every_figure_is_drawn(study, tmp_path):
         "accuracy_bars": figure_accuracy.accuracy_bars(t["accuracy"], published[0], MODELS),
         "layer_curves": figure_accuracy.layer_curves(t["layer_sweep"], published[1], MODELS),
         "layer_choice": figure_accuracy.layer_choice(t["views"], MODELS),
-        "accuracy_by_task": figure_accuracy.accuracy_by_task(t["accuracy"], t["controls"], MODELS, LABELS),
+        "accuracy_by_task": figure_accuracy.accuracy_by_task(
+            t["accuracy"], t["controls"], t["layer_choice"], MODELS, LABELS
+        ),
         "formation": figure_patching.formation(t["formation"], t["theta_variance"], t["accuracy"], MODELS),
         "embedding": figure_geometry.embedding(t["embedding"], t["quality"], t["controls"], MODELS, LABELS),
         "embedding_seeds": figure_geometry.embedding_seeds(t["embedding"], t["quality"], MODELS),

@@ -13,7 +13,7 @@ from scipy.stats import bootstrap, norm
 from sklearn.metrics import silhouette_score
 
 from taskvectors import accuracy as acc
-from taskvectors.conclusions import Finding
+from taskvectors.conclusions import Finding, can_do, pooled
 from taskvectors.conflict import conflict_table, transfer_table
 from taskvectors.errors import StudyError
 from taskvectors.files import atomic, write_text
@@ -424,3 +424,27 @@ def test_tables_keep_words_that_look_like_missing_values(tmp_path):
     (tmp_path / "bad.csv").write_text("")
     with pytest.raises(StudyError, match=r"bad.csv: cannot be read as CSV"):
         read_csv(tmp_path / "bad.csv")
+
+
+@pytest.mark.parametrize(("outcomes", "regular", "basis"), [
+    ({"right"}, 0.19, False), ({"right"}, 0.2, True), ({"right", "wrong_direction"}, 0.59, False),
+    ({"right", "wrong_direction"}, 0.6, True),
+])  # fmt: skip
+def test_limits_say_something_only_beyond_chance(outcomes, regular, basis):
+    """Of a bijection one half can be guessed: .50 of demonstrations and of θ alike is no evidence that one vector holds it."""
+    limits = pd.DataFrame({"task": "t", "method": "regular", "outcome": sorted(outcomes), "share": regular})
+    assert can_do(limits, "t") == basis
+
+
+def test_claims_about_other_tasks_are_made_at_both_layers():
+    """The layer of θ's task and the common one can tell different stories; neither is left out."""
+    choice = pd.DataFrame(
+        {"model": "m", "task": ["a", "b"], "family": "f", "layer": [0, 1], "common_layer": 1, "own": True}
+    )
+    conflict = pd.DataFrame(
+        {"model": "m", "task_a": "a", "task_b": ["b", "b"], "layer": [0, 1], "n": 50, "patched_b": [0.1, 0.9]}
+    )
+    back = conflict.assign(task_a="b", task_b="a", patched_b=[0.02, 0.76])
+    table = pd.concat([conflict, back])
+    shares = {layer: pooled(table, "task_b", "patched_b", choice, layer).value for layer in ("layer", "common_layer")}
+    assert shares == {"layer": pytest.approx((0.9 + 0.02) / 2), "common_layer": pytest.approx((0.9 + 0.76) / 2)}

@@ -156,7 +156,7 @@ def test_a_source_table_holds_all_that_its_figure_is_drawn_from(finished):
             whole = pd.read_csv(finished.folder / f"results/smollm2-135m/{file}.csv", keep_default_na=False, dtype=str)
             assert len(source[source["table"] == table]) == len(whole), (name, table)
     assert drawn_from["accuracy_bars"] == {"accuracy", "published"}  # their bars, too
-    assert drawn_from["accuracy_by_task"] == {"accuracy", "controls"}
+    assert drawn_from["accuracy_by_task"] == {"accuracy", "controls", "choice"}
     assert drawn_from["transfer"] == {"transfer", "accuracy", "controls", "choice"}  # the diagonal, the daggers
     assert drawn_from["formation"] == {"formation", "variance", "accuracy"}
 

@@ -109,6 +109,7 @@ rule figure_accuracy_by_task:
     input:
         accuracy=of_all_models("accuracy"),
         controls=of_all_models("controls"),
+        choice=of_all_models("layer_choice"),
         library=library("scripts/figure_accuracy_by_task.py"),
     output:
         report(

@@ -12,6 +12,7 @@ if __name__ == "__main__":
         figure = accuracy_by_task(
             tables["accuracy"],
             tables["controls"],
+            tables["choice"],
             legible(snakemake.params.models),
             legible(snakemake.params.tasks),
         )

@@ -145,10 +145,10 @@ def _findings(mine: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Cl
         "one_layer": _difference(mine["differences"], "hypothesis_common", turned=True),
         "middle": _in_the_middle(choice, mine["layer_sweep"]),
         "averaging": _difference(mine["differences"], "mean_theta", turned=True),
-        "overrides": _pooled(mine["conflict"], "task_b", "patched_b", choice, "layer"),
-        "overrides_common": _pooled(mine["conflict"], "task_b", "patched_b", choice, "common_layer"),
-        "transfers": _pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "layer"),
-        "transfers_common": _pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "common_layer"),
+        "overrides": pooled(mine["conflict"], "task_b", "patched_b", choice, "layer"),
+        "overrides_common": pooled(mine["conflict"], "task_b", "patched_b", choice, "common_layer"),
+        "transfers": pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "layer"),
+        "transfers_common": pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "common_layer"),
         "clusters": _silhouette(mine["geometry"], choice),
         "separation_is_function": _where_apart(mine["geometry"], mine["layer_sweep"]),
         "says_answers": _answers_on_top(mine["decoded_ranks"], choice),
@@ -156,12 +156,12 @@ def _findings(mine: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Cl
         if finding is not None:
             yield name, CLAIMS[name], finding
     for task in dict.fromkeys(mine["limits"]["task"]):
-        found = _difference(mine["differences"], "regular", task, basis=_can_do(mine["limits"], task))
+        found = _difference(mine["differences"], "regular", task, basis=can_do(mine["limits"], task))
         statement = HOLDS.statement.format(task=labels[task])
         yield f"holds_{task}", Claim(statement, HOLDS.measure, HOLDS.table, HOLDS.threshold), found
 
 
-def _can_do(limits: pd.DataFrame, task: str) -> bool:
+def can_do(limits: pd.DataFrame, task: str) -> bool:
     """Whether demonstrations make the model do a task of the limits, beyond chance."""
     regular = limits[(limits["task"] == task) & (limits["method"] == "regular")].set_index("outcome")["share"]
     return regular["right"] >= (CAN_DO_BIJECTION if "wrong_direction" in regular else CAN_DO)
@@ -198,7 +198,7 @@ def _bare(transfer: pd.DataFrame) -> pd.DataFrame:
     return transfer[transfer["demonstrations"] == WITHOUT]
 
 
-def _pooled(table: pd.DataFrame, of: str, share: str, choice: pd.DataFrame, layer: str) -> Finding | None:
+def pooled(table: pd.DataFrame, of: str, share: str, choice: pd.DataFrame, layer: str) -> Finding | None:
     """A share over all episodes of all pairs, each at a layer of the choice for the task of θ, with Wilson's interval."""
     its = at_chosen_layer(table, choice, of, layer)
     if its.empty:

@@ -122,10 +122,13 @@ def _bar_row(axis: mpl.axes.Axes, bars: pd.DataFrame, groups: list[tuple[str, bo
     percent(axis)
 
 
-def accuracy_by_task(accuracy: pd.DataFrame, controls: pd.DataFrame, models: Labels, tasks: Labels) -> Figure:
+def accuracy_by_task(
+    accuracy: pd.DataFrame, controls: pd.DataFrame, choice: pd.DataFrame, models: Labels, tasks: Labels
+) -> Figure:
     """Every task's baseline, hypothesis and regular accuracy with 95% intervals (paper, table 6), a panel per model.
 
-    A cross shows the best control, a dagger that it reaches the hypothesis. A task that a model lacks leaves its row empty.
+    A cross shows the best control, a dagger that a control reaches the hypothesis. A hollow point is θ at the common layer,
+    of a task that has none of its own. A task that a model lacks leaves its row empty.
     """
     by_task = accuracy[(accuracy["task"] != ALL) & accuracy["method"].isin(METHOD_COLOURS)]
     names, order = models_of(accuracy), list(dict.fromkeys(by_task["task"]))
@@ -135,6 +138,9 @@ def accuracy_by_task(accuracy: pd.DataFrame, controls: pd.DataFrame, models: Lab
         for shift, marker, (method, colour) in zip((0.22, 0, -0.22), "^os", METHOD_COLOURS.items(), strict=True):
             table = mine[mine["method"] == method].set_index("task").reindex(order)
             _dots(axis, table, shift, color=colour, label=method, fmt=marker)
+        own = choice[choice["model"] == name].set_index("task")["own"].reindex(order)
+        hollow = mine[mine["method"] == "hypothesis"].set_index("task")["accuracy"].reindex(order).where(own.eq(False))
+        axis.plot(hollow, range(len(order)), "o", ms=3, color="white", zorder=3)
         best = controls[controls["model"] == name].groupby("task")[["accuracy", "reached"]].max().reindex(order)
         axis.plot(
             best["accuracy"], range(len(order)), "x", ms=5, color="black", label="best control († reaches hypothesis)"
@@ -147,7 +153,12 @@ def accuracy_by_task(accuracy: pd.DataFrame, controls: pd.DataFrame, models: Lab
         percent(axis, "x")
     axes[0].set_yticks(range(len(order)), [tasks[task] for task in order])
     cross, *methods = zip(*axes[0].get_legend_handles_labels(), strict=True)
-    legend_above(figure, *map(list, zip(*methods, cross, strict=True)))
+    handles, labels = map(list, zip(*methods, cross, strict=True))
+    if not choice["own"].all():
+        colour = METHOD_COLOURS["hypothesis"]
+        handles.append(mpl.lines.Line2D([], [], marker="o", ls="", ms=5, mfc="white", mec=colour, mew=1.2))
+        labels.append("hypothesis, no layer of its own")
+    legend_above(figure, handles, labels)
     return figure
 
 
