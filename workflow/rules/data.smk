@@ -43,6 +43,7 @@ rule episodes:
         sizes=lookup(dpath="episodes", within=config),
         seeds=lookup(dpath="study/seeds", within=config),
         answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
+        prefix=prefix_by_task,
     message:
         "{wildcards.model}: episodes of the {wildcards.family} tasks"
     script:
