@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from taskvectors.archive import CHECKSUMS, archived_config, read_archive, unpack
+from taskvectors.archive import CHECKSUMS, SETTINGS, archived_config, read_archive, unpack
 from taskvectors.comparison import compare
 from taskvectors.crate import CRATE, write_archive
 from taskvectors.errors import StudyError
+from taskvectors.files import sha256_of
 
 CONFIG = {"models": {"m": {"label": "Model M"}}, "study": {"models": ["m"]}}
+CONFIG |= {name: {} for name in SETTINGS if name not in CONFIG}
 
 
 @pytest.fixture
@@ -86,6 +88,44 @@ def test_damaged_and_foreign_archives_are_refused(tmp_path, files):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("holiday.txt", "sea")
     with pytest.raises(StudyError, match="no archive of a study"):
+        read_archive(path)
+
+
+def test_a_member_without_a_checksum_is_refused(tmp_path, files):
+    write_archive(tmp_path / "a.zip", files)
+    rewritten(tmp_path / "a.zip", lambda members: members.update({"tables/m/more.csv": b"x"}))
+    with pytest.raises(StudyError, match=r"a.zip: tables/m/more.csv has no checksum"):
+        read_archive(tmp_path / "a.zip")
+
+    def forget(members):
+        lines = members[CHECKSUMS].decode().split("\n")
+        members[CHECKSUMS] = "\n".join(line for line in lines if "provenance.json" not in line).encode()
+
+    write_archive(tmp_path / "a.zip", files)
+    rewritten(tmp_path / "a.zip", forget)
+    with pytest.raises(StudyError, match=r"a.zip: provenance.json has no checksum"):
+        archived_config(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "{", '{"config": {}}', '{"config": null}', '{"config": {"study": []}}'])
+def test_a_provenance_without_settings_is_refused(tmp_path, files, text):
+    files["provenance.json"].write_text(text)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("provenance.json", text)
+        archive.writestr(CHECKSUMS, f"{sha256_of(text.encode())}  provenance.json\n")
+    with pytest.raises(StudyError, match=r"a.zip: provenance.json has not the settings of a study"):
+        archived_config(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damage_in_any_compression_is_refused(tmp_path, method):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr(CHECKSUMS, "0123456789" * 500)
+    data = bytearray(path.read_bytes())
+    data[60:70] = bytes(10)
+    path.write_bytes(data)
+    with pytest.raises(StudyError, match="not a zip file, or damaged"):
         read_archive(path)
 
 

@@ -194,9 +194,36 @@ def test_the_normal_form_is_reached_at_once_and_looks_the_same(text):
     assert unicodedata.normalize("NFKC", once) == unicodedata.normalize("NFKC", text)
 
 
-@pytest.mark.parametrize("text", ["می‌خواهم", "क्‍ष", "👩‍🔧", "❤️", "日本", "ÅÄÖ", "a b", "naïve", "ﬁ"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "می‌خواهم",
+        "क्‍ष",
+        "👩‍🔧",
+        "❤️",
+        "日本",
+        "ÅÄÖ",
+        "1️⃣",
+        "#️⃣",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "a b",
+        "naïve",
+        "ﬁ",
+    ],
+)
 def test_what_scripts_and_emoji_are_made_of_is_no_unseen_character(text):
     assert unseen(text) is None
+
+
+@pytest.mark.parametrize("text", ["a\ufe0f", "a\U000e0067", "\ufe0f1", "\U000e0067", "1\u200d", "1\U000e0067"])
+def test_the_same_characters_after_others_are_unseen(text):
+    assert unseen(text)
+
+
+def test_a_link_in_a_circle_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "t.csv").symlink_to(tmp_path / "t.csv")
+    with pytest.raises(StudyError, match=r"t.csv: cannot be read \(.*\)\. Add the table"):
+        read_table(tmp_path / "t.csv")
 
 
 def test_missing_table_and_unknown_generator_name_the_remedy(tmp_path):

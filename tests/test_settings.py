@@ -44,6 +44,12 @@ def refused(tmp_path, text, data=None) -> str:
         ("study:\n  tasks: [off]", ["line 2", "off is no string"]),
         ("study: {tasks: [~]}", ["~ is no string"]),
         ("conflict: {pairs: [[a, 1]]}", ["conflict: pairs", "1 is no string"]),
+        ("study: {seeds: [1, 010]}", ["study: seeds", "010 is 8 to YAML", "'010'"]),
+        ("episodes:\n  test: 1:30", ["line 2", "episodes: test", "1:30 is 90"]),
+        ("episodes: {dev: 0x10}", ["0x10 is 16"]),
+        ("episodes: {dev: 0b11}", ["0b11 is 3"]),
+        ("episodes: {baseline: 1_0}", ["1_0 is 10"]),
+        ("embedding: {umap: {min_dist: 1:30.5}}", ["min_dist", "1:30.5 is 90.5"]),
         ("study: {models: [a}", ["line 1", "not YAML"]),
         ("study: {\tmodels: [a]}\n\tb: 1", ["not YAML"]),
     ],
@@ -66,6 +72,8 @@ def test_a_file_in_another_encoding_is_refused(tmp_path):
         "a: &a {x: 1}\nb: *a\nc: {<<: *a, x: 2}\n",
         "study: {models: ['007', 'null', \"1\"]}",
         "{a: {b: 1}, c: {b: 1}}",
+        '{\n\t"study": {\n\t\t"models": ["a"]\n\t}\n}',
+        "a: [0, -1, +2, 10, 0.5, .5, 1., 1e-3, 1.5E+3, -0.25]",
     ],
 )
 def test_what_yaml_allows_is_left_alone(tmp_path, text):
@@ -176,3 +184,25 @@ def test_tables_of_folders_whatever_their_case(tmp_path):
     assert [table.name for _, table in settings.tables_of([{"folder": str(tmp_path)}])] == ["a.CSV"]
     with pytest.raises(StudyError, match=r"/nowhere holds no table"):
         list(settings.tables_of([{"folder": "/nowhere"}]))
+
+
+def test_json_with_tabs_has_every_key_once(tmp_path):
+    assert "the key 'a' stands twice" in refused(tmp_path, '{\n\t"a": 1,\n\t"a": 2\n}')
+
+
+@pytest.mark.parametrize("labels", [["é", "e\u0301"], ["a b", "a\u00a0b"], ["\u212b", "Å"]])
+def test_labels_of_classes_that_are_one_in_normal_form_are_refused(labels):
+    entry = {"label": "T", "labels": labels}
+    with pytest.raises(StudyError, match=r"tasks: t: labels: .* stands twice"):
+        settings.check_names({"tasks": {"t": entry}, "models": {}}, FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("registry", "key"), [("models", "folder"), ("tasks", "table"), ("tasks", "lookup"), ("tasks", "classes")]
+)
+def test_braces_in_paths_are_refused(registry, key):
+    config = {"tasks": {}, "models": {}, registry: {"t": {"label": "T", key: "my {tables}/x"}}}
+    with pytest.raises(StudyError, match=rf"{registry}: t: {key}: my {{tables}}/x: braces in a path"):
+        settings.check_names(config, FAMILIES)
+    with pytest.raises(StudyError, match=r"episodes: source: a}b: braces"):
+        settings.check_names({"tasks": {}, "models": {}, "episodes": {"source": "a}b"}}, FAMILIES)

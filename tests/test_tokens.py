@@ -1,17 +1,20 @@
 """Answers counted in their place behind the arrow, on real tokenizers: bytes (BPE) and SentencePiece with a dummy prefix."""
 
+import copy
 import json
 import re
+import runpy
 import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from taskvectors.decoding import task_words
+from taskvectors.episodes import Episode
 from taskvectors.errors import StudyError
 from taskvectors.prompts import prompt
 from taskvectors.random_weights import random_model
@@ -125,6 +128,65 @@ def test_text_that_is_a_special_token_is_no_data(kind, request):
     assert short_answers(tokenizer, task).counts[LOST] == 2
     with pytest.raises(StudyError, match=rf"holds what the tokenizer reads as its special token '{re.escape(end)}'"):
         prompt_ids(tokenizer, [f"example:x{end}->"])
+
+
+def test_tokens_flagged_as_special_are_no_text_whatever_their_role(bpe):
+    """As Llama 3 has them: <|eot_id|> has no role that transformers knows of."""
+    flagged = copy.deepcopy(bpe)
+    flagged.backend_tokenizer.add_special_tokens([AddedToken("<|eot|>", special=True)])
+    turn = flagged.convert_tokens_to_ids("<|eot|>")
+    assert turn not in flagged.all_special_ids
+    h = answer_ids(flagged, ["example:x->"], ["h"])[0]
+    assert [text.strip() for text in decode_answers(flagged, [[*h, turn, turn]], {0})] == ["h"]
+    assert short_answers(flagged, Task("t", "f", (Pair("a", ("<|eot|>",)), Pair("c", ("d",))))).counts[LOST] == 1
+    with pytest.raises(StudyError, match=r"reads as its special token '<\|eot\|>'"):
+        prompt_ids(flagged, ["example:<|eot|>->"])
+
+
+def test_a_space_put_before_every_text_is_no_loss(bpe):
+    """As RoBERTa's tokenizer does, and SentencePiece."""
+    prefixed = copy.deepcopy(bpe)
+    prefixed.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    assert prefixed.decode(prefixed(["a"])["input_ids"][0]) == " a"
+    assert check_tokenizer(prefixed, 10_000) == ""
+    pairs = (Pair("happy", ("sad",)), Pair("big", ("small",)), Pair("long", ("short",)))
+    assert (
+        short_answers(prefixed, Task("t", "f", pairs), 3).counts == short_answers(bpe, Task("t", "f", pairs), 3).counts
+    )
+
+
+LOSSY = {
+    "accents": (normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents()]), "été"),
+    "ligatures": (normalizers.NFKC(), "ﬁ"),
+    "double spaces": (normalizers.Replace("  ", " "), "a  b"),
+    "apostrophes": (normalizers.Replace("’", "'"), "l’eau"),
+    "case": (normalizers.Lowercase(), "Paris"),
+}
+
+
+@pytest.mark.parametrize("kind", LOSSY)
+@pytest.mark.parametrize("place", ["query", "demonstration", "dummy", "answer"])
+def test_given_episodes_that_the_tokenizer_would_change_are_refused_by_line(bpe, kind, place):
+    lossy = copy.deepcopy(bpe)
+    lossy.backend_tokenizer.normalizer, text = LOSSY[kind]
+    at = {"query": "q", "demonstration": "x", "dummy": "d", "answer": "a"}
+    good = Episode("t", "test", 0, (("x", "y"),), "q", ("a",), ("d",))
+    its = at | {place: text}
+    bad = Episode("t", "test", 1, ((its["demonstration"], "y"),), its["query"], (its["answer"],), (its["dummy"],))
+    script = runpy.run_path(str(ROOT / "workflow/scripts/episodes.py"))
+    script["check_given"](lossy, Path("t.jsonl"), [good], 9, False)
+    script["check_given"](bpe, Path("t.jsonl"), [good, bad], 20, False)
+    with pytest.raises(StudyError, match=r"t.jsonl, line 2: the tokenizer of the model does not give the text back"):
+        script["check_given"](lossy, Path("t.jsonl"), [good, bad], 20, False)
+
+
+def test_given_answers_longer_than_what_is_compared_are_refused_unless_by_prefix(bpe):
+    long = Episode("t", "test", 0, (), "q", ("certainly a long answer of many tokens",), ("d",))
+    script = runpy.run_path(str(ROOT / "workflow/scripts/episodes.py"))
+    with pytest.raises(StudyError, match=r"t.jsonl, line 1: the reference answer has more tokens than are compared"):
+        script["check_given"](bpe, Path("t.jsonl"), [long], 1, False)
+    script["check_given"](bpe, Path("t.jsonl"), [long], 1, True)
+    script["check_given"](bpe, Path("t.jsonl"), [long], 30, False)
 
 
 def test_special_tokens_at_the_end_are_left_out_and_said(sentencepiece_file, llama, tmp_path):

@@ -195,7 +195,21 @@ DAMAGED = {
     "an encoder": (configured(model_type="vit"), r"cannot be loaded"),
     "quantized": (configured(quantization_config={"quant_method": "gptq", "bits": 4}), r"quantized \(gptq\)"),
     "quantized another way": (configured(quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}), r"quantized"),
-    "an attention kernel that is not there": (configured(attn_implementation="nosuch_attention"), r"cannot be loaded"),
+    "an attention kernel that is not there": (configured(attn_implementation="nosuch_attention"), r"the attention nosuch_attention"),
+    "an attention kernel that ends the process": (configured(attn_implementation="flex_attention"), r"the attention flex_att"),
+    "code of its own": (
+        configured(auto_map={"AutoModelForCausalLM": "modeling_mine.MyLlama"}, architectures=["MyLlama"]),
+        r"the model is a MyLlama, which this transformers would read as LlamaForCausalLM",
+    ),
+    "another class": (configured(architectures=["BertModel"]), r"the model is a BertModel"),
+    "ends that are no tokens": (written("generation_config.json", '{"eos_token_id": "x"}'), r"eos_token_id: 'x' is no token"),
+    "settings of generation cut off": (written("generation_config.json", '{"eos_token_id": [0, 7'), r"generation_config.json: the"),
+    "settings of generation that are a list": (written("generation_config.json", "[]"), r"generation_config.json: the settings"),
+    "a link in a circle": (lambda local: (local / "x.json").symlink_to(local / "x.json"), r"x.json: no file, or a link"),
+    "a link to nowhere": (lambda local: (local / "y.json").symlink_to(local / "nowhere"), r"y.json: no file, or a link"),
+    "a folder called as a file": (lambda local: (local / "z.json").mkdir(), r"z.json: no file"),
+    "a norm of zeros": (replaced("model.norm.weight", torch.zeros_like), r"its logits are 0 for every token"),
+    "a block count that is text": (configured(num_hidden_layers="3"), r"num_hidden_layers.*(int|str)"),
     "heads that do not divide the width": (configured(num_attention_heads=5), r"cannot be loaded"),
     "both one file and an index": (written("model.safetensors.index.json", "{}"), r"both model.safetensors and"),
     "an adapter": (written("adapter_config.json", "{}"), r"an adapter"),
@@ -226,6 +240,25 @@ def test_a_folder_that_no_study_could_use_rightly_is_refused_in_one_sentence(loc
     with pytest.raises(StudyError, match=message) as refusal:
         prepared(local)
     assert "\n" not in str(refusal.value) and str(local.parent) in str(refusal.value)
+
+
+def test_what_a_folder_may_well_say_changes_nothing(local):
+    """Options of training and of other uses: tuples instead of objects, dropout of words, code that transformers has by now."""
+    plain = load_model(prepared(local))
+    shutil.rmtree(local.parent / "weights")
+    change_json(
+        local / "config.json", return_dict=False, use_cache=False, output_hidden_states=True, attention_dropout=0.5
+    )
+    change_json(local / "config.json", auto_map={"AutoModelForCausalLM": "modeling_llama.LlamaForCausalLM"})
+    tokenizer = json.loads((local / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["model"]["dropout"] = 0.5
+    (local / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    other = load_model(prepared(local))
+    prompts = ["example:happy->sad\nexample:long->"]
+    ids = prompt_ids(plain.tokenizer, prompts)
+    assert all(prompt_ids(other.tokenizer, prompts) == ids for _ in range(50))
+    states = [read_states(lm, [ids], ["x"])[0] for lm in (plain, other)]
+    torch.testing.assert_close(*states)
 
 
 def test_a_tied_head_is_not_missing(local):

@@ -16,6 +16,8 @@ from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
 
 from taskvectors import sizing
+from taskvectors.errors import StudyError
+from taskvectors.settings import check_yaml
 
 
 def planned(overlays: list[Path]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
@@ -82,6 +84,9 @@ def main(overlays: list[Path]) -> None:
 
 if __name__ == "__main__":
     try:
-        main([Path(argument) for argument in sys.argv[1:]])
-    except (WorkflowError, OSError) as error:
+        overlays = [Path(argument) for argument in sys.argv[1:]]
+        for overlay in overlays:
+            check_yaml(overlay)  # before Snakemake reads it, which does not say where it cannot
+        main(overlays)
+    except (StudyError, WorkflowError, OSError) as error:
         sys.exit(f"{error}")

@@ -93,12 +93,17 @@ def name_random_models():
 
 
 SCHEMA = "../schemas/config.schema.yaml"
-FAMILY_NAMES = settings.families(Path(workflow.basedir, "workflow/rules", SCHEMA))
+# In the order in which one extends the other: Snakemake lists overlays first.
+DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml")
+CONFIG_FILES = sorted(dict.fromkeys(map(str, workflow.configfiles)), key=lambda file: file not in DEFAULTS)
+SCHEMA_FILE = Path(workflow.basedir, "workflow/rules", SCHEMA)
+FAMILY_NAMES = settings.families(SCHEMA_FILE)
 
 try:
-    for file in dict.fromkeys(map(str, workflow.configfiles)):
+    for file in CONFIG_FILES:
         settings.check_yaml(file)
-    validate(config, SCHEMA)
+    settings.check_schema(config, SCHEMA_FILE, CONFIG_FILES)
+    validate(config, SCHEMA)  # which also fills in what may be left out
     config.update(settings.with_whole_numbers(config))
     ARCHIVE = config["archive"]
     if ARCHIVE:
@@ -137,6 +142,7 @@ for pair in config["conflict"]["pairs"]:
 try:
     settings.check_labels_differ("models", MODELS, config)
     settings.check_labels_differ("tasks", TASKS, config)
+    settings.check_tables([] if ARCHIVE else TASKS, config["tasks"], "results/items")
 except StudyError as error:
     raise WorkflowError(str(error))
 MODEL_LABELS = {model: config["models"][model]["label"] for model in MODELS}

@@ -1,5 +1,6 @@
 """Rule episodes: filter a family's tasks for one tokenizer, and sample (or read) its episodes."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,8 @@ from taskvectors.models import context_length
 from taskvectors.progress import reported, track
 from taskvectors.prompts import prompt
 from taskvectors.tables import LIMITS, write_csv
-from taskvectors.tasks import LOOKUP, Task, line_of, load_task
-from taskvectors.tokens import LOST, MERGED, TOO_LONG, prompt_ids, short_answers
+from taskvectors.tasks import LOOKUP, Pair, Task, line_of, load_task
+from taskvectors.tokens import KEPT, LOST, MERGED, TOO_LONG, Filtered, fates, prompt_ids, short_answers
 
 
 def sampled(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
@@ -35,9 +36,14 @@ def sampled(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Epis
     ]
 
 
+def path_of_given(task: str, sizes: Mapping[str, Any]) -> Path:
+    """The file of the user's with the episodes of a task."""
+    return Path(sizes["source"]) / f"{task}.jsonl"
+
+
 def given(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
     """The episodes of a file of the user's, every line checked against the settings that the report states."""
-    path = Path(sizes["source"]) / f"{task.name}.jsonl"
+    path = path_of_given(task.name, sizes)
     episodes = read_episodes(path)
     splits = {split: split for split in SPLITS}
     splits |= {f"{split}{AT_SEED}{seed}": split for seed in seeds[1:] for split in SPLITS}
@@ -72,9 +78,41 @@ def _fault(task: Task, episode: Episode, splits: Mapping[str, str], sizes: Mappi
     for what, count in (("demonstrations", len(episode.demos)), ("dummies", len(episode.dummies))):
         if count != sizes[what]:
             return f"{count} {what}, but `episodes: {what}` asks for {sizes[what]}. Correct one of the two."
-    if task.kind != LOOKUP and episode.query.strip() in {given.strip() for given, _ in episode.demos}:
+    inputs = [given.strip() for given, _ in episode.demos]
+    for what, texts in (
+        ("input of the demonstrations", inputs),
+        ("dummy", [dummy.strip() for dummy in episode.dummies]),
+    ):
+        if twice := next((text for text in texts if texts.count(text) > 1), None):
+            return f"the {what} {twice!r} stands twice. Replace one of the two."
+    if task.kind != LOOKUP and episode.query.strip() in inputs:
         return "the query is among the demonstrations, which give the answer away. Replace it."
     return ""
+
+
+MISREAD = {
+    LOST: "the tokenizer of the model does not give the text back: it has unknown or special tokens, or another spelling",
+    MERGED: "the tokenizer of the model joins the answer with the arrow before it",
+    TOO_LONG: "the reference answer has more tokens than are compared (`scoring: answer_tokens`)",
+}
+
+
+def check_given(tokenizer: Any, path: Path, episodes: list[Episode], answer_tokens: int, by_prefix: bool) -> None:
+    """Refuse given episodes that the tokenizer reads as something else, or whose answer could never be right.
+
+    Raises:
+        StudyError: naming file and line. A long answer is refused where all of it must be said; by prefix its beginning may be right.
+    """
+    answers = [(prompt((), episode.query), episode.answers[0]) for episode in episodes]
+    shown = [(prompt(episode.demos, episode.query), episode.answers[0]) for episode in episodes]
+    dummies = [(prompt(episode.demos, dummy), "a") for episode in episodes for dummy in episode.dummies]
+    lines = [line for line, episode in enumerate(episodes, start=1) for _ in episode.dummies]
+    numbered = range(1, 1 + len(episodes))
+    refused = {LOST, MERGED} if by_prefix else {LOST, MERGED, TOO_LONG}
+    for places, asked, faults in ((numbered, answers, refused), (numbered, shown, refused), (lines, dummies, {LOST})):
+        for line, (text, answer), fate in zip(places, asked, fates(tokenizer, asked, answer_tokens), strict=True):
+            if fate in faults:
+                raise StudyError(f"{path}, line {line}: {MISREAD[fate]} ({text + answer!a}). Replace the episode.")
 
 
 def refuse_long_inputs(tokenizer: Any, context: int | None, task: Task, entry: Mapping[str, Any]) -> None:
@@ -101,6 +139,13 @@ def guessing(queries: Queries, prefix: bool) -> dict[str, Any]:
     return found | {"guessable": share > MARKED_FROM}
 
 
+def given_filtered(task: Task, episodes: list[Episode]) -> Filtered:
+    """What the table of the filter says of given episodes: their queries, all of which are kept."""
+    pairs = tuple(dict.fromkeys(Pair(episode.query, episode.answers) for episode in episodes))
+    spaced = all(pair.input.startswith(" ") for pair in pairs)
+    return Filtered(replace(task, pairs=pairs), spaced, Counter({KEPT: len(pairs)}))
+
+
 def main(
     model: str,
     weights: str,
@@ -117,9 +162,13 @@ def main(
     for name, entry in track(entries.items(), len(entries), "episodes"):
         task = load_task(name, entry)
         refuse_long_inputs(tokenizer, context, task, entry)
-        filtered = short_answers(tokenizer, task, answer_tokens)
-        counts = filtered.counts
-        drawn = given(task, sizes, seeds) if sizes["source"] else sampled(filtered.task, sizes, seeds)
+        if sizes["source"]:
+            drawn = given(task, sizes, seeds)
+            check_given(tokenizer, path_of_given(name, sizes), drawn, answer_tokens, prefix[name])
+            filtered = given_filtered(task, drawn)
+        else:
+            filtered = short_answers(tokenizer, task, answer_tokens)
+            drawn = sampled(filtered.task, sizes, seeds)
         episodes += drawn
         rows.append(
             {
@@ -128,7 +177,7 @@ def main(
                 "task": name,
                 "total": filtered.total,
                 "kept": filtered.kept,
-                **{fate: counts[fate] for fate in (TOO_LONG, MERGED, LOST)},
+                **{fate: filtered.counts[fate] for fate in (TOO_LONG, MERGED, LOST)},
                 "leading_space": filtered.leading_space,
                 **guessing(given_queries(drawn) if sizes["source"] else sampled_queries(filtered.task), prefix[name]),
             }

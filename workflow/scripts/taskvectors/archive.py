@@ -5,7 +5,6 @@ Figures and report can be rebuilt from it without weights (`config/archive.yaml`
 
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,19 +28,26 @@ def read_archive(path: str | Path) -> dict[str, bytes]:
             contents = {name: archive.read(name) for name in archive.namelist()}
     except FileNotFoundError:
         raise StudyError(f"{path}: no such archive. {REMEDY}") from None
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+    except Exception as error:  # zipfile, zlib, lzma and bz2 have a dozen types for damaged, encrypted or unknown ones
         raise StudyError(f"{path}: not a zip file, or damaged ({error}). {REMEDY}") from None
     if CHECKSUMS not in contents or PROVENANCE not in contents:
         raise StudyError(f"{path}: a zip file, but no archive of a study: it has no {CHECKSUMS}. {REMEDY}")
+    listed = set()
     for line in contents[CHECKSUMS].decode(errors="replace").removesuffix("\n").split("\n"):
         expected, _, name = line.partition("  ")
+        listed.add(name)
         if name not in contents:
             raise StudyError(f"{path}: {name} is missing from the archive. Get a whole copy.")
         if sha256_of(contents[name]) != expected:
             raise StudyError(
                 f"{path}: {name} was changed or damaged: its sha256 is not that of {CHECKSUMS}. Get a whole copy."
             )
+    if unlisted := sorted(set(contents) - listed - {CHECKSUMS}):
+        raise StudyError(f"{path}: {unlisted[0]} has no checksum in {CHECKSUMS}: it was added later. Get a whole copy.")
     return contents
+
+
+SETTINGS = ("study", "models", "tasks", "episodes", "scoring", "conflict", "embedding", "compute")
 
 
 def archived_config(path: str | Path) -> dict[str, Any]:
@@ -50,7 +56,14 @@ def archived_config(path: str | Path) -> dict[str, Any]:
     Raises:
         StudyError: see `read_archive`.
     """
-    return json.loads(read_archive(path)[PROVENANCE])["config"]
+    try:
+        config = json.loads(read_archive(path)[PROVENANCE])["config"]
+        missing = [key for key in SETTINGS if not isinstance(config[key], dict)]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudyError(f"{path}: {PROVENANCE} has not the settings of a study ({error!r}). {REMEDY}") from None
+    if missing:
+        raise StudyError(f"{path}: {PROVENANCE} has not the settings of a study ({missing[0]}). {REMEDY}")
+    return config
 
 
 def unpack(path: str | Path, wanted: Mapping[str, str | Path]) -> None:

@@ -227,7 +227,7 @@ MOST_EPISODES = 10**9  # far beyond any study, and within every table's whole nu
 def _parse(line: str, where: str) -> Episode:
     try:
         record = json.loads(line, object_pairs_hook=lambda pairs: _each_once(pairs, where))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # JSONDecodeError; numbers of thousands of digits
         raise StudyError(f"{where}: not JSON ({error}).") from None
     names = {field.name for field in fields(Episode)}
     if not isinstance(record, dict) or set(record) != names:

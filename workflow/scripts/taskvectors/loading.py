@@ -17,6 +17,7 @@ from taskvectors.models import LanguageModel, find_blocks, multiply_by_onednn
 from taskvectors.stamps import stamp
 from taskvectors.weights import MANIFEST, check_manifest
 
+ATTENTION = ("sdpa", "eager")
 ROOM_FOR_WEIGHTS = 0.7  # of the free memory of a GPU, or of the machine; the rest is for activations
 
 
@@ -39,7 +40,8 @@ def one_message(folder: str | Path, what: str, remedy: str = WHOLE_FOLDER) -> It
             f"{folder}: the memory does not hold {what}. Use a larger machine or `dtype: bfloat16`."
         ) from error
     except Exception as error:  # dozens of unrelated types, and none of them is the user's language
-        reason = next((line.strip() for line in str(error).split("\n") if line.strip()), "no reason given")
+        lines = [line.strip() for line in str(error).split("\n") if line.strip()] or ["no reason given"]
+        reason = " ".join(lines[: 1 + lines[0].endswith(":")])  # a heading alone says nothing
         raise StudyError(
             f"{folder}: {what} cannot be loaded ({type(error).__name__}: {reason.rstrip('.')}). {remedy}"
         ) from error
@@ -55,7 +57,11 @@ def load_tokenizer(folder: str | Path) -> Any:
     """The tokenizer alone: no weights are read."""
     check_manifest(folder, whole=False)
     with one_message(folder, "the tokenizer"):
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        merges = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
+        if getattr(merges, "dropout", None):
+            merges.dropout = None  # for training: the same prompt would have other tokens in every job
+        return tokenizer
 
 
 def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto") -> LanguageModel:
@@ -86,11 +92,21 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
 def filled_model(folder: str | Path, dtype: str, device_map: dict[str, str] | str) -> nn.Module:
     """A model in evaluation mode whose every weight comes from the folder."""
     transformers_logging.disable_progress_bar()
-    if load_config(folder).is_encoder_decoder:
+    config = load_config(folder)
+    if config.is_encoder_decoder:
         raise StudyError(f"{folder}: an encoder-decoder model. Choose a decoder-only one in config/models.yaml.")
+    # The study patches states, whichever kernel attends: of those that a folder may ask for, two run everywhere.
+    asked = getattr(config, "_attn_implementation_internal", None) or "sdpa"
+    if asked not in ATTENTION:
+        raise StudyError(
+            f"{folder}: config.json asks for the attention {asked} (attn_implementation). Set it to one of {' or '.join(ATTENTION)}, "
+            "or remove the key."
+        )
+    config.return_dict = True
     with one_message(folder, "the model"):
         model, info = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=config,
             dtype=dtype if dtype == "auto" else getattr(torch, dtype),
             device_map=device_map,
             trust_remote_code=False,

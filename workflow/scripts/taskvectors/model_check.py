@@ -62,6 +62,11 @@ def _check_reading(lm: LanguageModel, shown: list[Ids]) -> Tensor:
     (states,), (final,) = engine.read_states(lm, [shown], ["the check of the model"])
     direct = _unembedded(lm, lambda: engine.next_tokens(lm, final))
     expected, own, logits = plain_states(lm, shown[1])
+    if not logits.max() > logits.min():
+        raise StudyError(
+            f"{type(lm.model).__name__}: its logits are {float(logits.max()):.3g} for every token, so that no answer is better than "
+            "another. The files are damaged or were never filled."
+        )
     for layer in range(lm.layers):
         _same(lm, f"the state after block {layer}", states[1, layer], expected[layer])
         if own and layer < lm.layers - 1 and len(own) == lm.layers + 1:

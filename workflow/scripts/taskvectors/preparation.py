@@ -1,9 +1,11 @@
 """Preparing weights: whatever they came as, one folder with safetensors and a tokenizer; refused if no job could use it rightly."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors import safe_open
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -43,7 +45,7 @@ def prepare(source: Path, folder: Path, parameters: int | None = None) -> None:
 
 
 def _link(source: Path, folder: Path) -> None:
-    if not (source / "config.json").exists() or not list(source.glob("*.safetensors")):
+    if not (source / "config.json").is_file() or not list(source.glob("*.safetensors")):
         raise StudyError(
             f"{source}: no config.json with *.safetensors. Name a folder written by `save_pretrained` in config/models.yaml."
         )
@@ -66,6 +68,8 @@ def _link(source: Path, folder: Path) -> None:
         )
     for pattern in MODEL_FILES:
         for file in source.glob(pattern):
+            if not file.is_file():
+                raise StudyError(f"{file}: no file, or a link that leads to none. Remove it, or put the file there.")
             if file.name != MANIFEST:
                 (folder / file.name).symlink_to(file.resolve())
 
@@ -113,9 +117,11 @@ def check_prepared(folder: str | Path, dtype: str) -> None:
     """
     config = load_config(folder)
     refuse_quantized(folder, config)
+    check_ends(Path(folder))
     size = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
     fits = size * (2 if dtype == "float32" else 1) < ROOM_FOR_WEIGHTS * memory_at_hand()
     model = filled_model(folder, dtype, {"": "cpu" if fits else "meta"})
+    refuse_other_class(folder, config, model)
     tokenizer = load_tokenizer(folder)
     with one_message(folder, "the tokenizer"):
         if appended := check_tokenizer(tokenizer, model.get_input_embeddings().weight.shape[0]):
@@ -129,6 +135,43 @@ def check_prepared(folder: str | Path, dtype: str) -> None:
     with one_message(folder, "the weights"):
         check_values(model)
         check_model(LanguageModel(model, tokenizer, blocks))
+
+
+def check_ends(folder: Path) -> None:
+    """Refuse a generation_config.json that cannot be read, or whose ends are no tokens: transformers would pass over it in silence.
+
+    Raises:
+        StudyError: naming file and key.
+    """
+    file = folder / "generation_config.json"
+    if not file.exists():
+        return
+    with one_message(file, "the settings of generation", "Get a whole copy of the file, or remove it."):
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        ends = settings.get("eos_token_id")
+        listed = ends if isinstance(ends, list) else [] if ends is None else [ends]
+        if not all(type(end) is int and end >= 0 for end in listed):
+            raise StudyError(
+                f"eos_token_id: {ends!r} is no token, nor a list of tokens. Correct it, or remove the file."
+            )
+
+
+def refuse_other_class(folder: str | Path, config: Any, model: nn.Module) -> None:
+    """Refuse a model whose folder names another class than transformers has for it: code of its own, which is not run.
+
+    Raises:
+        StudyError: naming both.
+    """
+    named = getattr(config, "architectures", None) or []
+    mine = type(model).__name__
+    kinds = {type(config), type(model.config), type(config.get_text_config())}
+    if not named or any(name.lower() == mine.lower() for name in named):
+        return
+    if not any(getattr(getattr(transformers, name, None), "config_class", None) in kinds for name in named):
+        raise StudyError(
+            f"{folder}: config.json says that the model is a {named[0]}, which this transformers would read as {mine}: code of a "
+            "folder is not run. Choose a model that transformers has itself."
+        )
 
 
 def check_values(model: nn.Module) -> None:

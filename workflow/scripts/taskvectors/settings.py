@@ -3,13 +3,16 @@
 Pure: nothing here imports Snakemake. The workflow calls it before anything else; messages name the key and the remedy.
 """
 
+import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from taskvectors.errors import StudyError
 from taskvectors.text import normal_form, unseen
@@ -32,7 +35,14 @@ IN_RESULTS |= {"provenance.json", "check_results.csv"}
 # Lists of names, which YAML would read as numbers, dates or nothing where they look so.
 LISTS_OF_NAMES = (("study", "models"), ("study", "tasks"), ("conflict", "pairs"))
 STRING = "tag:yaml.org,2002:str"
-LONGEST_LABEL = 100
+# Numbers as everybody reads them. YAML also takes 010 (octal), 0x10, 1_0 and 1:30 (sixty to the minute) for numbers.
+NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+    ),
+}
+LONGEST_LABEL, LONGEST_FAULT = 100, 200
 
 
 def families(schema: str | Path) -> list[str]:
@@ -54,6 +64,8 @@ def check_yaml(path: str | Path) -> None:
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
     except yaml.YAMLError as error:
+        if _is_json(text, str(path)):
+            return  # JSON may be indented with tabs
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark else str(path)
         raise StudyError(f"{where}: not YAML ({getattr(error, 'problem', None) or error}). Correct the line.") from None
@@ -62,6 +74,23 @@ def check_yaml(path: str | Path) -> None:
     seen: set[int] = set()
     if document is not None:
         _check_node(document, (), str(path), seen)
+
+
+def _is_json(text: str, path: str) -> bool:
+    """Whether a text is JSON, in which no key stands twice."""
+
+    def each_once(pairs: list[tuple[str, Any]]) -> None:
+        keys = [key for key, _ in pairs]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise StudyError(
+                f"{path}: the key {twice!a} stands twice in one object. Put what belongs to it into one place."
+            )
+
+    try:
+        json.loads(text, object_pairs_hook=each_once)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_node(node: yaml.Node, place: tuple[str, ...], path: str, seen: set[int]) -> None:
@@ -95,6 +124,45 @@ def _check_node(node: yaml.Node, place: tuple[str, ...], path: str, seen: set[in
             f"{path}, line {node.start_mark.line + 1}: {': '.join(place)}: {node.value or 'an empty name'} is no string to YAML. "
             f"Write it in quotes: '{node.value}'."
         )
+    elif node.tag in NUMBERS and not NUMBERS[node.tag].fullmatch(node.value):
+        read = yaml.safe_load(node.value)
+        raise StudyError(
+            f"{path}, line {node.start_mark.line + 1}: {': '.join(place)}: {node.value} is {read} to YAML. Write the number in plain "
+            f"decimals, or '{node.value}' in quotes if it is none."
+        )
+
+
+def check_schema(config: Mapping[str, Any], schema: str | Path, files: Iterable[str | Path]) -> None:
+    """Refuse a configuration that its schema does not allow, in one sentence.
+
+    Args:
+        files: that the configuration was read from, in order: the last that has the key is named.
+
+    Raises:
+        StudyError: with file, key, fault and remedy.
+    """
+    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
+    error = best_match(Draft202012Validator(rules).iter_errors(config))
+    if error is None:
+        return
+    place = [str(part) for part in error.absolute_path]
+    keys = [part for part in error.absolute_path if isinstance(part, str)]
+    at = [str(file) for file in files if _has(file, keys)]
+    fault = error.message if len(error.message) <= LONGEST_FAULT else f"{error.message[:LONGEST_FAULT]} …"
+    raise StudyError(
+        f"{at[-1] if at else 'the configuration'}: {': '.join(place)}{': ' if place else ''}{fault}. Correct it; config/config.yaml, "
+        "config/models.yaml and config/tasks.yaml show every key."
+    )
+
+
+def _has(file: str | Path, keys: Sequence[str]) -> bool:
+    """Whether a file says something at this place."""
+    found = yaml.safe_load(Path(file).read_text(encoding="utf-8-sig"))
+    for key in keys:
+        if not isinstance(found, dict) or key not in found:
+            return False
+        found = found[key]
+    return True
 
 
 def with_whole_numbers(value: Any, place: str = "") -> Any:
@@ -138,10 +206,47 @@ def check_names(config: Mapping[str, Any], families: Iterable[str]) -> None:
             raise StudyError(
                 f"models: {name}: names that end with {RANDOM} are those of models with random weights. Choose another."
             )
+    for where, path in _paths(config):
+        if {"{", "}"} & set(path):
+            raise StudyError(
+                f"{where}: {path}: braces in a path are wildcards to Snakemake. Rename the folder or file."
+            )
     for registry in ("models", "tasks"):
         for name, entry in config[registry].items():
             for label in (entry["label"], *entry.get("labels", ())):
                 _check_label(f"{registry}: {name}", label)
+            labels = list(map(normal_form, entry.get("labels", ())))
+            if twice := next((label for label in labels if labels.count(label) > 1), None):
+                raise StudyError(
+                    f"{registry}: {name}: labels: {twice!r} stands twice: two classes would be called the same."
+                )
+
+
+def _paths(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every path of the user's in a configuration, with its key."""
+    for name, entry in config["models"].items():
+        if "folder" in entry:
+            yield f"models: {name}: folder", entry["folder"]
+    for name, entry in config["tasks"].items():
+        yield from ((f"tasks: {name}: {key}", entry[key]) for key in ("table", "lookup", "classes") if key in entry)
+    yield from (("task_folders: folder", entry["folder"]) for entry in config.get("task_folders", ()))
+    if source := config.get("episodes", {}).get("source"):
+        yield "episodes: source", source
+
+
+def check_tables(names: Iterable[str], tasks: Mapping[str, Mapping[str, Any]], made: str) -> None:
+    """Refuse tasks of a study whose table is not there; those below the folder `made` are made by a rule.
+
+    Raises:
+        StudyError: with key and remedy.
+    """
+    for name in names:
+        entries = [tasks[name], *(entry for entry in tasks[name].values() if isinstance(entry, Mapping))]
+        for key, path in (
+            (key, entry[key]) for entry in entries for key in ("table", "lookup", "classes") if key in entry
+        ):
+            if not Path(path).is_file() and not Path(path).is_relative_to(made):
+                raise StudyError(f"tasks: {name}: {key}: {path}: no such file. Correct the path, or add the table.")
 
 
 def check_labels_differ(registry: str, names: Iterable[str], config: Mapping[str, Any]) -> None:

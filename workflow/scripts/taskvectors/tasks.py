@@ -197,7 +197,7 @@ def load_task(name: str, entry: Mapping[str, Any]) -> Task:
     if "lookup" in entry:
         kind, pairs = LOOKUP, read_table(entry["lookup"])
     elif "classes" in entry:
-        kind, pairs, labels = LABELS, read_table(entry["classes"]), tuple(entry["labels"])
+        kind, pairs, labels = LABELS, read_table(entry["classes"]), tuple(map(normal_form, entry["labels"]))
     elif "bijection_of" in entry:
         kind, pairs = BIJECTION, one_to_one(base_pairs(entry["bijection_of"]), _ambiguous(name, entry))
     elif "inverse_of" in entry:

@@ -18,6 +18,8 @@ UNSEEN_OTHERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180
 # They join or vary the character before them in scripts and emoji that are written so; after others they are unseen.
 JOINERS = frozenset("\u200c\u200d" + "".join(map(chr, range(0xFE00, 0xFE10))))
 JOINED = frozenset(("Lo", "Mn", "Mc", "So", "Sk"))
+KEYCAPS = frozenset("0123456789#*")  # before U+FE0F
+BLACK_FLAG, TAGS = "\U0001f3f4", frozenset(map(chr, range(0xE0020, 0xE0080)))  # flags of regions are spelled in tags
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 
 
@@ -33,6 +35,8 @@ def read_user_text(path: str | Path, remedy: str) -> str:
         data = Path(path).read_bytes()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise StudyError(f"{path}: no such file. {remedy}") from None
+    except OSError as error:  # not ours to read, or a link in a circle
+        raise StudyError(f"{path}: cannot be read ({error.strerror}). {remedy}") from None
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
@@ -61,10 +65,19 @@ def unseen(text: str) -> str | None:
     if text.isascii() and text.isprintable():
         return None
     for place, character in enumerate(text):
-        if character in JOINERS and place and unicodedata.category(text[place - 1]) in JOINED:
+        if place and _joined(text[place - 1], character):
             continue
         joiner = character in JOINERS
         if joiner or character in UNSEEN_OTHERS or unicodedata.category(character) in UNSEEN_CATEGORIES:
             name = unicodedata.name(character, {"\t": "tab", "\n": "line break"}.get(character, "no name"))
             return f"U+{ord(character):04X} ({name.lower()})"
     return None
+
+
+def _joined(before: str, character: str) -> bool:
+    """Whether a character that shows nothing itself makes one sign with the one before it."""
+    if character in TAGS:
+        return before == BLACK_FLAG or before in TAGS
+    if character == "\ufe0f" and before in KEYCAPS:
+        return True
+    return character in JOINERS and unicodedata.category(before) in JOINED

@@ -50,7 +50,7 @@ def prompt_ids(tokenizer: Tokenizer, prompts: list[str]) -> list[Ids]:
         StudyError: if the text of a prompt becomes a special or unknown token, or the tokenizer is not one that only adds
             special tokens to those of the text (see `check_tokenizer`).
     """
-    begin, special = added_tokens(tokenizer)[0], set(tokenizer.all_special_ids)
+    begin, special = added_tokens(tokenizer)[0], special_ids(tokenizer)
     ids = _text_ids(tokenizer, prompts)
     for text, tokens in zip(prompts, ids, strict=True):
         if bad := special.intersection(tokens):
@@ -60,6 +60,12 @@ def prompt_ids(tokenizer: Tokenizer, prompts: list[str]) -> list[Ids]:
                 "table or episodes."
             )
     return [begin + tokens for tokens in ids]
+
+
+def special_ids(tokenizer: Tokenizer) -> set[int]:
+    """The tokens that are no text: those with a role (BOS, end, padding) and all that are flagged as special."""
+    flagged = getattr(tokenizer, "added_tokens_decoder", {}).items()
+    return {*tokenizer.all_special_ids, *(token for token, added in flagged if added.special)}
 
 
 def added_tokens(tokenizer: Tokenizer) -> tuple[Ids, Ids]:
@@ -94,12 +100,12 @@ def check_tokenizer(tokenizer: Tokenizer, rows: int) -> str:
     """
     begin, end = added_tokens(tokenizer)
     (ids,) = _text_ids(tokenizer, [PROBE])
-    if (back := _decoded(tokenizer, [ids])[0]) != PROBE:
+    if not _given_back(PROBE, back := _decoded(tokenizer, [ids])[0]):
         raise StudyError(
             f"its tokenizer does not give a prompt back: {PROBE!r} becomes {back!r}. Letters, their case, the arrow and line "
             "ends must survive; use a tokenizer that keeps them, or another model."
         )
-    special = set(tokenizer.all_special_ids)
+    special = special_ids(tokenizer)
     highest = max([*begin, *(token for token in tokenizer.get_vocab().values() if token not in special)])
     if highest >= rows:
         raise StudyError(
@@ -107,6 +113,11 @@ def check_tokenizer(tokenizer: Tokenizer, rows: int) -> str:
             f"at {rows - 1}: they do not belong together. Put model and tokenizer of one source into the folder."
         )
     return ", ".join(map(repr, tokenizer.convert_ids_to_tokens(end)))
+
+
+def _given_back(text: str, decoded: str) -> bool:
+    """Whether the tokens of a text give it back; a space that the tokenizer puts before any text is no loss."""
+    return decoded in (text, f" {text}")
 
 
 def answer_ids(tokenizer: Tokenizer, prompts: list[str], answers: list[str]) -> list[Ids]:
@@ -175,16 +186,21 @@ def _sides(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
 
 def _outcomes(tokenizer: Tokenizer, sides: list[tuple[str, str]], answer_tokens: int) -> Iterator[str]:
     """What becomes of each input and answer, the answer behind the prompt of its input."""
-    special = set(tokenizer.all_special_ids)
-    for start in range(0, len(sides), PORTION):
-        portion = sides[start : start + PORTION]
-        prompts = [prompt((), given) for given, _ in portion]
+    return fates(tokenizer, [(prompt((), given), answer) for given, answer in sides], answer_tokens)
+
+
+def fates(tokenizer: Tokenizer, asked: Sequence[tuple[str, str]], answer_tokens: int) -> Iterator[str]:
+    """What becomes of each prompt and answer: KEPT, TOO_LONG, MERGED or LOST."""
+    special = special_ids(tokenizer)
+    for start in range(0, len(asked), PORTION):
+        portion = asked[start : start + PORTION]
+        prompts = [text for text, _ in portion]
         whole = [text + answer for text, (_, answer) in zip(prompts, portion, strict=True)]
         before, together = _text_ids(tokenizer, prompts), _text_ids(tokenizer, whole)
         back = _decoded(tokenizer, together)
         for text, ids, both, returned in zip(whole, before, together, back, strict=True):
             own = len(both) - len(ids)
-            if returned != text or special.intersection(both):
+            if not _given_back(text, returned) or special.intersection(both):
                 yield LOST
             elif both[: len(ids)] != ids or own == 0:
                 yield MERGED
@@ -213,7 +229,7 @@ def decode_answers(tokenizer: Tokenizer, answers: list[Ids], ends: Collection[in
     Args:
         ends: the tokens with which the model ends a text.
     """
-    special = set(tokenizer.all_special_ids)
+    special = special_ids(tokenizer)
     spoken = []
     for answer in answers:
         end = next((place for place, token in enumerate(answer) if token in ends), len(answer))
