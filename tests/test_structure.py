@@ -22,7 +22,13 @@ SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 NOTEBOOK = ROOT / "workflow/notebooks/study.py.ipynb"
 LIBRARY = "workflow/scripts/taskvectors"
 # Import names that differ from the names of packages on conda-forge.
-PACKAGES = {"torch": "pytorch", "sklearn": "scikit-learn", "umap": "umap-learn", "matplotlib": "matplotlib-base"}
+PACKAGES = {
+    "torch": "pytorch",
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "umap": "umap-learn",
+    "matplotlib": "matplotlib-base",
+}
 PACKAGES |= {"seaborn": "seaborn-base", "IPython": "ipykernel", "mpl_toolkits": "matplotlib-base"}
 
 
