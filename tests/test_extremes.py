@@ -23,7 +23,7 @@ from taskvectors.tables import ALL, main_tasks, read_csvs, write_csv
 
 LAYERS, HIDDEN, DEMONSTRATIONS = 4, 8, 2
 FEW = ["a", "b", "c", "turn"]
-MANY = [f"task_{number}" for number in range(60)]
+MANY = [f"task_{number}" for number in range(40)]
 FAMILY = {"a": "algorithmic", "b": "algorithmic", "c": "knowledge", "turn": "limits"}
 FAMILY |= {task: "linguistic" if number % 2 else "translation" for number, task in enumerate(MANY)}
 LABELS = {"a": "Task A", "b": "<b>Task B</b>", "c": "Task C", "turn": "There and back"}
@@ -38,7 +38,7 @@ CASES = {
     "limits alone": {"tasks": ["turn"]},
     "one model lacks a task": {"lacking": ["b"]},
     "one model": {"models": 1},
-    "ten models, sixty tasks": {"tasks": MANY, "episodes": 2, "models": 10},
+    "ten models, forty tasks": {"tasks": MANY, "episodes": 2, "models": 10},
 }
 
 

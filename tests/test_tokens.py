@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,25 @@ def test_given_episodes_that_the_tokenizer_would_change_are_refused_by_line(bpe,
     script["check_given"](bpe, Path("t.jsonl"), [good, bad], 20, False)
     with pytest.raises(StudyError, match=r"t.jsonl, line 2: the tokenizer of the model does not give the text back"):
         script["check_given"](lossy, Path("t.jsonl"), [good, bad], 20, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"demos": (("a", "b"), ("a", "z"))}, "input of the demonstrations 'a' stands twice"),
+        ({"demos": (("a", "b"), (" a", "b"))}, "input of the demonstrations 'a' stands twice"),
+        ({"dummies": ("d", "d")}, "dummy 'd' stands twice"),
+        ({"demos": (("a", "b"),)}, "1 demonstrations, but `episodes: demonstrations` asks for 2"),
+        ({"query": "a"}, "the query is among the demonstrations"),
+    ],
+)
+def test_given_episodes_show_nothing_twice(change, fault):
+    episode = Episode("t", "test", 0, (("a", "b"), ("c", "d")), "q", ("r",), ("d", "e"))
+    script = runpy.run_path(str(ROOT / "workflow/scripts/episodes.py"))
+    sizes = {"demonstrations": 2, "dummies": 2}
+    task, splits = Task("t", "f", ()), {"test": "test"}
+    assert script["_fault"](task, episode, splits, sizes) == ""
+    assert fault in script["_fault"](task, replace(episode, **change), splits, sizes)
 
 
 def test_given_answers_longer_than_what_is_compared_are_refused_unless_by_prefix(bpe):

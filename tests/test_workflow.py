@@ -411,6 +411,7 @@ def test_a_truncated_weight_file_stops_with_the_remedy(changed):
     assert not (changed.folder / MODEL / "decoded_tokens.csv").exists()
 
 
+@pytest.mark.extended
 def test_a_killed_run_resumes_to_the_same_tables(finished, changed):
     # Intermediate files alone would not be missed while the tables made of them stand.
     changed.forget()

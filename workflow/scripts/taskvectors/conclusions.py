@@ -176,7 +176,9 @@ def _difference(
         return None
     row = found.iloc[0]
     value, low, high = row["difference"], row["ci_low"], row["ci_high"]
-    return Finding(-value, row["n"], -high, -low, basis) if turned else Finding(value, row["n"], low, high, basis)
+    return (
+        Finding(0 - value, row["n"], 0 - high, 0 - low, basis) if turned else Finding(value, row["n"], low, high, basis)
+    )
 
 
 def _beyond_controls(controls: pd.DataFrame) -> Finding:
