@@ -213,6 +213,7 @@ def separation(geometry: pd.DataFrame, sweep: pd.DataFrame, models: Labels) -> F
     """
     names = models_of(geometry)
     figure, axes = grid(len(names), 3, 4.4, 3.4, sharey=True)
+    lowest = min(0, np.nan_to_num(geometry.loc[geometry["task"] == ALL, list(SCORES)].min().min())) - 0.05
     for axis, name in zip(axes, names, strict=False):
         pooled = geometry[(geometry["model"] == name) & (geometry["task"] == ALL)]
         mine = main_tasks(sweep[(sweep["model"] == name) & (sweep["split"] == "dev")])
@@ -220,10 +221,11 @@ def separation(geometry: pd.DataFrame, sweep: pd.DataFrame, models: Labels) -> F
         for column, (label, colour, style) in SCORES.items():
             for states, width in ((CENTRED, 1.8), (RAW, 0.7)):
                 scores = pooled[pooled["states"] == states].set_index("layer")[column]
-                thin = ", θ as it is" if states == RAW else ""
-                axis.plot(scores, color=colour, lw=width, ls=style, label=label + thin)
-        axis.set(title=models[name], xlabel="layer", ylim=(None, 1.05))
+                axis.plot(scores, color=colour, lw=width, ls=style, label=label if states == CENTRED else None)
+        axis.set(title=models[name], xlabel="layer", ylim=(lowest, 1.05))
         whole_layers(axis)
+    handles, labels = axes[0].get_legend_handles_labels()
+    handles.append(mpl.lines.Line2D([], [], color="#606060", lw=0.7))
     axes[0].set_ylabel("score")
-    legend_above(figure, *axes[0].get_legend_handles_labels())
+    legend_above(figure, handles, [*labels, "thin: θ as it is"])
     return figure
