@@ -189,7 +189,7 @@ def _percent(row: pd.Series) -> str:
 
 def _points(row: pd.Series, ci: str = "") -> str:
     difference, low, high = (
-        f"{100 * row[name]:+.0f}".replace("-", "−") for name in ("difference", f"{ci}ci_low", f"{ci}ci_high")
+        f"{round(100 * row[name]):+d}".replace("-", "−") for name in ("difference", f"{ci}ci_low", f"{ci}ci_high")
     )
     return f"{difference} [{low}, {high}]"
 
