@@ -67,7 +67,18 @@ def test_the_study_leaves_report_figures_and_tables(finished):
         for suffix in ("svg", "pdf", "png", "csv"):
             assert (finished.folder / f"reports/figures/{name}.{suffix}").stat().st_size > 500
     accuracy = pd.read_csv(finished.folder / MODEL / "accuracy.csv")
-    assert list(accuracy) == ["model", "family", "task", "method", "layer", "n", "accuracy", "ci_low", "ci_high", "exact"]
+    assert list(accuracy) == [
+        "model",
+        "family",
+        "task",
+        "method",
+        "layer",
+        "n",
+        "accuracy",
+        "ci_low",
+        "ci_high",
+        "exact",
+    ]
     assert ((accuracy["ci_low"] <= accuracy["accuracy"]) & (accuracy["accuracy"] <= accuracy["ci_high"])).all()
     sweep = pd.read_csv(finished.folder / MODEL / "layer_sweep.csv")
     assert set(sweep["layer"]) == set(range(30)) and set(sweep["split"]) == {"dev", "test"}
