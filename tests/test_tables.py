@@ -330,7 +330,7 @@ def test_the_mean_over_tasks_is_taken_off():
     centred = geometry_at_layer(both["centred"], tasks, 0).iloc[-1]
     assert centred["between_mean"] > 0.5 and centred["silhouette"] > 0.5
     means = [both["centred"][tasks == task].mean(axis=0) for task in np.unique(tasks)]
-    np.testing.assert_allclose(np.mean(means, axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(np.mean(means, axis=0), 0, atol=1e-4)  # float32, of numbers about 100
     unequal = np.concatenate([far, far[tasks == "t0"]]), np.concatenate([tasks, tasks[tasks == "t0"]])
     np.testing.assert_allclose(
         raw_and_centred(*unequal)["centred"][:36], both["centred"], atol=1e-4
