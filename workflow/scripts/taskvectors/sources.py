@@ -1,7 +1,9 @@
 """What the numbers of a study follow from: digests of code, settings and data, blind to what decides on no number."""
 
 import ast
+import io
 import json
+import tokenize
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,14 +20,20 @@ def digests(files: Iterable[str | Path]) -> dict[str, str]:
 def _content(file: Path) -> bytes:
     data = file.read_bytes()
     if file.suffix == ".py":
-        return _without_docstrings(ast.parse(data)).encode()
+        return _without_docstrings(data.decode()).encode()
     if file.suffix in (".yaml", ".yml"):
         return json.dumps(yaml.safe_load(data), sort_keys=True, default=str).encode()
     return data
 
 
-def _without_docstrings(tree: ast.Module) -> str:
-    for node in ast.walk(tree):
+def _without_docstrings(text: str) -> str:
+    """The lines of a Python file, less comments, docstrings and what is empty; the same under every version of Python."""
+    lines = text.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if (
@@ -33,5 +41,5 @@ def _without_docstrings(tree: ast.Module) -> str:
                 and isinstance(first.value, ast.Constant)
                 and isinstance(first.value.value, str)
             ):
-                node.body[0] = ast.Pass()
-    return ast.dump(tree)
+                lines[first.lineno - 1 : first.end_lineno] = [""] * (first.end_lineno - first.lineno + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
