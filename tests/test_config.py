@@ -156,6 +156,14 @@ def test_the_papers_study_is_planned_with_what_each_model_asks_for(project):
     assert result.returncode != 0 and "nowhere.yaml" in result.stderr and "Traceback" not in result.stderr
 
 
+def test_a_plan_says_where_an_overlay_cannot_be_read(project):
+    """Snakemake, which reads it first, would not."""
+    (project.folder / "mine.yaml").write_text("study:\n  models: [a", encoding="utf-8")
+    result = plan(project, "mine.yaml")
+    assert result.returncode != 0 and result.stdout == ""
+    assert re.fullmatch(r"mine.yaml, line \d+: not YAML \(.*\)\. Correct the line\.\n", result.stderr)
+
+
 @pytest.mark.parametrize(
     ("parameters", "dtype", "gpus"), [(135e6, "float32", 1), (32.5e9, "float16", 2), (70e9, "float32", 5)]
 )

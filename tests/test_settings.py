@@ -203,6 +203,19 @@ def test_labels_of_classes_that_are_one_in_normal_form_are_refused(labels):
 def test_braces_in_paths_are_refused(registry, key):
     config = {"tasks": {}, "models": {}, registry: {"t": {"label": "T", key: "my {tables}/x"}}}
     with pytest.raises(StudyError, match=rf"{registry}: t: {key}: my {{tables}}/x: braces in a path"):
-        settings.check_names(config, FAMILIES)
+        settings.check_paths(config)
     with pytest.raises(StudyError, match=r"episodes: source: a}b: braces"):
-        settings.check_names({"tasks": {}, "models": {}, "episodes": {"source": "a}b"}}, FAMILIES)
+        settings.check_paths({"tasks": {}, "models": {}, "episodes": {"source": "a}b"}})
+    with pytest.raises(StudyError, match=r"archive: my\{1\}.zip: braces"):
+        settings.check_paths({"tasks": {}, "models": {}, "archive": "my{1}.zip"})
+
+
+def test_what_the_schema_forbids_names_the_file_that_says_so(tmp_path):
+    """Also of JSON that is indented with tabs, which YAML does not read."""
+    first, second = tmp_path / "first.yaml", tmp_path / "second.json"
+    first.write_text("study: {seeds: [1]}", encoding="utf-8")
+    second.write_text('{\n\t"study": {\n\t\t"seeds": []\n\t}\n}', encoding="utf-8")
+    schema = tmp_path / "schema.yaml"
+    schema.write_text("properties: {study: {properties: {seeds: {minItems: 1}}}}", encoding="utf-8")
+    with pytest.raises(StudyError, match=r"second.json: study: seeds: \[\] should be non-empty"):
+        settings.check_schema({"study": {"seeds": []}}, schema, [first, second])

@@ -105,6 +105,7 @@ try:
     settings.check_schema(config, SCHEMA_FILE, CONFIG_FILES)
     validate(config, SCHEMA)  # which also fills in what may be left out
     config.update(settings.with_whole_numbers(config))
+    settings.check_paths(config)
     ARCHIVE = config["archive"]
     if ARCHIVE:
         # Figures and report of a finished study: its settings take the place of those here.
@@ -208,7 +209,7 @@ def tables(tasks):
     """The tables that tasks read, if any: their own, or those of the task they are made of."""
     entries = [config["tasks"][task] for task in tasks]
     entries += [entry[how] for entry in entries for how in MADE_OF if how in entry]
-    return [entry[key] for entry in entries for key in ("table", "lookup", "classes") if key in entry]
+    return [entry[key] for entry in entries for key in settings.TABLE_KEYS if key in entry]
 
 
 def family_tables(wildcards):

@@ -160,9 +160,9 @@ def _histograms(fresh: pd.DataFrame, archived: pd.DataFrame) -> Verdict:
 
 def _token_lists(fresh: pd.DataFrame, archived: pd.DataFrame) -> Verdict:
     key = ["model", "task", "layer"]
-    both = fresh[[*key, "token"]].merge(archived[[*key, "token"]].drop_duplicates(), how="left", indicator=True)
-    if len(fresh) != len(archived) or not fresh[key].equals(archived[key]):
+    if not fresh[key].equals(archived[key]):
         return DIFFERENT, "the lists are not of the same θ"
+    both = fresh[[*key, "token"]].merge(archived[[*key, "token"]].drop_duplicates(), how="left", indicator=True)
     return _verdict(
         (both["_merge"] != "both").mean(), "share of tokens that are not in the other list", MOVED, ROUNDING
     )

@@ -88,7 +88,7 @@ def lead(
     pooled = accuracy[accuracy["task"] == ALL].set_index("method")["accuracy"]
     paired = differences[differences["task"] == ALL].set_index("reference")["difference"]
     values = conclusions.set_index("claim")["value"]
-    reached, undecided = reached_tasks(controls)
+    reached, undecided = reached_tasks(main_tasks(controls))
     overrides = (
         f"; θ of a conflicting task overrides demonstrations in {_range(values, 'overrides')} of prompts, at the common layer in "
         f"{_range(values, 'overrides_common')}"
@@ -112,11 +112,10 @@ def lead(
 
 
 def reached_tasks(controls: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """By model and task, limits aside: whether a control reaches the hypothesis, and whether that is undecided of each that does."""
-    main = main_tasks(controls)
-    key = [main["model"], main["task"]]
-    reached = main["reached"].groupby(key, sort=False).any()
-    sure = (main["reached"] & ~main["undecided"]).groupby(key, sort=False).any()
+    """By model and task: whether a control reaches the hypothesis, and whether that is undecided of each that does."""
+    key = [controls["model"], controls["task"]]
+    reached = controls["reached"].groupby(key, sort=False).any()
+    sure = (controls["reached"] & ~controls["undecided"]).groupby(key, sort=False).any()
     return reached, reached & ~sure
 
 
@@ -196,7 +195,7 @@ def _points(row: pd.Series, ci: str = "") -> str:
 
 def _reached(controls: pd.DataFrame, model: str, config: Config) -> str:
     """Which tasks are no evidence by themselves, because a control does as well."""
-    reached, undecided = reached_tasks(controls[controls["model"] == model])
+    reached, undecided = reached_tasks(main_tasks(controls[controls["model"] == model]))
     tasks = [
         config["tasks"][task]["label"] + (" (?)" if undecided[model, task] else "")
         for _, task in reached[reached].index
@@ -226,10 +225,9 @@ def control_table(controls: pd.DataFrame, config: Config) -> pd.DataFrame:
     table["hypothesis − closest, points"] = [
         _points(row, "difference_") for _, row in closest.loc[table.index].iterrows()
     ]
-    reached, undecided = by_task["reached"].any(), by_task["undecided"].any()
+    reached, undecided = reached_tasks(controls)
     table["reached"] = ["†" if reached[key] else "" for key in table.index]
-    sure = (controls["reached"] & ~controls["undecided"]).groupby([controls["model"], controls["task"]]).any()
-    table["undecided"] = ["?" if reached[key] and undecided[key] and not sure[key] else "" for key in table.index]
+    table["undecided"] = ["?" if undecided[key] else "" for key in table.index]
     return _labelled(table.loc[list(by_task.groups)].reset_index(), config)
 
 

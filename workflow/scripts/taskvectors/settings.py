@@ -34,6 +34,7 @@ IN_RESULTS = {
 IN_RESULTS |= {"provenance.json", "check_results.csv"}
 # Lists of names, which YAML would read as numbers, dates or nothing where they look so.
 LISTS_OF_NAMES = (("study", "models"), ("study", "tasks"), ("conflict", "pairs"))
+TABLE_KEYS = ("table", "lookup", "classes")  # of tasks: what names a table
 STRING = "tag:yaml.org,2002:str"
 # Numbers as everybody reads them. YAML also takes 010 (octal), 0x10, 1_0 and 1:30 (sixty to the minute) for numbers.
 NUMBERS = {
@@ -157,7 +158,11 @@ def check_schema(config: Mapping[str, Any], schema: str | Path, files: Iterable[
 
 def _has(file: str | Path, keys: Sequence[str]) -> bool:
     """Whether a file says something at this place."""
-    found = yaml.safe_load(Path(file).read_text(encoding="utf-8-sig"))
+    text = Path(file).read_text(encoding="utf-8-sig")
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        found = json.loads(text)  # indented with tabs (`check_yaml`)
     for key in keys:
         if not isinstance(found, dict) or key not in found:
             return False
@@ -206,11 +211,6 @@ def check_names(config: Mapping[str, Any], families: Iterable[str]) -> None:
             raise StudyError(
                 f"models: {name}: names that end with {RANDOM} are those of models with random weights. Choose another."
             )
-    for where, path in _paths(config):
-        if {"{", "}"} & set(path):
-            raise StudyError(
-                f"{where}: {path}: braces in a path are wildcards to Snakemake. Rename the folder or file."
-            )
     for registry in ("models", "tasks"):
         for name, entry in config[registry].items():
             for label in (entry["label"], *entry.get("labels", ())):
@@ -222,16 +222,31 @@ def check_names(config: Mapping[str, Any], families: Iterable[str]) -> None:
                 )
 
 
+def check_paths(config: Mapping[str, Any]) -> None:
+    """Refuse paths that Snakemake would read as patterns.
+
+    Raises:
+        StudyError: with key and remedy.
+    """
+    for where, path in _paths(config):
+        if {"{", "}"} & set(path):
+            raise StudyError(
+                f"{where}: {path}: braces in a path are wildcards to Snakemake. Rename the folder or file."
+            )
+
+
 def _paths(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Every path of the user's in a configuration, with its key."""
     for name, entry in config["models"].items():
         if "folder" in entry:
             yield f"models: {name}: folder", entry["folder"]
     for name, entry in config["tasks"].items():
-        yield from ((f"tasks: {name}: {key}", entry[key]) for key in ("table", "lookup", "classes") if key in entry)
+        yield from ((f"tasks: {name}: {key}", entry[key]) for key in TABLE_KEYS if key in entry)
     yield from (("task_folders: folder", entry["folder"]) for entry in config.get("task_folders", ()))
     if source := config.get("episodes", {}).get("source"):
         yield "episodes: source", source
+    if archive := config.get("archive"):
+        yield "archive", archive
 
 
 def check_tables(names: Iterable[str], tasks: Mapping[str, Mapping[str, Any]], made: str) -> None:
@@ -242,9 +257,7 @@ def check_tables(names: Iterable[str], tasks: Mapping[str, Mapping[str, Any]], m
     """
     for name in names:
         entries = [tasks[name], *(entry for entry in tasks[name].values() if isinstance(entry, Mapping))]
-        for key, path in (
-            (key, entry[key]) for entry in entries for key in ("table", "lookup", "classes") if key in entry
-        ):
+        for key, path in ((key, entry[key]) for entry in entries for key in TABLE_KEYS if key in entry):
             if not Path(path).is_file() and not Path(path).is_relative_to(made):
                 raise StudyError(f"tasks: {name}: {key}: {path}: no such file. Correct the path, or add the table.")
 
