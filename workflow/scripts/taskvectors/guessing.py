@@ -30,13 +30,13 @@ def given_queries(episodes: Iterable[Episode]) -> Queries:
 
 
 def best_constant(queries: Queries, *, prefix: bool) -> tuple[str, float]:
-    """The answer that is right for the largest share of queries, and this share.
+    """The answer that is right for the largest share of queries, of equal ones the first, and this share.
 
     Args:
         prefix: scored by prefix: the first letter of an answer is right, so that nothing longer can be right more often.
     """
     share: Counter[str] = Counter()
     for answers, probability in queries:
-        for answer in {text.strip()[: 1 if prefix else None] for text in answers}:
+        for answer in dict.fromkeys(text.strip()[: 1 if prefix else None] for text in answers):
             share[answer] += probability
     return max(share.items(), key=lambda item: item[1]) if share else ("", 0.0)
