@@ -4,19 +4,22 @@ The predictions are made up; everything made of them is the study's own code.
 """
 
 import warnings
+from importlib import import_module
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from taskvectors import accuracy as acc
-from taskvectors import figure_accuracy, figure_geometry, figure_patching, reporting
+from taskvectors import reporting
 from taskvectors.conclusions import conclusions, in_words
 from taskvectors.conflict import conflict_table, transfer_table
-from taskvectors.figure_style import save, set_style
+from taskvectors.figures.style import Labels, save, set_style
 from taskvectors.formation import formation, variance
 from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
 from taskvectors.tables import ALL, main_tasks, read_csvs, write_csv
@@ -26,6 +29,7 @@ FEW = ["a", "b", "c", "turn"]
 MANY = [f"task_{number}" for number in range(40)]
 FAMILY = {"a": "algorithmic", "b": "algorithmic", "c": "knowledge", "turn": "limits"}
 FAMILY |= {task: "linguistic" if number % 2 else "translation" for number, task in enumerate(MANY)}
+FIGURES = yaml.safe_load(Path("workflow/figures.yaml").read_text(encoding="utf-8"))
 LABELS = {"a": "Task A", "b": "<b>Task B</b>", "c": "Task C", "turn": "There and back"}
 LABELS |= {task: f"Language {task[5:]} → English" for task in MANY}
 MODELS = {"m": "Model M", "n": "Model N"} | {f"model_{number}": f"Llama {number} 13B" for number in range(8)}
@@ -134,7 +138,7 @@ def model_tables(model, rng, tasks, episodes, outcome):
         place = {"method": "tsne", "states": states, "seed": seed, "layer": 0}
         points.append(pd.DataFrame({"task": of, "x": xy[:, 0], "y": xy[:, 1]}).assign(**head, **place))
         qualities.append({"model": model, **place, "trustworthiness": picture_quality(at_first[states], xy)})
-    found |= {"embedding": pd.concat(points), "quality": pd.DataFrame(qualities)}
+    found |= {"embedding": pd.concat(points), "embedding_quality": pd.DataFrame(qualities)}
     ranks = {"answer_rank_best": 1, "answer_rank_median": 5, "other_answer_rank_median": 9, "name_rank": None}
     found["decoded_ranks"] = pd.DataFrame(
         [{**head, "task": task, "layer": layer, "vocabulary": 1000, "answers": 2, "name_word": None, **ranks}
@@ -204,36 +208,20 @@ def test_conclusions_have_a_verdict_for_every_claim(study):
     assert f"{len(table[~table['claim'].str.startswith('holds')])} verdicts" in in_words(table)
 
 
-def test_every_figure_is_drawn(study, tmp_path):
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_drawn(study, tmp_path, name):
     _, t = study
-    published = pd.read_csv("data/paper/main_results.csv"), pd.read_csv("data/paper/layer_curves.csv")
+    entry = FIGURES[name]
+    if entry.get("when") in ("limits", "pairs") and not len(t[name]):
+        return  # the study has no such tasks, and no such figure
+    tables = {table: t[table] for table in entry["tables"]}
+    tables |= {table: pd.read_csv(f"data/paper/{table}.csv") for table in entry.get("published", [])}
     set_style()
-    drawn = {
-        "accuracy_bars": figure_accuracy.accuracy_bars(t["accuracy"], published[0], MODELS),
-        "layer_curves": figure_accuracy.layer_curves(t["layer_sweep"], published[1], MODELS),
-        "layer_choice": figure_accuracy.layer_choice(t["views"], MODELS),
-        "accuracy_by_task": figure_accuracy.accuracy_by_task(
-            t["accuracy"], t["controls"], t["layer_choice"], MODELS, LABELS
-        ),
-        "formation": figure_patching.formation(t["formation"], t["theta_variance"], t["accuracy"], MODELS),
-        "embedding": figure_geometry.embedding(t["embedding"], t["quality"], t["controls"], MODELS, LABELS),
-        "embedding_seeds": figure_geometry.embedding_seeds(t["embedding"], t["quality"], MODELS),
-        "separation": figure_geometry.separation(t["geometry"], t["layer_sweep"], MODELS),
-        "distances": figure_geometry.distances(t["distances"], t["controls"], MODELS, LABELS),
-        "answer_ranks": figure_patching.answer_ranks(t["decoded_ranks"], MODELS),
-        "transfer": figure_patching.transfer(
-            t["transfer"], t["accuracy"], t["controls"], t["layer_choice"], MODELS, LABELS
-        ),
-    }
-    if len(t["limits"]):
-        drawn["limits"] = figure_accuracy.limits(t["limits"], t["controls"], MODELS, LABELS)
-    if len(t["conflict"]):
-        drawn["conflict"] = figure_patching.conflict(t["conflict"], t["controls"], MODELS, LABELS)
-    for name, figure in drawn.items():
-        paths = [tmp_path / f"{name}{suffix}" for suffix in (".svg", ".csv")]
-        save(figure, {"accuracy": t["accuracy"], "controls": t["controls"]}, paths)
-        assert all(path.stat().st_size > 1000 for path in paths), name
-        check_legible(figure, name)
+    figure = import_module(f"taskvectors.figures.{name}").draw(tables, Labels(MODELS, LABELS))
+    paths = [tmp_path / f"{name}{suffix}" for suffix in (".svg", ".csv")]
+    save(figure, tables, paths)
+    assert paths[0].stat().st_size > 1000 and paths[1].stat().st_size > 100, name
+    check_legible(figure, name)
 
 
 def unseen_labels(axis):
@@ -295,7 +283,7 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
         reporting.formation_table(t["formation"], config),
         reporting.transfer_summary(t["transfer"], choice, config),
         reporting.limits_table(t["limits"], t["differences"], config),
-        reporting.quality_table(t["quality"], config),
+        reporting.quality_table(t["embedding_quality"], config),
         reporting.geometry_table(t["geometry"], choice, config),
         reporting.rank_table(t["decoded_ranks"], choice, config),
         reporting.conclusion_table(conclusions(t, LABELS), config),

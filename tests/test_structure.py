@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 NOTEBOOK = ROOT / "workflow/notebooks/study.py.ipynb"
 LIBRARY = "workflow/scripts/taskvectors"
+FIGURES = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text(encoding="utf-8"))
 # Import names that differ from the names of packages on conda-forge.
 PACKAGES = {
     "torch": "pytorch",
@@ -57,7 +58,7 @@ def really_imported(script: Path) -> set[str]:
     """Library files in memory after the script's own imports, in a fresh interpreter."""
     code = (
         "import sys, runpy; sys.path.insert(0, 'workflow/scripts'); runpy.run_path(sys.argv[1], run_name='imported');"
-        "print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'taskvectors'), sep='\\n')"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'taskvectors' and m.__file__), sep='\\n')"
     )
     result = subprocess.run(
         [sys.executable, "-c", code, str(script)], cwd=ROOT, capture_output=True, text=True, check=True
@@ -65,11 +66,19 @@ def really_imported(script: Path) -> set[str]:
     return {str(Path(ROOT, line).relative_to(ROOT)) for line in result.stdout.split("\n") if line}
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", [path for path in SCRIPTS if path.stem != "figure"], ids=lambda path: path.stem)
 def test_rules_declare_the_library_files_their_script_imports(rules, script):
     declared = set(map(str, rules[script.stem].input["library"]))
     assert declared == really_imported(script)
     assert rules[script.stem].script.endswith(f"scripts/{script.name}")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_declare_what_their_script_and_their_module_import(rules, name):
+    rule, module = rules[f"figure_{name}"], f"{LIBRARY}/figures/{name}.py"
+    imported = really_imported(ROOT / "workflow/scripts/figure.py") | really_imported(ROOT / module)
+    assert set(map(str, rule.input["library"])) == imported | {module}
+    assert rule.script.endswith("scripts/figure.py")
 
 
 def test_the_notebook_rule_declares_what_the_notebook_imports(rules, tmp_path):
@@ -111,7 +120,7 @@ def test_environments_declare_what_their_scripts_import(rules):
         declared = {re.split(r"[ =<>]", item)[0] for item in yaml.safe_load(environment.read_text())["dependencies"]}
         files = [ROOT / file for file in rule.input.get("library", [])]
         if rule.script:
-            files.append(ROOT / "workflow/scripts" / f"{name}.py")
+            files.append(ROOT / "workflow/scripts" / Path(str(rule.script)).name)
         needed = set().union(*map(third_party, files)) if files else set()
         assert needed <= declared, f"{name}: {environment.name} lacks {needed - declared}"
 

@@ -21,6 +21,7 @@ from taskvectors.tables import read_csv, write_csv
 from taskvectors.tokens import decode
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
 MODEL = "results/smollm2-135m"
 AFTER_SWEEP = {
     "choose_layer",
@@ -37,6 +38,7 @@ AFTER_SWEEP = {
     "study_page",
     "all",
 }
+DECLARED = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text(encoding="utf-8"))
 GEOMETRY = {"embedding", "embedding_seeds", "distances", "separation"}
 ACCURACY = {"accuracy_bars", "layer_curves", "layer_choice", "accuracy_by_task", "limits"}
 PATCHING = {"formation", "conflict", "transfer", "answer_ranks"}
@@ -157,19 +159,14 @@ def test_snakemakes_own_report_has_captions(finished):
 
 
 def test_a_source_table_holds_all_that_its_figure_is_drawn_from(finished):
-    drawn_from = {}
-    for name in FIGURES:
+    for name, entry in DECLARED.items():
         source = pd.read_csv(finished.folder / f"reports/figures/{name}.csv", keep_default_na=False, dtype=str)
-        drawn_from[name] = set(source["table"])
-        for table in drawn_from[name] - {"published"}:
-            file = {"choice": "layer_choice", "quality": "embedding_quality", "variance": "theta_variance",
-                    "sweep": "layer_sweep", "ranks": "decoded_ranks"}.get(table, table)  # fmt: skip
-            whole = pd.read_csv(finished.folder / f"results/smollm2-135m/{file}.csv", keep_default_na=False, dtype=str)
+        files = {table: finished.folder / f"results/smollm2-135m/{table}.csv" for table in entry["tables"]}
+        files |= {table: finished.folder / f"data/paper/{table}.csv" for table in entry.get("published", [])}
+        assert set(source["table"]) == set(files), name
+        for table, file in files.items():
+            whole = pd.read_csv(file, keep_default_na=False, dtype=str)
             assert len(source[source["table"] == table]) == len(whole), (name, table)
-    assert drawn_from["accuracy_bars"] == {"accuracy", "published"}  # their bars, too
-    assert drawn_from["accuracy_by_task"] == {"accuracy", "controls", "choice"}
-    assert drawn_from["transfer"] == {"transfer", "accuracy", "controls", "choice"}  # the diagonal, the daggers
-    assert drawn_from["formation"] == {"formation", "variance", "accuracy"}
 
 
 def archived(finished) -> Path:
@@ -374,8 +371,8 @@ def test_longer_answers_are_scored_on_the_whole_answer(changed):
     ("module", "rules"),
     [
         ("conflict", {"conflict", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
-        ("figure_style", {f"figure_{name}" for name in FIGURES} | {"latex_tables", "provenance"} | REPORT),
-        ("figure_geometry", {f"figure_{name}" for name in GEOMETRY} | {"provenance"} | REPORT),
+        ("figures/style", {f"figure_{name}" for name in FIGURES} | {"latex_tables", "provenance"} | REPORT),
+        ("figures/distances", {"figure_distances", "provenance", *REPORT}),
         ("geometry", {"geometry", "embed_theta", *(f"figure_{name}" for name in GEOMETRY), *AFTER_A_TABLE}),
     ],
 )
@@ -386,7 +383,7 @@ def test_an_edited_library_function_reruns_what_imports_it(changed, module, rule
 
 
 def test_a_touched_file_reruns_nothing(changed):
-    for path in (changed.folder / "workflow/scripts/taskvectors").glob("*.py"):
+    for path in (changed.folder / "workflow/scripts/taskvectors").rglob("*.py"):
         path.touch()
     assert changed.planned() == {}
 

@@ -1,17 +1,4 @@
 # A finished study in one file, what it came from, and a study beside an archived one.
-PUBLIC = [
-    "filter",
-    "layer_sweep",
-    "layer_choice",
-    "accuracy",
-    "controls",
-    "differences",
-    "views",
-    "seeds",
-    "seed_spread",
-]
-PUBLIC += ["limits", "formation", "theta_variance", "conflict", "transfer", "geometry", "distances", "embedding"]
-PUBLIC += ["embedding_quality", "decoded_tokens", "decoded_ranks"]
 # What the numbers follow from: the code of the rules that make tables, and what of settings and data stands in the repository.
 MAKE_TABLES = [
     "weights",

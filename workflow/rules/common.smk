@@ -16,6 +16,20 @@ if " " in sys.executable:
     sys.executable = shlex.quote(sys.executable)
 
 LIBRARY = "workflow/scripts/taskvectors"
+# The tables of every model.
+PUBLIC = [
+    "filter",
+    "layer_sweep",
+    "layer_choice",
+    "accuracy",
+    "controls",
+    "differences",
+    "views",
+    "seeds",
+    "seed_spread",
+]
+PUBLIC += ["limits", "formation", "theta_variance", "conflict", "transfer", "geometry", "distances", "embedding"]
+PUBLIC += ["embedding_quality", "decoded_tokens", "decoded_ranks"]
 MADE_OF = ("inverse_of", "copy_of", "bijection_of")  # keys of tasks that name another task
 sys.path.insert(0, str(Path(workflow.basedir, "workflow/scripts")))
 
@@ -23,6 +37,7 @@ from taskvectors import settings, sizing
 from taskvectors.archive import archived_config
 from taskvectors.errors import StudyError
 from taskvectors.files import MODEL_FILES
+from taskvectors.registry import figures_of
 from taskvectors.stamps import COMMAND
 
 # Jobs inherit it: packages in the user's own folder (~/.local) would take the place of the environment's.
@@ -166,12 +181,14 @@ wildcard_constraints:
     family="|".join(map(re.escape, FAMILIES)),
 
 
-def library(script):
-    """The library files that a script or notebook under workflow imports, directly or not: inputs, so that an edit reruns what uses them."""
-    found, open_files = set(), [Path("workflow", script)]
+def library(*scripts):
+    """The library files among scripts and notebooks under workflow, and those that they import, directly or not: inputs, so that an
+    edit reruns what uses them."""
+    open_files = [Path("workflow", script) for script in scripts]
+    found = {file for file in open_files if file.is_relative_to(LIBRARY)}
     while open_files:
         for module in imported_modules(open_files.pop()):
-            file = Path(LIBRARY, f"{module}.py")
+            file = Path(LIBRARY, f"{module.replace('.', '/')}.py")
             if file not in found and file.exists():
                 found.add(file)
                 open_files.append(file)

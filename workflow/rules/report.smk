@@ -72,6 +72,7 @@ rule study_notebook:
         "../../envs/report.yaml"
     params:
         config={key: value for key, value in config.items() if key != "compute"},
+        figures=FIGURES,
     message:
         "Report: executing the notebook"
     notebook:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from taskvectors.accuracy import VIEWS
 from taskvectors.conclusions import SHOWN
-from taskvectors.figure_style import POINTS
+from taskvectors.figures.style import POINTS
 from taskvectors.guessing import MARKED_FROM
 from taskvectors.prompts import KEPT, WITHOUT
 from taskvectors.tables import ALL, CENTRED, LIMITS, at_chosen_layer, main_tasks

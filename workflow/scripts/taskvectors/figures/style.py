@@ -1,6 +1,7 @@
 """One style for all figures: fonts, colours, panels, legends and files. Nothing here knows of models or θ."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,7 +14,7 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 
 from taskvectors.files import atomic
 from taskvectors.progress import logger
-from taskvectors.tables import write_csv
+from taskvectors.tables import CENTRED, write_csv
 
 # Colours that the colour-blind tell apart, and of different lightness, so that they stay apart in grey.
 METHOD_COLOURS = {"baseline": "#b8b8b8", "hypothesis": "#d1495b", "regular": "#30638e"}
@@ -23,7 +24,16 @@ FAMILY_LINES = dict(zip(FAMILY_COLOURS, ("-", "--", "-.", ":", (0, (5, 1)), (0, 
 POINTS = "points: "  # begins the id of a group of points in an SVG; the name of their task follows
 PAPER_GREY = "#9a9a9a"
 DAGGER = "† a control reaches the hypothesis in this task"
-Labels = Mapping[str, str]
+Names = Mapping[str, str]  # what figures call models or tasks, by name
+Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What figures call the models and tasks of a study."""
+
+    models: Names
+    tasks: Names
 
 
 def set_style() -> None:
@@ -45,7 +55,7 @@ def set_style() -> None:
     )
 
 
-def legible(labels: Labels) -> dict[str, str]:
+def legible(labels: Names) -> dict[str, str]:
     """Labels as this machine can draw them: the name in the place of one with characters that no installed font has.
 
     Fonts that have what DejaVu Sans lacks are added to the style, for these characters alone.
@@ -125,7 +135,7 @@ def models_of(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(table["model"]))
 
 
-def marked(tasks: Labels, controls: pd.DataFrame, model: str) -> dict[str, str]:
+def marked(tasks: Names, controls: pd.DataFrame, model: str) -> dict[str, str]:
     """The labels of tasks, with a dagger where a control is as good as the hypothesis in this model."""
     mine = controls[(controls["model"] == model) & controls["reached"]]
     reached = set(mine["task"])
@@ -144,3 +154,15 @@ def band(axis: mpl.axes.Axes, table: pd.DataFrame, x: str, y: str, **options: ob
     low, high = ("ci_low", "ci_high") if y == "accuracy" else (f"{y}_ci_low", f"{y}_ci_high")
     (line,) = axis.plot(table[x], table[y], **options)
     axis.fill_between(table[x].astype(float), table[low], table[high], color=line.get_color(), alpha=0.15, lw=0)
+
+
+def dots(axis: mpl.axes.Axes, table: pd.DataFrame, shift: float, share: str = "accuracy", **options: object) -> None:
+    """Shares with their intervals, one a row, from the top."""
+    error = np.nan_to_num([table[share] - table["ci_low"], table["ci_high"] - table[share]]).clip(0)
+    axis.errorbar(table[share], np.arange(len(table)) + shift, xerr=error, ms=5, lw=1, **options)
+
+
+def clearest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of θ less the mean over tasks; of a model with a single task, which has none, those of θ as it is."""
+    has = table.groupby("model")["states"].transform(lambda states: (states == CENTRED).any())
+    return table[(table["states"] == CENTRED) | ~has.astype(bool)]

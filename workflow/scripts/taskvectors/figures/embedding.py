@@ -1,0 +1,62 @@
+"""t-SNE and UMAP of θ."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from taskvectors.figures.points import TITLES, family_legend, scatter
+from taskvectors.figures.style import Labels, Names, Tables, explain_daggers, grid, marked
+from taskvectors.tables import CENTRED, RAW
+
+NAMES_IN_A_PANEL = 30  # of clusters: more need larger panels
+STATES = {RAW: "θ", CENTRED: "θ less the mean over tasks"}
+
+
+def draw(tables: Tables, labels: Labels) -> Figure:
+    """t-SNE and UMAP of θ (paper, figures 5 and 9), at the first seed: as it is, and less the mean over tasks.
+
+    Colour is the family, marker the task, names stand at the clusters.
+    """
+    points, quality, controls = (tables["embedding"], tables["embedding_quality"], tables["controls"])
+    models, tasks = labels.models, labels.tasks
+    panels = list(dict.fromkeys(zip(points["model"], points["states"], points["method"], strict=True)))
+    many = points["task"].nunique() > NAMES_IN_A_PANEL
+    figure, axes = grid(len(panels), 1, 11.2, 9.6) if many else grid(len(panels), 2, 5.6, 4.8)
+    written: list[str] = []
+    for axis, (name, states, method) in zip(axes, panels, strict=False):
+        table = points[(points["model"] == name) & (points["states"] == states) & (points["method"] == method)]
+        seed = table["seed"].iloc[0]
+        table = table[table["seed"] == seed]
+        labels = marked(tasks, controls, name)
+        scatter(axis, table, 14, labels)
+        axis.margins(0.1)
+        _label_clusters(axis, table, labels)
+        written += [labels[task] for task in table["task"].unique()]
+        key = (quality["model"] == name) & (quality["states"] == states) & (quality["method"] == method)
+        its = quality[key & (quality["seed"] == seed)].iloc[0]
+        axis.set_title(
+            f"{models[name]}: {TITLES[method]}, layer {its['layer']}\n{STATES[states]}, trustworthiness "
+            f"{its['trustworthiness']:.2f}",
+            fontsize=10,
+        )
+    family_legend(figure, points)
+    explain_daggers(figure, written)
+    return figure
+
+
+def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Names) -> None:
+    """Write each task's name at its median, nudged apart vertically where names would overlap."""
+    inches = axis.figure.get_size_inches() / axis.get_gridspec().get_geometry()[::-1]  # of a panel
+    width, height = (np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())) * np.array([1.25, 0.19]) / inches  # of a name
+    placed: list[tuple[float, float]] = []
+    medians = table.groupby("task", sort=False)[["x", "y"]].median().dropna().sort_values("y")
+    for task, (x, median) in medians.iterrows():
+        y = median + height
+        while any(abs(y - other_y) < height and abs(x - other_x) < width for other_x, other_y in placed):
+            y += height / 4
+        placed.append((x, y))
+        text = axis.text(x, y, tasks[task], fontsize=7.5, ha="center", va="center")
+        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+    axis.set_ylim(top=max([axis.get_ylim()[1], *(y + height for _, y in placed)]))

@@ -1,0 +1,36 @@
+"""θ as points of a picture: what the figures of t-SNE and UMAP share."""
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from taskvectors.figures.style import FAMILY_COLOURS, POINTS, Names, legend_above
+
+MARKERS = "osD^vPX*<>hdp8"
+TITLES = {"tsne": "t-SNE", "umap": "UMAP"}
+
+
+def scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float, names: Names | None = None) -> None:
+    """θ as points; in SVG, a group for each task that carries its name, if there are names."""
+    family_of = dict(zip(table["task"], table["family"], strict=True))
+    markers: dict[str, str] = {}
+    for family in FAMILY_COLOURS:
+        members = [task for task, its in family_of.items() if its == family]
+        markers |= {task: MARKERS[i % len(MARKERS)] for i, task in enumerate(members)}
+    for task, mine in table.groupby("task", sort=False):
+        colour = FAMILY_COLOURS[family_of[task]]
+        group = f"{POINTS}{names[task]}" if names else None
+        axis.scatter(mine["x"], mine["y"], s=size, marker=markers[task], color=colour, alpha=0.6, lw=0, gid=group)
+    if table["x"].isna().all():
+        axis.text(0.5, 0.5, "too few θ for a picture", transform=axis.transAxes, ha="center", fontsize=9)
+    axis.set(xticks=[], yticks=[], xlabel="", ylabel="")
+
+
+def family_legend(figure: Figure, points: pd.DataFrame) -> None:
+    present = set(points["family"])
+    handles = [
+        mpl.lines.Line2D([], [], marker="o", ls="", color=FAMILY_COLOURS[family], label=family)
+        for family in FAMILY_COLOURS
+        if family in present
+    ]
+    legend_above(figure, handles, [handle.get_label() for handle in handles])
