@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from taskvectors.errors import StudyError
 from taskvectors.registry import figures_of
@@ -54,6 +55,7 @@ def test_a_figure_is_left_out_where_its_condition_does_not_hold(tmp_path):
             "[results]",
             "line 1: accuracy_bars: published: results is not known; known are main_results.",
         ),
+        ("tables: [accuracy]", "tables: [main_results]", "line 1: accuracy_bars: tables: main_results is not known"),
         ("when: limits", "when: never", "line 7: limits: when: never is not known; known are limits."),
         (
             "caption: Dots.",
@@ -73,6 +75,14 @@ def test_a_typo_is_refused_by_file_and_line(tmp_path, old, new, message):
     assert message in str(refused.value)
 
 
+def test_a_name_that_is_of_a_table_and_of_published_data_is_not_drawn_twice_in_one_figure(tmp_path):
+    path = tmp_path / "figures.yaml"
+    both = ["accuracy", "limits", "main_results"]
+    path.write_text(GOOD.replace("tables: [accuracy]", "tables: [main_results]"), encoding="utf-8")
+    with pytest.raises(StudyError, match="line 1: accuracy_bars: main_results stands under tables and published"):
+        figures_of(path, both, PUBLISHED, {"limits": True})
+
+
 def test_an_entry_without_keys_is_refused(tmp_path):
     with pytest.raises(StudyError, match="line 1: limits: an entry has keys and values"):
         figures(tmp_path, "limits: dots\n")
@@ -80,10 +90,7 @@ def test_an_entry_without_keys_is_refused(tmp_path):
         figures(tmp_path, "")
 
 
-def test_every_drawing_has_an_entry(tmp_path):
-    text = (ROOT / "workflow/figures.yaml").read_text(encoding="utf-8")
+def test_every_drawing_has_an_entry():
     folder = ROOT / "workflow/scripts/taskvectors/figures"
     drawings = {file.stem for file in folder.glob("*.py") if "def draw(" in file.read_text(encoding="utf-8")}
-    assert drawings == {
-        line.removesuffix(":") for line in text.splitlines() if line.endswith(":") and line[0].isalpha()
-    }
+    assert drawings == set(yaml.safe_load((ROOT / "workflow/figures.yaml").read_text(encoding="utf-8")))

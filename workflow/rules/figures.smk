@@ -17,7 +17,7 @@ for figure, entry in FIGURES.items():
             f"figure_{figure}"
         input:
             **{table: of_all_models(table) for table in entry["tables"]},
-            **{f"published_{table}": f"data/paper/{table}.csv" for table in entry["published"]},
+            **{table: f"data/paper/{table}.csv" for table in entry["published"]},
             library=library("scripts/figure.py", f"scripts/taskvectors/figures/{figure}.py"),
         output:
             report(

@@ -10,7 +10,6 @@ if __name__ == "__main__":
     name: str = snakemake.params.figure
     with reported(snakemake.log[0], f"figure_{name}"):
         set_style()
-        inputs = {table.removeprefix("published_"): files for table, files in snakemake.input.items()}
-        tables = read_tables(inputs)
+        tables = read_tables(snakemake.input)
         labels = Labels(legible(snakemake.params.models), legible(snakemake.params.tasks))
         save(import_module(f"taskvectors.figures.{name}").draw(tables, labels), tables, snakemake.output)

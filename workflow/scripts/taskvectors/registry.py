@@ -65,5 +65,7 @@ def _faults(name: str, entry: Any, modules: Collection[str], known: Mapping[str,
                 for one in asked
                 if one not in known[key]
             )
+    both = [one for one in entry.get("published", ()) if one in entry.get("tables", ())]
+    yield from (f"{one} stands under tables and published: the source table could not tell them apart." for one in both)
     if name not in modules:
         yield f"there is no taskvectors/figures/{name}.py that draws it. Add it, or correct the name."

@@ -31,7 +31,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     }
     written: list[str] = []
     for row, name in zip(axes, names, strict=True):
-        labels = marked(tasks, controls, name)
+        daggered = marked(tasks, controls, name)
         for axis, (task_a, task_b) in zip(row, pairs, strict=True):
             mine = table[(table["model"] == name) & (table["task_a"] == task_a) & (table["task_b"] == task_b)]
             for side, (label, colour, style) in sides.items():
@@ -39,10 +39,10 @@ def draw(tables: Tables, labels: Labels) -> Figure:
                 for share in mine[f"regular_{side}"].head(1):
                     axis.axhline(share, color=colour, lw=1, ls="--")
             axis.set(ylim=(-0.02, 1.02))
-            axis.set_title(f"A: {labels[task_a]}\nB: {labels[task_b]}", fontsize=8)
+            axis.set_title(f"A: {daggered[task_a]}\nB: {daggered[task_b]}", fontsize=8)
             percent(axis)
             whole_layers(axis)
-            written += [labels[task_a], labels[task_b]]
+            written += [daggered[task_a], daggered[task_b]]
         row[0].set_ylabel(f"{models[name]}\nshare of answers")
     for axis in axes[-1]:
         axis.set_xlabel("patched layer L")

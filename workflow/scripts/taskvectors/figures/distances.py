@@ -37,7 +37,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         return _distance_ranges(histogram, controls, models, tasks)
     figure, axes = grid(len(panels), 6, 2.2, 1.55)
     reach = histogram[histogram["count"] > 0].groupby("model")["bin_high"].max()
-    labels = {name: marked(tasks, controls, name) for name in models_of(histogram)}
+    daggered = {name: marked(tasks, controls, name) for name in models_of(histogram)}
     for axis, (name, task) in zip(axes, panels, strict=False):
         mine = histogram[(histogram["model"] == name) & (histogram["task"] == task)]
         for (kind, states), table in mine.groupby(["kind", "states"], sort=False):
@@ -47,13 +47,13 @@ def draw(tables: Tables, labels: Labels) -> Figure:
             style = {"fill": True, "alpha": 0.75} if states == RAW else {"lw": 1.3}
             colour = KINDS[kind] if states == RAW else DARKER[kind]
             axis.stairs(share, [*shares["bin_low"], shares["bin_high"].iloc[-1]], color=colour, label=label, **style)
-        axis.set_title(f"{models[name]}\n{labels[name][task]}", fontsize=7.5)
+        axis.set_title(f"{models[name]}\n{daggered[name][task]}", fontsize=7.5)
         axis.set(yticks=[], xlim=(0, reach.get(name, histogram["bin_high"].max())))
         axis.tick_params(labelsize=7)
     figure.supxlabel("cosine distance between θ", fontsize=9)
     figure.supylabel("pairs (peak: 1)", fontsize=9)
     legend_above(figure, *axes[0].get_legend_handles_labels())
-    explain_daggers(figure, [labels[name][task] for name, task in panels])
+    explain_daggers(figure, [daggered[name][task] for name, task in panels])
     return figure
 
 
@@ -75,8 +75,8 @@ def _distance_ranges(histogram: pd.DataFrame, controls: pd.DataFrame, models: Na
             error = np.nan_to_num([its[0.5] - its[0.05], its[0.95] - its[0.5]])
             y = np.arange(len(order)) + shift
             axis.errorbar(its[0.5], y, xerr=error, fmt=marker, color=colour, label=KIND_LABELS[kind], ms=4, lw=1)
-        labels = marked(tasks, controls, name)
-        for y in np.flatnonzero([labels[task].endswith("†") for task in order]):
+        daggered = marked(tasks, controls, name)
+        for y in np.flatnonzero([daggered[task].endswith("†") for task in order]):
             axis.text(1.01, y, "†", transform=axis.get_yaxis_transform(), va="center")
         axis.set(title=models[name], xlabel="cosine distance between θ less the\nmean over tasks (middle 90% of pairs)")
         axis.set(ylim=(len(order) - 0.5, -0.5), xlim=(0, None))

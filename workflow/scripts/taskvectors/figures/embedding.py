@@ -29,11 +29,11 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         table = points[(points["model"] == name) & (points["states"] == states) & (points["method"] == method)]
         seed = table["seed"].iloc[0]
         table = table[table["seed"] == seed]
-        labels = marked(tasks, controls, name)
-        scatter(axis, table, 14, labels)
+        daggered = marked(tasks, controls, name)
+        scatter(axis, table, 14, daggered)
         axis.margins(0.1)
-        _label_clusters(axis, table, labels)
-        written += [labels[task] for task in table["task"].unique()]
+        _label_clusters(axis, table, daggered)
+        written += [daggered[task] for task in table["task"].unique()]
         key = (quality["model"] == name) & (quality["states"] == states) & (quality["method"] == method)
         its = quality[key & (quality["seed"] == seed)].iloc[0]
         axis.set_title(

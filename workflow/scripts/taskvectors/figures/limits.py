@@ -35,9 +35,9 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         for shift, marker, method, outcome, label, fill in series:
             its = mine[(mine["method"] == method) & (mine["outcome"] == outcome)].set_index("task").reindex(order)
             dots(axis, its, shift, "share", fmt=marker, color=METHOD_COLOURS[method], label=label, fillstyle=fill)
-        labels = marked(tasks, controls, name)  # one axis for all models: daggers stand at its other end
-        daggers += [label for task in order if (label := labels[task]).endswith("†")]
-        for y in np.flatnonzero([labels[task].endswith("†") for task in order]):
+        daggered = marked(tasks, controls, name)  # one axis for all models: daggers stand at its other end
+        daggers += [label for task in order if (label := daggered[task]).endswith("†")]
+        for y in np.flatnonzero([daggered[task].endswith("†") for task in order]):
             axis.text(1.03, y, "†", va="center", clip_on=False)
         axis.set(title=models[name], xlim=(-0.02, 1.02), xlabel="share of answers (95% interval)")
         axis.set_ylim(len(order) - 0.5, -0.5)

@@ -44,18 +44,18 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     size = 5.5 if many else 8
     written: list[str] = []
     for row, name in zip(axes, names, strict=True):
-        labels = [marked(tasks, controls, name)[task] for task in order]
-        written += labels
+        daggered = [marked(tasks, controls, name)[task] for task in order]
+        written += daggered
         for axis, (prompt, title) in zip(row, PROMPTS.items(), strict=True):
             its = chosen[(chosen["model"] == name) & (chosen["demonstrations"] == prompt)]
             own = accuracy[(accuracy["model"] == name) & (accuracy["method"] == "hypothesis")]
             own = own.set_index("task")["accuracy"] if prompt == WITHOUT else pd.Series(dtype=float)
             _matrix(axis, its, own, order, numbers=not many)
             axis.set_title(f"{models[name]}:\n{title}", fontsize=9.5)
-            axis.set_xticks(np.arange(len(order)) + 0.5, labels, rotation=90 if many else 40, ha="center" if many else "right",
+            axis.set_xticks(np.arange(len(order)) + 0.5, daggered, rotation=90 if many else 40, ha="center" if many else "right",
                             fontsize=size)  # fmt: skip
             axis.set_xlabel("task of the query", fontsize=9)
-        row[0].set_yticks(np.arange(len(order)) + 0.5, labels, rotation=0, fontsize=size)
+        row[0].set_yticks(np.arange(len(order)) + 0.5, daggered, rotation=0, fontsize=size)
         row[0].set_ylabel("task of the patched θ", fontsize=9)
         row[1].set_yticks([])
     shade = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), COLOURS)
