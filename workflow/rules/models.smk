@@ -4,8 +4,6 @@ localrules:
 
 
 rule download_weights:
-    input:
-        library=library("scripts/download_weights.py"),
     output:
         folder=directory("results/{model}/download"),
     log:
@@ -15,17 +13,24 @@ rule download_weights:
     conda:
         "../../envs/inference.yaml"
     params:
-        entry=lookup(dpath="models/{model}", within=config),
+        *code_of("download_weights.py"),
+        entry=lambda wildcards: STUDY.models[wildcards.model],
     message:
         "{wildcards.model}: downloading weights"
     script:
         "../scripts/download_weights.py"
 
 
+def weights_source(wildcards):
+    """The download, the files of the user's own folder, or, for random weights, the tables whose words make the tokenizer."""
+    if STUDY.random(wildcards.model):
+        return STUDY.task_tables(STUDY.tasks)
+    return STUDY.model_files(wildcards.model) or [f"results/{wildcards.model}/download"]
+
+
 rule weights:
     input:
         source=weights_source,
-        library=library("scripts/weights.py"),
     output:
         folder=directory("results/{model}/weights"),
     log:
@@ -37,10 +42,11 @@ rule weights:
     resources:
         mem_mb=model_memory,
     params:
-        source=weights_folder,
-        parameters=lookup(dpath="models/{model}/parameters", within=config, default=None),
-        dtype=lookup(dpath="models/{model}/dtype", within=config),
-        random=random_shape,
+        *code_of("weights.py"),
+        source=lambda wildcards: of_model("folder")(wildcards) or f"results/{wildcards.model}/download",
+        parameters=of_model("parameters"),
+        dtype=of_model("dtype"),
+        random=lambda wildcards: of_model("shape")(wildcards) if STUDY.random(wildcards.model) else None,
     message:
         "{wildcards.model}: preparing weights"
     script:

@@ -3,6 +3,7 @@
 Pure: nothing here imports Snakemake. The workflow calls it before anything else; messages name the key and the remedy.
 """
 
+import copy
 import json
 import math
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import best_match
 
 from taskvectors.errors import StudyError
@@ -156,13 +157,44 @@ def check_schema(config: Mapping[str, Any], schema: str | Path, files: Iterable[
     )
 
 
-def _has(file: str | Path, keys: Sequence[str]) -> bool:
-    """Whether a file says something at this place."""
+def read_yaml(file: str | Path) -> Any:
+    """The content of a YAML or JSON file that `check_yaml` passed."""
     text = Path(file).read_text(encoding="utf-8-sig")
     try:
-        found = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError:
-        found = json.loads(text)  # indented with tabs (`check_yaml`)
+        return json.loads(text)  # indented with tabs
+
+
+def merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings laid over each other: mappings key by key, anything else whole; the later wins."""
+    result: dict[str, Any] = {}
+    for layer in settings:
+        for key, value in layer.items():
+            below = result.get(key)
+            both = isinstance(value, Mapping) and isinstance(below, Mapping)
+            result[key] = merged(below, value) if both else copy.deepcopy(value)
+    return result
+
+
+def with_defaults(config: Mapping[str, Any], schema: str | Path) -> dict[str, Any]:
+    """A configuration that its schema allows, with what may be left out filled in."""
+
+    def fill(validator: Any, properties: Any, instance: Any, _: Any) -> Iterator[Any]:
+        for key, part in properties.items():
+            if "default" in part and isinstance(instance, dict):
+                instance.setdefault(key, copy.deepcopy(part["default"]))
+        yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, _)
+
+    whole = copy.deepcopy(dict(config))
+    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
+    list(validators.extend(Draft202012Validator, {"properties": fill})(rules).iter_errors(whole))
+    return whole
+
+
+def _has(file: str | Path, keys: Sequence[str]) -> bool:
+    """Whether a file says something at this place."""
+    found = read_yaml(file)
     for key in keys:
         if not isinstance(found, dict) or key not in found:
             return False

@@ -12,14 +12,15 @@ SYMBOLS = {
     "†": r"\dag{}",
 }
 SYMBOLS |= {"–": "--"}
+ESCAPED = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"})  # of captions; pandas escapes cells
 
 
-def latex_table(table: pd.DataFrame, name: str) -> str:
+def latex_table(table: pd.DataFrame, name: str, caption: str) -> str:
     """A longtable with the label `tab:<name>`; every cell is escaped, numbers have two digits."""
     if table.empty:
         return f"% {name}: this study has no such rows.\n"
     text = table.rename_axis(columns=None).to_latex(
-        index=False, escape=True, float_format="%.2f", na_rep="–", longtable=True, label=f"tab:{name}", caption=name
+        index=False, escape=True, float_format="%.2f", na_rep="–", longtable=True, label=f"tab:{name}", caption=caption.translate(ESCAPED)
     )
     for symbol, command in SYMBOLS.items():
         text = text.replace(symbol, command)

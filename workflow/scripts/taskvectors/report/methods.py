@@ -1,15 +1,13 @@
 """The methods section of the report, generated from the configuration and from the constants of the code."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from taskvectors.accuracy import GAIN, PASSES
 from taskvectors.conclusions import CAN_DO, CAN_DO_BIJECTION
 from taskvectors.episodes import FEW_ANSWERS
 from taskvectors.geometry import FOLDS, NEIGHBOURS, STARTS
+from taskvectors.report.cells import Config
 from taskvectors.statistics import RESAMPLES
 
-Config = Mapping[str, Any]
+
 
 
 def methods(config: Config, tasks: list[str]) -> str:

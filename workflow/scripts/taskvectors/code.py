@@ -1,0 +1,102 @@
+"""The code that a result depends on: which files a script uses, and a fingerprint of each that is blind to comments and docstrings."""
+
+import ast
+import functools
+import io
+import json
+import tokenize
+from collections.abc import Iterable
+from pathlib import Path
+
+from taskvectors.files import sha256_of
+
+SCRIPTS = Path(__file__).parents[1]  # workflow/scripts
+PACKAGE = Path(__file__).parent.name
+DIGITS = 16  # of a fingerprint: enough to tell files apart, short enough to read
+
+
+def used_by(script: str) -> list[str]:
+    """A script or notebook and the modules of the library that it imports, directly or not.
+
+    Args:
+        script: relative to workflow/scripts, for instance `accuracy.py`; so are the results.
+    """
+    queue, used = [script], {script}
+    while queue:
+        for file in _imported(queue.pop()):
+            if file not in used:
+                used.add(file)
+                queue.append(file)
+    return sorted(used)
+
+
+@functools.cache
+def fingerprint(file: str) -> str:
+    """A digest of a file below workflow/scripts: of Python less comments and docstrings, of a notebook's code, else of the bytes."""
+    return digest(SCRIPTS / file)
+
+
+def digest(file: Path) -> str:
+    """See `fingerprint`; of any file."""
+    data = file.read_bytes()
+    if file.suffix in (".py", ".ipynb"):
+        data = _without_comments(_python(file)).encode()
+    return sha256_of(data)[:DIGITS]
+
+
+@functools.cache
+def _imported(file: str) -> frozenset[str]:
+    """Files of the library that a file imports, anywhere in it; a package's own `__init__.py` with every module in it."""
+    if Path(file).suffix not in (".py", ".ipynb"):
+        return frozenset()
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(_python(SCRIPTS / file))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    inside = [Path(*name.split(".")) for name in names if name.split(".")[0] == PACKAGE]
+    files = {path.with_suffix(".py") for path in inside}
+    files |= {parent / "__init__.py" for path in inside for parent in (path, *path.parents)}
+    return frozenset(str(file) for file in files if (SCRIPTS / file).is_file())
+
+
+def _python(file: Path) -> str:
+    """The code of a Python file, or of a notebook's code cells."""
+    text = file.read_text(encoding="utf-8")
+    if file.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
+def _without_comments(text: str) -> str:
+    """The lines of Python code, less comments, docstrings and what is empty; the same under every version of Python."""
+    lines = text.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    nodes = list(ast.walk(ast.parse(text)))
+    within = {line for node in nodes for line in _ends_in_string(node)}  # where blanks are part of a string
+    spoken = {line for node in nodes for line in _docstring(node)}
+    kept = [(line if number in within else line.rstrip(), number) for number, line in enumerate(lines, 1) if number not in spoken]
+    return "\n".join(line for line, number in kept if line or number in within)
+
+
+def _ends_in_string(node: ast.AST) -> Iterable[int]:
+    """Numbers of the lines whose end lies in a string."""
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)):
+        yield from range(node.lineno, node.end_lineno or node.lineno)
+
+
+def _docstring(node: ast.AST) -> Iterable[int]:
+    """Numbers of the lines of what a module, class or function says of itself, if nothing else stands on them."""
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
+        return
+    first, follows = node.body[0], node.body[1:2]
+    said = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    last = first.end_lineno or first.lineno
+    alone = getattr(node, "lineno", 0) < first.lineno and all(statement.lineno > last for statement in follows)
+    if said and alone:
+        yield from range(first.lineno, last + 1)

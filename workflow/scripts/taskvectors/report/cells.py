@@ -1,0 +1,51 @@
+"""Cells of the report's tables and numbers of its sentences: labels, intervals, ranges."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from taskvectors.tables import ALL
+
+Config = Mapping[str, Any]
+Tables = Mapping[str, pd.DataFrame]  # of all models together, by name; published ones as `paper/<name>`
+METHODS = ("baseline", "hypothesis", "regular")
+
+
+def percent(row: pd.Series) -> str:
+    return f"{row['accuracy']:.0%} [{row['ci_low']:.0%}, {row['ci_high']:.0%}]"
+
+
+def in_points(row: pd.Series, ci: str = "") -> str:
+    difference, low, high = (
+        f"{round(100 * row[name]):+d}".replace("-", "−") for name in ("difference", f"{ci}ci_low", f"{ci}ci_high")
+    )
+    return f"{difference} [{low}, {high}]"
+
+
+def with_interval(table: pd.DataFrame, value: str = "accuracy", ci: str = "ci", digits: int = 2) -> list[str]:
+    """Cells such as 0.52 [0.49, 0.54]."""
+    columns = zip(table[value], table[f"{ci}_low"], table[f"{ci}_high"], strict=True)
+    return [f"{share:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" for share, low, high in columns]
+
+
+def span(values: pd.Series) -> str:
+    """The lowest and highest of some numbers; of a single task, or θ, there may be none."""
+    found = values.dropna()
+    return f"{found.min():.2f}–{found.max():.2f}" if len(found) else "none"
+
+
+def spread_over_models(values: pd.Series, key: str, form: str = ".0%") -> str:
+    """The lowest and highest of the values under a key, or the one there is."""
+    found = values.loc[[key]].dropna()
+    low, high = (format(value + 0.0, form).replace("-", "−") for value in (found.min(), found.max()))  # no −0
+    return low if low == high else f"{low} to {high}"
+
+
+def model_labels(table: pd.DataFrame, config: Config) -> pd.Series:
+    return table["model"].map({name: entry["label"] for name, entry in config["models"].items()})
+
+
+def labelled(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+    tasks = {name: entry["label"] for name, entry in config["tasks"].items()} | {ALL: "all tasks"}
+    return table.assign(model=model_labels(table, config), task=table["task"].map(tasks))

@@ -1,0 +1,35 @@
+"""What a study was made with, as tables of the page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+
+def provenance_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
+    """Code, settings, software and hardware of the study, a line each."""
+    code, hardware, study = provenance["code"], provenance["hardware"], provenance["config"]["study"]
+    rows = [
+        ("date", provenance["date"]),
+        ("code", f"{code.get('commit', 'not a git repository')}{', with changes' if code.get('modified') else ''}"),
+        ("study seeds", ", ".join(map(str, study["seeds"]))),
+        ("processor", f"{hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gb']} GB"),
+        ("GPU", ", ".join(hardware["gpus"]) or "none"),
+        ("system", hardware["system"]),
+    ]
+    rows += list(provenance["software"].items())
+    for package, versions in provenance.get("differing", {}).items():
+        used = "; ".join(f"{version} in {', '.join(rules)}" for version, rules in sorted(versions.items()))
+        rows.append((f"{package} differs", used))
+    return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def weights_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
+    """Checksums of every model's files."""
+    labels = {name: entry["label"] for name, entry in provenance["config"]["models"].items()}
+    rows = [
+        (labels[model], name, checksum)
+        for model, files in provenance["weights"].items()
+        for name, checksum in files.items()
+    ]
+    return pd.DataFrame(rows, columns=["model", "file", "sha256"])

@@ -1,0 +1,300 @@
+"""A study: its configuration, whole, checked and resolved, and what follows from it.
+
+Pure: nothing here knows Snakemake. The Snakefile, `make plan` and the tests ask the same object.
+"""
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from taskvectors import registry, settings, sizing
+from taskvectors.archive import archived_config, archived_tables
+from taskvectors.errors import StudyError
+from taskvectors.files import MODEL_FILES
+
+Entry = Mapping[str, Any]  # of a model or a task
+ROOT = Path(__file__).parents[3]  # where the workflow lies, with what comes with it
+DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml")
+SCHEMA = "workflow/schemas/config.schema.yaml"
+MADE_OF = ("inverse_of", "copy_of", "bijection_of")  # keys of tasks that name another task
+ITEMS = "results/items"  # the paper's own, made by a rule
+ONE_JOB = ("sweep_conflict", "decode_theta")  # rules that load a model once for all families
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is studied.
+
+    Attributes:
+        config: every setting, as used: what may be left out filled in, tasks made of others resolved, models with random weights named.
+        root: where the workflow lies.
+    """
+
+    config: dict[str, Any]
+    root: Path
+
+    @property
+    def archive(self) -> str | None:
+        """The finished study whose figures and report are rebuilt, if any."""
+        return self.config["archive"]
+
+    @cached_property
+    def models(self) -> dict[str, Entry]:
+        """Entries of the models studied, by name, in the order asked for."""
+        return {name: self.config["models"][name] for name in self.config["study"]["models"]}
+
+    @cached_property
+    def tasks(self) -> dict[str, Entry]:
+        """Entries of the tasks studied, by name; groups stand for their members, each once."""
+        entries, families = self.config["tasks"], settings.families(self.root / SCHEMA)
+        groups = settings.groups(entries, families)
+        asked = self.config["study"]["tasks"]
+        names = [asked] if isinstance(asked, str) else asked
+        check_known(names, {**groups, **entries}, "study: tasks", "config/tasks.yaml")
+        chosen = dict.fromkeys(task for name in names for task in groups.get(name, [name]))
+        if not chosen:
+            raise StudyError(f"study: tasks: {', '.join(names)}: no task is of this family. Add tables, or name others.")
+        return {name: entries[name] for name in chosen}
+
+    @property
+    def model_labels(self) -> dict[str, str]:
+        return {name: entry["label"] for name, entry in self.models.items()}
+
+    @property
+    def task_labels(self) -> dict[str, str]:
+        return {name: entry["label"] for name, entry in self.tasks.items()}
+
+    @property
+    def seed(self) -> int:
+        """The study seed; each further one repeats the main experiment."""
+        return self.config["study"]["seeds"][0]
+
+    @property
+    def family_of(self) -> dict[str, str]:
+        return {name: entry["family"] for name, entry in self.tasks.items()}
+
+    @property
+    def families(self) -> list[str]:
+        return list(dict.fromkeys(self.family_of.values()))
+
+    @property
+    def limits(self) -> list[str]:
+        """Tasks that one vector may not hold."""
+        return [name for name, family in self.family_of.items() if family == "limits"]
+
+    @property
+    def bijections(self) -> list[str]:
+        return [name for name in self.limits if "bijection_of" in self.tasks[name]]
+
+    @property
+    def main_tasks(self) -> list[str]:
+        """Tasks that θ should hold: means, the common layer, geometry and transfer are of these. Of limits alone, all."""
+        return [name for name in self.tasks if name not in self.limits] or list(self.tasks)
+
+    @property
+    def main_families(self) -> list[str]:
+        return list(dict.fromkeys(self.family_of[name] for name in self.main_tasks))
+
+    @property
+    def pairs(self) -> list[list[str]]:
+        """Conflicting pairs of tasks that are studied."""
+        return [pair for pair in self.config["conflict"]["pairs"] if set(pair) <= set(self.tasks)]
+
+    @property
+    def transfer(self) -> bool:
+        """Whether θ of every task is patched into queries of every other."""
+        return self.config["conflict"]["transfer"]["episodes"] > 0 and len(self.main_tasks) > 1
+
+    @property
+    def conflict_tasks(self) -> list[str]:
+        paired = [task for pair in self.pairs for task in pair]
+        return list(dict.fromkeys(paired + (self.main_tasks if self.transfer else [])))
+
+    def of_family(self, family: str) -> dict[str, Entry]:
+        """Entries of a family's tasks."""
+        return {name: entry for name, entry in self.tasks.items() if entry["family"] == family}
+
+    def scored_by_prefix(self, names: Iterable[str]) -> dict[str, bool]:
+        """Whether answers count when prediction and answer are prefixes of each other: knowledge tasks (the paper's rule)."""
+        return {name: self.config["tasks"][name]["family"] == "knowledge" for name in names}
+
+    def task_tables(self, names: Iterable[str]) -> list[str]:
+        """The tables that tasks read, if any: their own, or those of the task they are made of."""
+        return [path for name in names for _, path in _tables(self.tasks[name])]
+
+    def random(self, model: str) -> bool:
+        """Whether a model has random weights."""
+        return self.models[model].get("source") == "random"
+
+    def model_files(self, model: str) -> list[str]:
+        """The files of the user's own model folder that the study reads."""
+        folder = Path(self.models[model]["folder"])
+        return sorted(str(file) for pattern in MODEL_FILES for file in folder.glob(pattern))
+
+    def gpus(self, model: str) -> int:
+        """How many a job that loads the model asks for."""
+        return sizing.gpus(self.models[model], self.config["compute"]["gpu"]["memory_gb"])
+
+    def hours(self, model: str) -> dict[str, float]:
+        """Estimated hours of every rule that loads the model, all its jobs together."""
+        entry, compute = self.models[model], self.config["compute"]
+        rate = compute["gpu"]["teraflops"] if self.gpus(model) else compute["cpu_teraflops"]
+        return {rule: sizing.hours(entry, count, rate) for rule, count in self.tokens.items()}
+
+    @property
+    def tokens(self) -> dict[str, float]:
+        """Tokens that every rule that loads a model reads."""
+        return sizing.tokens_read(self.config, len(self.tasks), len(self.pairs))
+
+    def minutes(self, model: str, rule: str) -> int:
+        """What a job of a rule asks for: three times the estimate, and twenty minutes for start and a slow disk."""
+        jobs = 1 if rule in ONE_JOB else len(self.families)
+        return 20 + int(180 * self.hours(model)[rule] / jobs)
+
+    @cached_property
+    def all_tables(self) -> dict[str, dict[str, Any]]:
+        """Every table that a study writes (workflow/tables.yaml), by name."""
+        return registry.tables_of(self.root / "workflow/tables.yaml")
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """Names of the tables of every model; of an archive, those that it holds."""
+        names = [name for name, entry in self.all_tables.items() if entry["archive"]]
+        if not self.archive:
+            return names
+        held = archived_tables(self.archive)
+        return [name for name in names if all(f"{model}/{name}" in held for model in self.models)]
+
+    @cached_property
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """The figures of this study (workflow/figures.yaml), by name; without those whose tables an archive lacks."""
+        conditions = {"limits": bool(self.limits), "pairs": bool(self.pairs), "transfer": self.transfer}
+        published = [file.stem for file in (self.root / "data/paper").glob("*.csv")]
+        figures = registry.figures_of(self.root / "workflow/figures.yaml", self.all_tables, published, conditions)
+        return {name: entry for name, entry in figures.items() if set(entry["tables"]) <= set(self.tables)}
+
+
+def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: Path = ROOT) -> Study:
+    """The study that a user asks for.
+
+    Args:
+        asked: settings laid over the workflow's own (config/).
+        files: that these come from, in order; messages name the last that has the key.
+        root: where the workflow lies.
+
+    Raises:
+        StudyError: with file and key where they are known, and the remedy.
+    """
+    files = [*(root / default for default in DEFAULTS), *files]
+    for file in files:
+        settings.check_yaml(file)
+    config = settings.merged(*(settings.read_yaml(root / default) for default in DEFAULTS), asked)
+    settings.check_schema(config, root / SCHEMA, files)
+    config = settings.with_whole_numbers(settings.with_defaults(config, root / SCHEMA))
+    settings.check_paths(config)
+    if config["archive"]:
+        study = Study(_archived(config["archive"]), root)
+    else:
+        _add_tables_of_folders(config)
+        settings.check_names(config, settings.families(root / SCHEMA))
+        _resolve_made_tasks(config)
+        _name_random_models(config)
+        _locate_tables(config, root)
+        study = Study(config, root)
+        settings.check_tables(study.tasks, config["tasks"], ITEMS)
+        _check_folders(study)
+    for pair in study.config["conflict"]["pairs"]:
+        check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")
+    settings.check_labels_differ("models", study.models, study.config)
+    settings.check_labels_differ("tasks", study.tasks, study.config)
+    return study
+
+
+def check_known(names: Iterable[str], known: Collection[str], where: str, file: str) -> None:
+    """Refuse a name that a registry lacks.
+
+    Raises:
+        StudyError: with the key and the nearest known name.
+    """
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
+            raise StudyError(f"{where}: {name} is not in {file}. {hint}")
+
+
+def _archived(archive: str) -> dict[str, Any]:
+    """The settings of a finished study, which take the place of those asked for."""
+    try:
+        return {**archived_config(archive), "archive": archive}
+    except StudyError as error:
+        raise StudyError(f"archive: {error}") from None
+
+
+def _add_tables_of_folders(config: dict[str, Any]) -> None:
+    """Folders of tables named by the user: every table a task."""
+    for folder, table in settings.tables_of(config["task_folders"]):
+        if table.stem in config["tasks"]:
+            raise StudyError(f"task_folders: {table}: a task {table.stem} is known already. Rename the table.")
+        entry = {"family": folder["family"], "label": settings.table_label(table), "table": str(table), "ours": True}
+        config["tasks"][table.stem] = entry
+
+
+def _resolve_made_tasks(config: dict[str, Any]) -> None:
+    """Tasks made of others: the other's entry takes the place of its name. And the label says what is not the paper's."""
+    for name, entry in config["tasks"].items():
+        for how in set(MADE_OF) & set(entry):
+            check_known([entry[how]], config["tasks"], f"tasks: {name}: {how}", "config/tasks.yaml")
+            other = config["tasks"][entry[how]]
+            if not {"table", "generate"} & set(other):
+                raise StudyError(
+                    f"tasks: {name}: {how}: {entry[how]} is itself made of another task. Name one with a table or generator."
+                )
+            entry[how] = {key: other[key] for key in ("table", "generate") if key in other}
+        if entry["ours"]:
+            entry["label"] += " (ours)"
+
+
+def _name_random_models(config: dict[str, Any]) -> None:
+    """A model with random weights gets a name, folder and label of its own: no table or figure can pass it off as trained."""
+    names = config["study"]["models"]
+    check_known(names, config["models"], "study: models", "config/models.yaml")
+    for place, name in enumerate(names):
+        entry = config["models"][name]
+        if entry.get("source") != "random":
+            continue
+        if "shape" not in entry:
+            raise StudyError(f"config/models.yaml, models: {name}: source: random needs a shape.")
+        names[place] = f"{name.removesuffix(settings.RANDOM)}{settings.RANDOM}"
+        if names[place] in {*config["models"], *names[:place]} - {name}:
+            raise StudyError(f"models: {names[place]} is the name of {name} with random weights. Rename one of the two.")
+        config["models"][names[place]] = {**entry, "label": f"{entry['label']} (random weights)"}
+
+
+def _tables(entry: Entry) -> list[tuple[str, str]]:
+    """Key and path of every table that an entry of a task names, itself or in the task it is made of."""
+    entries = [entry, *(entry[how] for how in MADE_OF if how in entry)]
+    return [(key, one[key]) for one in entries for key in settings.TABLE_KEYS if key in one]
+
+
+def _locate_tables(config: dict[str, Any], root: Path) -> None:
+    """Tables that come with the workflow are those of the workflow, wherever the study is run."""
+    for entry in config["tasks"].values():
+        for one in (entry, *(entry[how] for how in MADE_OF if how in entry)):
+            for key in settings.TABLE_KEYS:
+                if key in one and not Path(one[key]).exists() and (root / one[key]).is_file():
+                    one[key] = str(root / one[key])
+
+
+def _check_folders(study: Study) -> None:
+    """Refuse a model's folder that holds no model."""
+    for name, entry in study.models.items():
+        folder = entry.get("folder")
+        if folder and not study.random(name) and not list(Path(folder).glob("*.safetensors")):
+            raise StudyError(
+                f"config/models.yaml, models: {name}: folder: {folder} holds no model (*.safetensors). "
+                "Name a folder written by save_pretrained."
+            )
