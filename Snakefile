@@ -1,2 +1,8 @@
-# In-context learning creates task vectors: the study. README.md says how to run it.
+# In-context learning creates task vectors: the study. README.md says how to run it; workflow/Snakefile holds the rules.
 include: "workflow/Snakefile"
+
+
+rule study:
+    default_target: True
+    input:
+        rules.all.input,

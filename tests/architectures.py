@@ -16,9 +16,9 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CLASSES
 from transformers.utils import logging as transformers_logging
 
+from taskvectors.engine.model_check import check_model
 from taskvectors.errors import StudyError
-from taskvectors.model_check import check_model
-from taskvectors.models import LanguageModel, find_blocks
+from taskvectors.models.language_model import LanguageModel, find_blocks
 
 TABLE = Path(__file__).parents[1] / "docs/architectures.md"
 EXACT, REFUSED = "exact", "refused"

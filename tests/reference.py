@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from taskvectors.models import LanguageModel, find_blocks
+from taskvectors.models.language_model import LanguageModel, find_blocks
 
 VOCABULARY = 97
 HIDDEN = 32

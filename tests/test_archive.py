@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from taskvectors.archive import CHECKSUMS, SETTINGS, archived_config, read_archive, unpack
-from taskvectors.comparison import compare
-from taskvectors.crate import CRATE, write_archive
+from taskvectors.analysis.comparison import compare
 from taskvectors.errors import StudyError
-from taskvectors.files import sha256_of
+from taskvectors.store.archived import CHECKSUMS, SETTINGS, archived_config, read_archive, unpack
+from taskvectors.store.crate import CRATE, write_archive
+from taskvectors.store.files import sha256_of
 
 CONFIG = {"models": {"m": {"label": "Model M"}}, "study": {"models": ["m"]}}
 CONFIG |= {name: {} for name in SETTINGS if name not in CONFIG}

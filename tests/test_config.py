@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from taskvectors import sizing
-from taskvectors.memory import memory_at_hand
+from taskvectors.models.memory import memory_at_hand
 
 
 def refused(project, yaml: str) -> str:

@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from lemminflect import getAllLemmas
 
 from taskvectors import episodes as ep
+from taskvectors.data.guessing import best_constant, given_queries, sampled_queries
+from taskvectors.data.items import fetch_items
+from taskvectors.data.prompts import dummy_prompts, growing_prompts, regular_prompt, zero_shot_prompt
+from taskvectors.data.scoring import is_correct
+from taskvectors.data.tasks import Pair, Task, inverse, load_task, one_to_one, read_table
+from taskvectors.data.text import normal_form, unseen
+from taskvectors.data.tokens import shared_spelling, short_answers
 from taskvectors.errors import StudyError
-from taskvectors.guessing import best_constant, given_queries, sampled_queries
-from taskvectors.items import fetch_items
-from taskvectors.prompts import dummy_prompts, growing_prompts, regular_prompt, zero_shot_prompt
-from taskvectors.scoring import is_correct
-from taskvectors.tasks import Pair, Task, inverse, load_task, one_to_one, read_table
-from taskvectors.text import normal_form, unseen
-from taskvectors.tokens import shared_spelling, short_answers
 
 ROOT = Path(__file__).parents[1]
 ENTRIES = yaml.safe_load((ROOT / "config/tasks.yaml").read_text(encoding="utf-8"))["tasks"]

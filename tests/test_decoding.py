@@ -2,7 +2,7 @@
 
 import torch
 
-from taskvectors.decoding import filtered_ranks, ranks, task_words
+from taskvectors.experiments.decode_theta import filtered_ranks, ranks, task_words
 
 
 def test_the_filter_keeps_alphabetic_tokens_once():

@@ -19,10 +19,9 @@ from reference import (
     tiny,
 )
 from taskvectors import batches, engine, models
+from taskvectors.engine.model_check import check_model
 from taskvectors.errors import StudyError
-from taskvectors.loading import available_device, placement
-from taskvectors.model_check import check_model
-from taskvectors.models import (
+from taskvectors.models.language_model import (
     LanguageModel,
     OneDnnLinear,
     check_blocks,
@@ -30,6 +29,7 @@ from taskvectors.models import (
     find_blocks,
     multiply_by_onednn,
 )
+from taskvectors.models.loading import available_device, placement
 
 EXACT = {"atol": 1e-9, "rtol": 1e-9}
 

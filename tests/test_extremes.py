@@ -17,12 +17,13 @@ from matplotlib.transforms import Bbox
 
 from taskvectors import accuracy as acc
 from taskvectors import reporting
-from taskvectors.conclusions import conclusions, in_words
-from taskvectors.conflict import conflict_table, transfer_table
+from taskvectors.analysis.conclusions import conclusions, in_words
+from taskvectors.analysis.conflict_tables import conflicts, transfers
+from taskvectors.analysis.formation_tables import formation, variance
+from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
+from taskvectors.analysis.names import ALL, main_tasks
 from taskvectors.figures.style import Labels, save, set_style
-from taskvectors.formation import formation, variance
-from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
-from taskvectors.tables import ALL, main_tasks, read_csv, read_csvs, write_csv
+from taskvectors.store.tables import read_csv, read_csvs, write_csv
 
 LAYERS, HIDDEN, DEMONSTRATIONS = 4, 8, 2
 FEW = ["a", "b", "c", "turn"]
@@ -111,8 +112,8 @@ def model_tables(model, rng, tasks, episodes, outcome):
     found["seed_spread"] = acc.seed_spread(acc.by_seed(tidy, 0))
     found["formation"] = formation(tidy, choice, 0)
     cross = cross_predictions(rng, tasks, episodes, outcome)
-    found["conflict"] = conflict_table(cross, model, [("a", "b")])
-    found["transfer"] = transfer_table(cross, model)
+    found["conflict"] = conflicts(cross, model, [("a", "b")])
+    found["transfer"] = transfers(cross, model)
     head = {"model": model, "family": "algorithmic"}
     main = list(main_tasks(choice)["task"])
     theta = rng.normal(size=(len(main) * episodes, LAYERS, HIDDEN)).astype(np.float32)

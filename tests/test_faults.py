@@ -15,11 +15,12 @@ import pytest
 
 from conftest import SMOKE, Study, copy_project, wait_for
 from taskvectors.errors import StudyError
-from taskvectors.files import atomic
-from taskvectors.progress import logger, reported
-from taskvectors.stamps import check_one_source, stamp
-from taskvectors.tables import read_parquets, read_stamp, write_parquet
-from taskvectors.thetas import read_theta_file, write_thetas
+from taskvectors.job import reported
+from taskvectors.progress import logger
+from taskvectors.store.files import atomic
+from taskvectors.store.parquet import read_parquets, read_stamp, write_parquet
+from taskvectors.store.stamps import check_one_source, stamp
+from taskvectors.store.thetas import read_theta_file, write_thetas
 
 MODEL = "results/smollm2-135m"
 

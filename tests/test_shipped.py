@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from taskvectors.sources import digests
-from taskvectors.tables import parse_csv
+from taskvectors.store.sources import digests
+from taskvectors.store.tables import parse_csv
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 
-from taskvectors.progress import reported
-from taskvectors.software import imported, merged, packages, read_records
+from taskvectors.job import reported
+from taskvectors.store.software import imported, merged_records, packages, read_records
 
 
 def test_a_job_says_what_it_imported_and_no_more(monkeypatch):
@@ -48,7 +48,7 @@ def test_records_are_merged_and_differences_said(tmp_path):
     ):
         record = {"imported": {"python": "3.12.1", "torch": torch}, "environment": environment}
         (tmp_path / f"{name}.software.json").write_text(json.dumps(record))
-    found = merged(read_records([tmp_path], ["linguistic", "knowledge"]))
+    found = merged_records(read_records([tmp_path], ["linguistic", "knowledge"]))
     assert found["software"] == {"python": "3.12.1", "torch": "2.12.0 and 2.13.0"}
     assert found["differing"] == {"torch": {"2.13.0": ["decode_theta", "extract_theta"], "2.12.0": ["extract_theta"]}}
     assert found["environments"] == {"aaa": ["decode_theta", "extract_theta"], "bbb": ["extract_theta"]}

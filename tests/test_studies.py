@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from conftest import ROOT, SHAPE
-from taskvectors.random_weights import random_model
+from taskvectors.models.random_weights import random_model
 from test_tokens import sentencepiece
 
 pytestmark = pytest.mark.slow

@@ -13,14 +13,14 @@ from scipy.stats import bootstrap, norm
 from sklearn.metrics import silhouette_score
 
 from taskvectors import accuracy as acc
-from taskvectors.conclusions import Finding, can_do, pooled
-from taskvectors.conflict import conflict_table, transfer_table
+from taskvectors.analysis.conclusions import Finding, can_do, pooled
+from taskvectors.analysis.conflict_tables import conflicts, transfers
+from taskvectors.analysis.formation_tables import formation, variance
+from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
+from taskvectors.analysis.statistics import accuracies, bootstrap_mean, paired_differences, wilson
 from taskvectors.errors import StudyError
-from taskvectors.files import atomic, write_text
-from taskvectors.formation import formation, variance
-from taskvectors.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
-from taskvectors.statistics import accuracy_table, bootstrap_mean, paired_differences, wilson
-from taskvectors.tables import STRINGS, read_csv, write_csv
+from taskvectors.store.files import atomic, write_text
+from taskvectors.store.tables import STRINGS, read_csv, write_csv
 
 WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 
@@ -58,7 +58,7 @@ def test_wilson_is_the_textbook_formula(correct, n):
 
 
 def test_accuracy_table_counts():
-    table = accuracy_table(
+    table = accuracies(
         pd.DataFrame({"task": ["a", "a", "b"], "split": "dev", "correct": [True, False, True]}), ["task", "split"]
     )
     assert table[["task", "n", "accuracy"]].to_numpy().tolist() == [["a", 2, 0.5], ["b", 1, 1.0]]
@@ -277,17 +277,17 @@ def test_conflict_and_transfer_score_both_tasks():
     rows += [("b", "a", "kept", 0, layer, True, False) for layer in (None, 0, 1)]
     columns = ["task_a", "task_b", "demonstrations", "episode", "layer", "correct_a", "correct_b"]
     predicted = pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
-    table = conflict_table(predicted, "m", [["a", "b"]])
+    table = conflicts(predicted, "m", [["a", "b"]])
     assert set(zip(table["task_a"], table["task_b"], strict=True)) == {("a", "b")}  # only pairs asked for
     table = table.set_index("layer")
     assert table[["n", "regular_a", "regular_b", "patched_a", "patched_b"]].loc[1].tolist() == [4, 1, 0, 0, 1]
     assert table.loc[0, "patched_b"] == 0
     key = ["theta_task", "query_task", "demonstrations", "layer"]
-    transfer = transfer_table(predicted, "m").set_index(key)[["n", "as_theta", "as_query", "as_neither"]]
+    transfer = transfers(predicted, "m").set_index(key)[["n", "as_theta", "as_query", "as_neither"]]
     assert transfer.loc[("b", "a", "none", 1)].tolist() == [2, 0.5, 0, 0.5]
     assert transfer.loc[("b", "a", "kept", 1)].tolist() == [4, 1, 0, 0]
     assert transfer.loc[("a", "b", "kept", 0)].tolist() == [1, 0, 1, 0]
-    assert conflict_table(predicted, "m", []).empty and transfer_table(predicted[:0], "m").empty
+    assert conflicts(predicted, "m", []).empty and transfers(predicted[:0], "m").empty
 
 
 def clouds(tasks=3, episodes=12, seed=0):

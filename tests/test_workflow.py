@@ -17,8 +17,8 @@ import pytest
 import yaml
 from transformers import AutoTokenizer
 
-from taskvectors.tables import read_csv, write_csv
-from taskvectors.tokens import decode
+from taskvectors.data.tokens import decode
+from taskvectors.store.tables import read_csv, write_csv
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]

@@ -1,36 +1,4 @@
 # A finished study in one file, what it came from, and a study beside an archived one.
-# What the numbers follow from: the code of the rules that make tables, and what of settings and data stands in the repository.
-MAKE_TABLES = [
-    "weights",
-    "episodes",
-    "conflict_episodes",
-    "extract_theta",
-    "sweep_layers",
-    "patch_variants",
-    "sweep_conflict",
-]
-MAKE_TABLES += [
-    "filter_table",
-    "choose_layer",
-    "accuracy",
-    "formation",
-    "conflict",
-    "geometry",
-    "embed_theta",
-    "decode_theta",
-]
-MAKE_TABLES += ["conclusions"]
-SCRIPTS = [f"workflow/scripts/{name}.py" for name in MAKE_TABLES]
-SOURCES = sorted(
-    {
-        *SCRIPTS,
-        *(file for name in MAKE_TABLES for file in library(f"scripts/{name}.py")),
-        *(file for file in tables(TASKS) if Path(file).is_relative_to("data")),
-        *("config/config.yaml", "config/models.yaml", "config/tasks.yaml"),
-    }
-)
-
-
 localrules:
     provenance,
     archive,
@@ -40,34 +8,29 @@ localrules:
 
 rule provenance:
     input:
-        tables=collect("results/{model}/{table}.csv", model=MODELS, table=PUBLIC),
-        weights=collect("results/{model}/weights", model=MODELS),
+        tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.tables),
+        weights=collect("results/{model}/weights", model=STUDY.models),
         predictions=collect(
             "results/{model}/predictions/{stage}.{family}.parquet",
-            model=MODELS,
+            model=STUDY.models,
             stage=["extract_theta", "sweep_layers", "patch_variants"],
-            family=FAMILIES,
+            family=STUDY.families,
         ),
-        conflict=collect("results/{model}/predictions/sweep_conflict.parquet", model=MODELS),
-        figures=collect("reports/figures/{figure}.csv", figure=FIGURES),  # their jobs say what they ran on
-        library=library("scripts/provenance.py"),
+        conflict=collect("results/{model}/predictions/sweep_conflict.parquet", model=STUDY.models),
+        figures=collect("reports/figures/{figure}.csv", figure=STUDY.figures),  # their jobs say what they ran on
     output:
         provenance="results/provenance.json",
-        of_models=collect("results/{model}/provenance.json", model=MODELS),
-        resources=report(
-            "results/resources.csv",
-            caption="../report/resources.rst",
-            category="Provenance",
-            labels={"model": "all", "table": "wall time and memory by rule"},
-        ),
+        of_models=collect("results/{model}/provenance.json", model=STUDY.models),
+        resources=table("resources"),
     log:
         "results/logs/provenance.log",
     conda:
         "../../envs/inference.yaml"
     params:
-        config=config,
-        families=FAMILIES,
-        sources=SOURCES,
+        *code_of("provenance.py"),
+        config=STUDY.config,
+        families=STUDY.families,
+        sources=lambda wildcards: digests(STUDY.sources, STUDY.root),
     message:
         "Provenance"
     script:
@@ -76,13 +39,15 @@ rule provenance:
 
 rule archive:
     input:
-        tables=collect("results/{model}/{table}.csv", model=MODELS, table=PUBLIC),
-        conclusions="results/conclusions.csv",
+        tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.tables),
+        study=["results/conclusions.csv", "results/summary.csv"],
         provenance="results/provenance.json",
         resources="results/resources.csv",
-        figures=collect("reports/figures/{figure}.{format}", figure=FIGURES, format=["svg", "pdf", "png", "csv"]),
-        environment=["envs/requirements.txt", "envs/inference.yaml", "envs/analysis.yaml", "envs/report.yaml"],
-        library=library("scripts/archive.py"),
+        figures=collect("reports/figures/{figure}.{format}", figure=STUDY.figures, format=["svg", "pdf", "png", "csv"]),
+        environment=[
+            STUDY.path_of(f"envs/{file}")
+            for file in ("requirements.txt", "inference.yaml", "analysis.yaml", "report.yaml")
+        ],
     output:
         archive="reports/archive.zip",
         tables="reports/archive_tables.zip",
@@ -90,6 +55,8 @@ rule archive:
         "results/logs/archive.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        *code_of("archive.py"),
     message:
         "Archive: {output}"
     script:
@@ -99,16 +66,17 @@ rule archive:
 # Only where the configuration names an archive (config/archive.yaml).
 rule archived_tables:
     input:
-        archive=ARCHIVE or [],
-        library=library("scripts/archived_tables.py"),
+        archive=STUDY.archive or [],
     output:
-        tables=collect(f"{ARCHIVED}/{{model}}/{{table}}.csv", model=MODELS, table=PUBLIC),
+        tables=collect(f"{ARCHIVED}/{{model}}/{{table}}.csv", model=STUDY.models, table=STUDY.tables),
         provenance=f"{ARCHIVED}/provenance.json",
         resources=f"{ARCHIVED}/resources.csv",
     log:
         f"{ARCHIVED}/logs/archived_tables.log",
     conda:
         "../../envs/analysis.yaml"
+    params:
+        *code_of("archived_tables.py"),
     message:
         "Archive: unpacking {input.archive}"
     script:
@@ -117,15 +85,16 @@ rule archived_tables:
 
 rule check_results:
     input:
-        tables=collect("results/{model}/{table}.csv", model=MODELS, table=PUBLIC),
-        archive="data/archive/default.zip",
-        library=library("scripts/check_results.py"),
+        tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.tables),
+        archive=STUDY.path_of("data/archive/default.zip"),
     output:
         verdicts="results/check_results.csv",
     log:
         "results/logs/check_results.log",
     conda:
         "../../envs/analysis.yaml"
+    params:
+        *code_of("check_results.py"),
     message:
         "Comparing the tables with {input.archive}"
     script:

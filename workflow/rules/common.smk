@@ -1,5 +1,6 @@
 # Where the study meets Snakemake: it is read once, and what rules share stands here.
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ if " " in sys.executable:
     # Snakemake writes the interpreter's path into its commands as it is.
     sys.executable = shlex.quote(sys.executable)
 
-sys.path.insert(0, str(Path(workflow.source_path("../scripts/accuracy.py")).parent))
+sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"))
 
 from taskvectors import code
 from taskvectors.errors import StudyError
-from taskvectors.stamps import COMMAND
+from taskvectors.store.sources import digests
+from taskvectors.store.stamps import COMMAND
 from taskvectors.study import study_of
 
 # Jobs inherit it: packages in the user's own folder (~/.local) would take the place of the environment's.

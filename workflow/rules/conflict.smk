@@ -1,14 +1,8 @@
 # θ of one task in prompts of another: the conflicting pairs asked for, and a matrix of all pairs whose inputs fit.
-CONFLICT_TASKS = list(dict.fromkeys(task for pair in PAIRS for task in pair))
-if TRANSFER:
-    CONFLICT_TASKS += [task for task in MAIN_TASKS if task not in CONFLICT_TASKS]
-
-
 rule conflict_episodes:
     input:
         weights="results/{model}/weights",
-        tables=tables(CONFLICT_TASKS),
-        library=library("scripts/conflict_episodes.py"),
+        tables=STUDY.task_tables(STUDY.conflict_tasks),
     output:
         episodes="results/{model}/episodes/conflict.jsonl",
     log:
@@ -16,11 +10,12 @@ rule conflict_episodes:
     conda:
         "../../envs/inference.yaml"
     params:
-        tasks={task: config["tasks"][task] for task in CONFLICT_TASKS},
-        conflict={**config["conflict"], "pairs": PAIRS},
-        dummies=lookup(dpath="episodes/dummies", within=config),
-        seed=SEED,
-        answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
+        *code_of("conflict_episodes.py"),
+        tasks={task: STUDY.tasks[task] for task in STUDY.conflict_tasks},
+        conflict={**STUDY.config["conflict"], "pairs": STUDY.pairs},
+        dummies=STUDY.config["episodes"]["dummies"],
+        seed=STUDY.seed,
+        answer_tokens=STUDY.answer_tokens,
     message:
         "{wildcards.model}: episodes of conflicting tasks"
     script:
@@ -31,7 +26,6 @@ rule sweep_conflict:
     input:
         weights="results/{model}/weights",
         episodes="results/{model}/episodes/conflict.jsonl",
-        library=library("scripts/sweep_conflict.py"),
     output:
         predictions="results/{model}/predictions/sweep_conflict.parquet",
     log:
@@ -46,41 +40,32 @@ rule sweep_conflict:
         gpu=model_gpus,
         runtime=minutes_of("sweep_conflict"),
     params:
-        dtype=lookup(dpath="models/{model}/dtype", within=config),
-        device=lookup(dpath="models/{model}/device", within=config),
-        prefix={task: PREFIX_SCORED[task] for task in CONFLICT_TASKS},
-        without=lookup(dpath="conflict/transfer/episodes", within=config),
-        answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
+        *code_of("sweep_conflict.py"),
+        dtype=of_model("dtype"),
+        device=of_model("device"),
+        prefix=STUDY.scored_by_prefix(STUDY.conflict_tasks),
+        without=STUDY.config["conflict"]["transfer"]["episodes"],
+        answer_tokens=STUDY.answer_tokens,
     message:
         "{wildcards.model}: patching conflicting tasks at every layer"
     script:
         "../scripts/sweep_conflict.py"
 
 
-rule conflict:
+rule conflict_tables:
     input:
         predictions="results/{model}/predictions/sweep_conflict.parquet",
-        library=library("scripts/conflict.py"),
     output:
-        table=report(
-            "results/{model}/conflict.csv",
-            caption="../report/conflict.rst",
-            category="Conflicting tasks",
-            labels={"model": "{model}", "table": "conflicting tasks by layer"},
-        ),
-        transfer=report(
-            "results/{model}/transfer.csv",
-            caption="../report/transfer.rst",
-            category="Conflicting tasks",
-            labels={"model": "{model}", "table": "transfer of θ between tasks"},
-        ),
+        conflict=table("conflict"),
+        transfer=table("transfer"),
     log:
-        "results/{model}/logs/conflict.log",
+        "results/{model}/logs/conflict_tables.log",
     conda:
         "../../envs/analysis.yaml"
     params:
-        pairs=PAIRS,
+        *code_of("conflict_tables.py"),
+        pairs=STUDY.pairs,
     message:
         "{wildcards.model}: conflicting tasks"
     script:
-        "../scripts/conflict.py"
+        "../scripts/conflict_tables.py"

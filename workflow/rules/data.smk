@@ -6,8 +6,6 @@ localrules:
 
 # Only where the configuration asks for them (config/paper.yaml).
 rule paper_items:
-    input:
-        library=library("scripts/paper_items.py"),
     output:
         table="results/items/{task}.csv",
     log:
@@ -15,12 +13,23 @@ rule paper_items:
     conda:
         "../../envs/inference.yaml"
     params:
-        base_url=lookup(dpath="items/base_url", within=config, default=None),
-        entry=lookup(dpath="items/files/{task}", within=config, default=None),
+        *code_of("paper_items.py"),
+        base_url=STUDY.items.get("base_url"),
+        entry=lambda wildcards: STUDY.items["files"].get(wildcards.task),
     message:
         "The paper's items: {wildcards.task}"
     script:
         "../scripts/paper_items.py"
+
+
+def family_tables(wildcards):
+    return STUDY.task_tables(family_tasks(wildcards))
+
+
+def given_episodes(wildcards):
+    """Episode files named by the user, if `episodes: source` is set."""
+    source = STUDY.config["episodes"]["source"]
+    return [f"{source}/{task}.jsonl" for task in family_tasks(wildcards)] if source else []
 
 
 rule episodes:
@@ -28,7 +37,6 @@ rule episodes:
         weights="results/{model}/weights",
         tables=family_tables,
         given=given_episodes,
-        library=library("scripts/episodes.py"),
     output:
         episodes="results/{model}/episodes/{family}.jsonl",
         filtered="results/{model}/filter/{family}.csv",
@@ -39,11 +47,11 @@ rule episodes:
     conda:
         "../../envs/inference.yaml"
     params:
+        *code_of("episodes.py"),
         tasks=family_tasks,
-        sizes=lookup(dpath="episodes", within=config),
-        seeds=lookup(dpath="study/seeds", within=config),
-        answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
-        prefix=prefix_by_task,
+        sizes=STUDY.config["episodes"],
+        seeds=STUDY.config["study"]["seeds"],
+        answer_tokens=STUDY.answer_tokens,
     message:
         "{wildcards.model}: episodes of the {wildcards.family} tasks"
     script:
@@ -52,19 +60,15 @@ rule episodes:
 
 rule filter_table:
     input:
-        families=collect("results/{{model}}/filter/{family}.csv", family=FAMILIES),
-        library=library("scripts/filter_table.py"),
+        families=collect("results/{{model}}/filter/{family}.csv", family=STUDY.families),
     output:
-        table=report(
-            "results/{model}/filter.csv",
-            caption="../report/filter.rst",
-            category="Data",
-            labels={"model": "{model}", "table": "answers short enough"},
-        ),
+        table=table("filter"),
     log:
         "results/{model}/logs/filter_table.log",
     conda:
         "../../envs/analysis.yaml"
+    params:
+        *code_of("filter_table.py"),
     message:
         "{wildcards.model}: what the filter of answer lengths kept"
     script:

@@ -2,23 +2,12 @@
 rule decode_theta:
     input:
         weights="results/{model}/weights",
-        episodes=collect("results/{{model}}/episodes/{family}.jsonl", family=MAIN_FAMILIES),
-        theta=collect("results/{{model}}/theta/{family}.safetensors", family=MAIN_FAMILIES),
+        episodes=collect("results/{{model}}/episodes/{family}.jsonl", family=STUDY.main_families),
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=STUDY.main_families),
         choice="results/{model}/layer_choice.csv",
-        library=library("scripts/decode_theta.py"),
     output:
-        tokens=report(
-            "results/{model}/decoded_tokens.csv",
-            caption="../report/decoded_tokens.rst",
-            category="Decoding",
-            labels={"model": "{model}", "table": "top tokens of θ"},
-        ),
-        ranks=report(
-            "results/{model}/decoded_ranks.csv",
-            caption="../report/decoded_ranks.rst",
-            category="Decoding",
-            labels={"model": "{model}", "table": "ranks of answers and names"},
-        ),
+        tokens=table("decoded_tokens"),
+        ranks=table("decoded_ranks"),
     log:
         "results/{model}/logs/decode_theta.log",
     benchmark:
@@ -31,10 +20,12 @@ rule decode_theta:
         gpu=model_gpus,
         runtime=minutes_of("decode_theta"),
     params:
-        dtype=lookup(dpath="models/{model}/dtype", within=config),
-        device=lookup(dpath="models/{model}/device", within=config),
-        top=lookup(dpath="decoding/top", within=config),
-        labels={task: TASK_LABELS[task] for task in MAIN_TASKS},
+        *code_of("decode_theta.py"),
+        dtype=of_model("dtype"),
+        device=of_model("device"),
+        top=STUDY.config["decoding"]["top"],
+        labels={task: STUDY.task_labels[task] for task in STUDY.main_tasks},
+        seed=STUDY.seed,
     message:
         "{wildcards.model}: decoding θ to tokens"
     script:

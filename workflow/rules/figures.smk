@@ -1,24 +1,12 @@
 # Figures of all models together, from tables alone: one rule for each entry of workflow/figures.yaml.
-try:
-    FIGURES = figures_of(
-        "workflow/figures.yaml",
-        tables=PUBLIC,
-        published=[file.stem for file in Path("data/paper").glob("*.csv")],
-        conditions={"limits": bool(LIMITS_TASKS), "pairs": bool(PAIRS), "transfer": TRANSFER},
-    )
-except StudyError as error:
-    raise WorkflowError(str(error))
-
-
-for figure, entry in FIGURES.items():
+for figure, entry in STUDY.figures.items():
 
     rule:
         name:
             f"figure_{figure}"
         input:
-            **{table: of_all_models(table) for table in entry["tables"]},
-            **{table: f"data/paper/{table}.csv" for table in entry["published"]},
-            library=library("scripts/figure.py", f"scripts/taskvectors/figures/{figure}.py"),
+            **{name: of_all_models(name) for name in entry["tables"]},
+            **dict(zip(entry["published"], published(entry["published"]))),
         output:
             report(
                 f"reports/figures/{figure}.svg",
@@ -34,10 +22,11 @@ for figure, entry in FIGURES.items():
         conda:
             "../../envs/analysis.yaml"
         params:
+            *code_of("figure.py", f"taskvectors/figures/{figure}.py"),
             figure=figure,
             caption=entry["caption"],
-            models=MODEL_LABELS,
-            tasks=TASK_LABELS,
+            models=STUDY.model_labels,
+            tasks=STUDY.task_labels,
         message:
             f"Figure: {entry['title']}"
         script:

@@ -1,31 +1,22 @@
 # How θ forms: after every demonstration, and over demonstrations and dummy queries.
-rule formation:
+rule formation_tables:
     input:
-        predictions=collect("results/{{model}}/predictions/patch_variants.{family}.parquet", family=FAMILIES),
-        theta=collect("results/{{model}}/theta/{family}.safetensors", family=FAMILIES),
+        predictions=collect("results/{{model}}/predictions/patch_variants.{family}.parquet", family=STUDY.families),
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=STUDY.families),
         choice="results/{model}/layer_choice.csv",
-        library=library("scripts/formation.py"),
     output:
-        formation=report(
-            "results/{model}/formation.csv",
-            caption="../report/formation.rst",
-            category="Formation",
-            labels={"model": "{model}", "table": "θ after k demonstrations"},
-        ),
-        variance=report(
-            "results/{model}/theta_variance.csv",
-            caption="../report/theta_variance.rst",
-            category="Formation",
-            labels={"model": "{model}", "table": "variance of θ"},
-        ),
+        formation=table("formation"),
+        variance=table("theta_variance"),
     log:
-        "results/{model}/logs/formation.log",
+        "results/{model}/logs/formation_tables.log",
     conda:
         "../../envs/analysis.yaml"
     params:
-        seed=SEED,
-        dummies=lookup(dpath="episodes/dummies", within=config),
+        *code_of("formation_tables.py"),
+        kinds=STUDY.kinds,
+        seed=STUDY.seed,
+        dummies=STUDY.config["episodes"]["dummies"],
     message:
         "{wildcards.model}: how θ forms"
     script:
-        "../scripts/formation.py"
+        "../scripts/formation_tables.py"

@@ -1,17 +1,11 @@
 # Where the θ of different tasks lie: distances, separation, t-SNE and UMAP.
 rule geometry:
     input:
-        theta=collect("results/{{model}}/theta/{family}.safetensors", family=MAIN_FAMILIES),
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=STUDY.main_families),
         choice="results/{model}/layer_choice.csv",
-        library=library("scripts/geometry.py"),
     output:
-        geometry=report(
-            "results/{model}/geometry.csv",
-            caption="../report/geometry.rst",
-            category="Geometry",
-            labels={"model": "{model}", "table": "distances and separation by layer"},
-        ),
-        distances="results/{model}/distances.csv",
+        geometry=table("geometry"),
+        distances=table("distances"),
     log:
         "results/{model}/logs/geometry.log",
     benchmark:
@@ -19,7 +13,8 @@ rule geometry:
     conda:
         "../../envs/analysis.yaml"
     params:
-        seed=SEED,
+        *code_of("geometry.py"),
+        seed=STUDY.seed,
     message:
         "{wildcards.model}: geometry of θ"
     script:
@@ -28,17 +23,11 @@ rule geometry:
 
 rule embed_theta:
     input:
-        theta=collect("results/{{model}}/theta/{family}.safetensors", family=MAIN_FAMILIES),
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=STUDY.main_families),
         choice="results/{model}/layer_choice.csv",
-        library=library("scripts/embed_theta.py"),
     output:
-        embedding="results/{model}/embedding.csv",
-        quality=report(
-            "results/{model}/embedding_quality.csv",
-            caption="../report/embedding_quality.rst",
-            category="Geometry",
-            labels={"model": "{model}", "table": "trustworthiness of the pictures"},
-        ),
+        embedding=table("embedding"),
+        quality=table("embedding_quality"),
     log:
         "results/{model}/logs/embed_theta.log",
     benchmark:
@@ -46,7 +35,9 @@ rule embed_theta:
     conda:
         "../../envs/analysis.yaml"
     params:
-        embedding=lookup(dpath="embedding", within=config),
+        *code_of("embed_theta.py"),
+        seed=STUDY.seed,
+        embedding=STUDY.config["embedding"],
     message:
         "{wildcards.model}: t-SNE and UMAP of θ"
     script:

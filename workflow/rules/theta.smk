@@ -3,7 +3,6 @@ rule extract_theta:
     input:
         weights="results/{model}/weights",
         episodes="results/{model}/episodes/{family}.jsonl",
-        library=library("scripts/extract_theta.py"),
     output:
         theta="results/{model}/theta/{family}.safetensors",
         predictions="results/{model}/predictions/extract_theta.{family}.parquet",
@@ -19,10 +18,11 @@ rule extract_theta:
         gpu=model_gpus,
         runtime=minutes_of("extract_theta"),
     params:
-        dtype=lookup(dpath="models/{model}/dtype", within=config),
-        device=lookup(dpath="models/{model}/device", within=config),
+        *code_of("extract_theta.py"),
+        dtype=of_model("dtype"),
+        device=of_model("device"),
         prefix=prefix_by_task,
-        answer_tokens=lookup(dpath="scoring/answer_tokens", within=config),
+        answer_tokens=STUDY.answer_tokens,
     message:
         "{wildcards.model}: θ of the {wildcards.family} tasks"
     script:

@@ -1,24 +1,14 @@
 """Rule accuracy: accuracy of every method, controls, paired differences, seeds, limits, and all predictions in one table."""
 
-from taskvectors.accuracy import accuracy, by_method, by_seed, controls, differences, limits, seed_spread, tidy, views
-from taskvectors.progress import reported
-from taskvectors.tables import read_csv, read_parquets, write_csv, write_parquet
+from taskvectors.analysis.accuracy import accuracy_tables, tidy
+from taskvectors.job import current_job
+from taskvectors.store.parquet import read_parquets, write_parquet
+from taskvectors.store.tables import read_csv, write_csv
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0], "accuracy"):
-        seed: int = snakemake.params.seed
-        predictions = tidy(
-            read_parquets(snakemake.input.predictions), snakemake.wildcards.model, snakemake.params.families, seed
-        )
-        choice = read_csv(snakemake.input.choice)
-        chosen = by_method(predictions[predictions["seed"] == seed], choice)
-        table = accuracy(chosen, seed)
-        write_csv(snakemake.output.accuracy, table)
-        write_csv(snakemake.output.controls, controls(chosen, seed))
-        write_csv(snakemake.output.differences, differences(chosen, seed))
-        write_csv(snakemake.output.views, views(chosen, table, choice, seed))
-        write_csv(snakemake.output.limits, limits(chosen, snakemake.params.limits, snakemake.params.bijections))
-        seeds = by_seed(predictions, seed)
-        write_csv(snakemake.output.seeds, seeds)
-        write_csv(snakemake.output.spread, seed_spread(seeds))
-        write_parquet(snakemake.output.predictions, predictions)
+    with current_job() as job:
+        predictions = tidy(read_parquets(job.input.predictions), job.wildcards.model, job.params.kinds)
+        tables = accuracy_tables(predictions, read_csv(job.input.choice), job.params.seed, job.params.bijections)
+        for name, table in tables.items():
+            write_csv(job.output[name], table)
+        write_parquet(job.output.predictions, predictions)

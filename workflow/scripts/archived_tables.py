@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from taskvectors.archive import unpack
-from taskvectors.progress import reported
+from taskvectors.job import current_job
+from taskvectors.store.archived import unpack
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0], "archived_tables"):
-        wanted = {f"tables/{Path(file).parent.name}/{Path(file).name}": file for file in snakemake.output.tables}
-        wanted |= {Path(file).name: file for file in (snakemake.output.provenance, snakemake.output.resources)}
-        unpack(snakemake.input.archive, wanted)
+    with current_job() as job:
+        wanted = {f"tables/{Path(file).parent.name}/{Path(file).name}": file for file in job.output.tables}
+        wanted |= {Path(file).name: file for file in (job.output.provenance, job.output.resources)}
+        unpack(job.input.archive, wanted)

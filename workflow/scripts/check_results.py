@@ -1,27 +1,14 @@
 """Rule check_results: every table of this study beside the archived one: equal, equal up to rounding, within interval or different."""
 
-import io
 import sys
-from pathlib import Path
 
-import pandas as pd
-
-from taskvectors.archive import read_archive
-from taskvectors.comparison import DIFFERENT, compare
-from taskvectors.progress import reported
-from taskvectors.tables import parse_csv, read_csv, write_csv
+from taskvectors.analysis.comparison import compared
+from taskvectors.job import current_job
+from taskvectors.store.archived import read_archive
+from taskvectors.store.tables import write_csv
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0], "check_results"):
-        contents = read_archive(snakemake.input.archive)
-        rows = []
-        for file in map(Path, snakemake.input.tables):
-            model, name = file.parent.name, f"tables/{file.parent.name}/{file.name}"
-            if name in contents:
-                verdict, why = compare(read_csv(file), parse_csv(io.BytesIO(contents[name]), name), file.stem)
-            else:
-                verdict, why = DIFFERENT, "not in the archive"
-            rows.append((model, file.stem, verdict, why))
-        table = pd.DataFrame(rows, columns=["model", "table", "verdict", "detail"])
-        write_csv(snakemake.output.verdicts, table)
+    with current_job() as job:
+        table = compared(job.input.tables, read_archive(job.input.archive))
+        write_csv(job.output.verdicts, table)
         sys.stderr.write(table.to_string(index=False) + "\n")

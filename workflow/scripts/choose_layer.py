@@ -1,17 +1,14 @@
 """Rule choose_layer: accuracy by layer, and the layers chosen on dev episodes: by task, and one for all tasks."""
 
-import pandas as pd
-
-from taskvectors.accuracy import layer_choice, layer_sweep, tidy
-from taskvectors.progress import reported
-from taskvectors.tables import read_parquets, write_csv
+from taskvectors.analysis.accuracy import tidy
+from taskvectors.analysis.choose_layer import layer_choice, layer_sweep
+from taskvectors.job import current_job
+from taskvectors.store.parquet import read_parquets
+from taskvectors.store.tables import write_csv
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0], "choose_layer"):
-        seed: int = snakemake.params.seed
-        predictions: pd.DataFrame = tidy(
-            read_parquets(snakemake.input.predictions), snakemake.wildcards.model, snakemake.params.families, seed
-        )
-        first = predictions[predictions["seed"] == seed]
-        write_csv(snakemake.output.sweep, layer_sweep(first))
-        write_csv(snakemake.output.choice, layer_choice(first, seed))
+    with current_job() as job:
+        predictions = tidy(read_parquets(job.input.predictions), job.wildcards.model, job.params.kinds)
+        first = predictions[predictions["seed"] == job.params.seed]
+        write_csv(job.output.sweep, layer_sweep(first))
+        write_csv(job.output.choice, layer_choice(first, job.params.seed))

@@ -3,13 +3,12 @@
 from importlib import import_module
 
 from taskvectors.figures.style import Labels, legible, save, set_style
-from taskvectors.progress import reported
-from taskvectors.tables import read_tables
+from taskvectors.job import current_job
+from taskvectors.store.tables import read_tables
 
 if __name__ == "__main__":
-    name: str = snakemake.params.figure
-    with reported(snakemake.log[0], f"figure_{name}"):
+    with current_job() as job:
         set_style()
-        tables = read_tables(snakemake.input)
-        labels = Labels(legible(snakemake.params.models), legible(snakemake.params.tasks))
-        save(import_module(f"taskvectors.figures.{name}").draw(tables, labels), tables, snakemake.output)
+        tables = read_tables(job.input)
+        labels = Labels(legible(job.params.models), legible(job.params.tasks))
+        save(import_module(f"taskvectors.figures.{job.params.figure}").draw(tables, labels), tables, job.output)

@@ -1,8 +1,8 @@
 """Rule filter_table: pairs kept of total for every task, in one table."""
 
-from taskvectors.progress import reported
-from taskvectors.tables import read_csvs, write_csv
+from taskvectors.job import current_job
+from taskvectors.store.tables import read_csvs, write_csv
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0], "filter_table"):
-        write_csv(snakemake.output.table, read_csvs(snakemake.input.families))
+    with current_job() as job:
+        write_csv(job.output.table, read_csvs(job.input.families))

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from taskvectors.files import write_text
-from taskvectors.progress import reported
-from taskvectors.report import page_tables
+from taskvectors.job import current_job
 from taskvectors.report.latex import latex_table
-from taskvectors.tables import read_tables
+from taskvectors.report.page_tables import page_table
+from taskvectors.store.files import write_text
+from taskvectors.store.tables import read_tables
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0], "latex_tables"):
-        tables = read_tables(snakemake.input)
-        for file in map(Path, snakemake.output):
-            table = getattr(page_tables, f"{file.stem}_table")(tables, snakemake.params.config)
-            write_text(file, latex_table(table, file.stem, snakemake.params.captions[file.stem]))
+    with current_job() as job:
+        tables = read_tables(job.input)
+        for file in map(Path, job.output):
+            table = page_table(file.stem, tables, job.params.config)
+            write_text(file, latex_table(table, file.stem, job.params.captions[file.stem]))

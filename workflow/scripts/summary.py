@@ -1,10 +1,10 @@
 """Rule summary: mean accuracies of our models and the paper's."""
 
-from taskvectors.progress import reported
+from taskvectors.job import current_job
 from taskvectors.report.summary import summary
-from taskvectors.tables import read_csv, read_csvs, write_csv
+from taskvectors.store.tables import read_csvs, write_csv
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0], "summary"):
-        accuracy, published = read_csvs(snakemake.input.accuracy), read_csv(snakemake.input.published)
-        write_csv(snakemake.output.summary, summary(accuracy, published, snakemake.params.config))
+    with current_job() as job:
+        accuracy, published = read_csvs(job.input.accuracy), read_csvs(job.input.published)
+        write_csv(job.output.summary, summary(accuracy, published, job.params.config))

@@ -8,11 +8,11 @@ import tokenize
 from collections.abc import Iterable
 from pathlib import Path
 
-from taskvectors.files import sha256_of
+from taskvectors.store.files import sha256_of
 
 SCRIPTS = Path(__file__).parents[1]  # workflow/scripts
 PACKAGE = Path(__file__).parent.name
-DIGITS = 16  # of a fingerprint: enough to tell files apart, short enough to read
+LENGTH = 16  # of a fingerprint: enough to tell files apart, short enough to read
 
 
 def used_by(script: str) -> list[str]:
@@ -41,7 +41,7 @@ def digest(file: Path) -> str:
     data = file.read_bytes()
     if file.suffix in (".py", ".ipynb"):
         data = _without_comments(_python(file)).encode()
-    return sha256_of(data)[:DIGITS]
+    return sha256_of(data)[:LENGTH]
 
 
 @functools.cache
@@ -80,7 +80,11 @@ def _without_comments(text: str) -> str:
     nodes = list(ast.walk(ast.parse(text)))
     within = {line for node in nodes for line in _ends_in_string(node)}  # where blanks are part of a string
     spoken = {line for node in nodes for line in _docstring(node)}
-    kept = [(line if number in within else line.rstrip(), number) for number, line in enumerate(lines, 1) if number not in spoken]
+    kept = [
+        (line if number in within else line.rstrip(), number)
+        for number, line in enumerate(lines, 1)
+        if number not in spoken
+    ]
     return "\n".join(line for line, number in kept if line or number in within)
 
 

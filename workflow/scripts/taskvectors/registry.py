@@ -14,7 +14,9 @@ Kinds = Mapping[str, type]
 Known = Mapping[str, Collection[str]]
 
 
-def figures_of(path: str | Path, tables: Collection[str], published: Collection[str], conditions: Mapping[str, bool]) -> Entries:
+def figures_of(
+    path: str | Path, tables: Collection[str], published: Collection[str], conditions: Mapping[str, bool]
+) -> Entries:
     """The figures that a study has, each with all keys, in the order of the file.
 
     Args:
@@ -28,10 +30,8 @@ def figures_of(path: str | Path, tables: Collection[str], published: Collection[
     """
     required = {"section": str, "title": str, "caption": str, "tables": list}
     known = {"tables": tables, "published": published, "when": conditions}
-    entries = _read(path, None, required, {"published": list, "when": str, "hover": bool}, known)
-    modules = {file.stem for file in Path(__file__).with_name("figures").glob("*.py")}
-    for name in set(entries) - modules:
-        raise StudyError(f"{path}: {name}: there is no taskvectors/figures/{name}.py that draws it. Add it, or correct the name.")
+    drawn = {file.stem for file in Path(__file__).with_name("figures").glob("*.py")}
+    entries = _read(path, None, required, {"published": list, "when": str, "hover": bool}, known, drawn)
     return {name: entry for name, entry in entries.items() if conditions.get(entry["when"], True)}
 
 
@@ -70,7 +70,14 @@ def readme(tables: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _read(path: str | Path, part: str | None, required: Kinds, optional: Kinds, known: Known) -> Entries:
+def _read(
+    path: str | Path,
+    part: str | None,
+    required: Kinds,
+    optional: Kinds,
+    known: Known,
+    drawn: Collection[str] | None = None,
+) -> Entries:
     """The entries of a file, or of one part of it; what an entry does not say is empty: [], "" or False."""
     check_yaml(path)
     text = Path(path).read_text(encoding="utf-8")
@@ -85,6 +92,11 @@ def _read(path: str | Path, part: str | None, required: Kinds, optional: Kinds, 
     for name, entry in document.items():
         for fault in _faults(entry, required, {**required, **optional}, known):
             raise StudyError(f"{path}, line {lines[name]}: {name}: {fault}")
+        if drawn is not None and name not in drawn:
+            raise StudyError(
+                f"{path}, line {lines[name]}: {name}: there is no taskvectors/figures/{name}.py that draws it. Add it, or correct the "
+                "name."
+            )
     return {name: {key: kind() for key, kind in optional.items()} | entry for name, entry in document.items()}
 
 
@@ -100,6 +112,10 @@ def _faults(entry: Any, required: Kinds, kinds: Kinds, known: Known) -> Iterator
             yield f"{key}: {value!r} is no {kinds[key].__name__}. Correct it."
         elif key in known:
             asked = value if isinstance(value, list) else [value]
-            yield from (f"{key}: {one} is not known; known are {', '.join(known[key])}." for one in asked if one not in known[key])
+            yield from (
+                f"{key}: {one} is not known; known are {', '.join(known[key])}."
+                for one in asked
+                if one not in known[key]
+            )
     both = [one for one in entry.get("published", ()) if one in entry.get("tables", ())]
     yield from (f"{one} stands under tables and published: the source table could not tell them apart." for one in both)

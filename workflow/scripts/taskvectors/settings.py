@@ -15,11 +15,13 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import best_match
 
+from taskvectors.data.text import each_key_once, normal_form, unseen
 from taskvectors.errors import StudyError
-from taskvectors.text import normal_form, unseen
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as in the schema
-ALL, PAPER = "all", "paper"  # tasks: every one, and those of the paper
+EVERY, PAPER = "all", "paper"  # tasks: every one, and those of the paper
+OWN = "own"  # the family of tables in folders of the user's
+NO_FAMILIES = ("conflict",)  # results/<model>/episodes/conflict.jsonl is of pairs of tasks
 RANDOM = "-random"  # ends the names of models with random weights
 # Where results lie, a folder of a model's beside files and folders of the study's.
 IN_RESULTS = {
@@ -45,11 +47,6 @@ NUMBERS = {
     ),
 }
 LONGEST_LABEL, LONGEST_FAULT = 100, 200
-
-
-def families(schema: str | Path) -> list[str]:
-    """The families that the schema knows."""
-    return yaml.safe_load(Path(schema).read_text(encoding="utf-8"))["$defs"]["family"]["enum"]
 
 
 def check_yaml(path: str | Path) -> None:
@@ -81,15 +78,8 @@ def check_yaml(path: str | Path) -> None:
 def _is_json(text: str, path: str) -> bool:
     """Whether a text is JSON, in which no key stands twice."""
 
-    def each_once(pairs: list[tuple[str, Any]]) -> None:
-        keys = [key for key, _ in pairs]
-        if twice := next((key for key in keys if keys.count(key) > 1), None):
-            raise StudyError(
-                f"{path}: the key {twice!a} stands twice in one object. Put what belongs to it into one place."
-            )
-
     try:
-        json.loads(text, object_pairs_hook=each_once)
+        json.loads(text, object_pairs_hook=lambda pairs: each_key_once(pairs, path))
     except ValueError:
         return False
     return True
@@ -219,17 +209,40 @@ def with_whole_numbers(value: Any, place: str = "") -> Any:
     return value
 
 
-def check_names(config: Mapping[str, Any], families: Iterable[str]) -> None:
+# What a family decided in the study's first version, and a task says itself today.
+MEANT = {"knowledge": ("scoring", "prefix", "exact"), "limits": ("role", "limit", "main")}
+
+
+def check_meanings(config: Mapping[str, Any]) -> None:
+    """Refuse tasks of a family that once decided on their scoring or role, unless they say it themselves.
+
+    Raises:
+        StudyError: with key and remedy.
+    """
+    entries = [(f"tasks: {name}", entry) for name, entry in config["tasks"].items()]
+    entries += [(f"task_folders: {entry['folder']}", entry) for entry in config["task_folders"]]
+    for where, entry in entries:
+        key, as_before, otherwise = MEANT.get(entry.get("family", OWN), ("", "", ""))
+        if key and key not in entry:
+            raise StudyError(
+                f"{where}: a family is a label alone, {entry['family']}, too. Add `{key}: {as_before}` to count as the study's own tasks of "
+                f"this family do, or `{key}: {otherwise}`."
+            )
+
+
+def check_names(config: Mapping[str, Any]) -> None:
     """Refuse names that mean something else, and labels that cannot be read or told apart.
 
     Args:
         config: of the study, tables of folders among its tasks.
-        families: names that families have, or may have.
 
     Raises:
         StudyError: with the key and the remedy.
     """
-    taken = {ALL: "every task", PAPER: "the paper's tasks"} | {family: f"the family {family}" for family in families}
+    families = {OWN, *(entry["family"] for entry in config["tasks"].values())}
+    if reserved := sorted(families & {EVERY, PAPER, *NO_FAMILIES}):
+        raise StudyError(f"tasks: family: {reserved[0]}: the name means something else. Choose another.")
+    taken = {EVERY: "every task", PAPER: "the paper's tasks"} | {family: f"the family {family}" for family in families}
     for name in config["tasks"]:
         _check_name("tasks", name)
         if name in taken:
@@ -329,10 +342,11 @@ def _check_label(where: str, label: str) -> None:
         )
 
 
-def groups(tasks: Mapping[str, Mapping[str, Any]], families: Iterable[str]) -> dict[str, list[str]]:
-    """What `study: tasks` may name besides tasks, and the tasks of each; families may be empty."""
+def groups(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What `study: tasks` may name besides tasks, and the tasks of each; the family of the user's tables may be empty."""
+    families = dict.fromkeys([*(entry["family"] for entry in tasks.values()), OWN])
     members = {family: [name for name, entry in tasks.items() if entry["family"] == family] for family in families}
-    return {ALL: list(tasks), PAPER: [name for name, entry in tasks.items() if not entry["ours"]], **members}
+    return {EVERY: list(tasks), PAPER: [name for name, entry in tasks.items() if not entry["ours"]], **members}
 
 
 def table_label(table: Path) -> str:

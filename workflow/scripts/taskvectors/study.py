@@ -4,23 +4,38 @@ Pure: nothing here knows Snakemake. The Snakefile, `make plan` and the tests ask
 """
 
 import difflib
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from taskvectors import registry, settings, sizing
-from taskvectors.archive import archived_config, archived_tables
+from taskvectors import code, registry, settings, sizing
+from taskvectors.analysis.names import LIMIT, MAIN
 from taskvectors.errors import StudyError
-from taskvectors.files import MODEL_FILES
+from taskvectors.store.archived import archived_config, archived_tables
+from taskvectors.store.files import MODEL_FILES
 
-Entry = Mapping[str, Any]  # of a model or a task
+Entry = Mapping[str, Any]  # of a model, a task, a table or a figure
+Entries = dict[str, dict[str, Any]]
 ROOT = Path(__file__).parents[3]  # where the workflow lies, with what comes with it
 DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml")
-SCHEMA = "workflow/schemas/config.schema.yaml"
+SCHEMA, TABLES, FIGURES = (f"workflow/{file}" for file in ("schemas/config.schema.yaml", "tables.yaml", "figures.yaml"))
 MADE_OF = ("inverse_of", "copy_of", "bijection_of")  # keys of tasks that name another task
 ITEMS = "results/items"  # the paper's own, made by a rule
+# Scripts that make no number of the study, whatever they import.
+NO_NUMBERS = {
+    "figure",
+    "summary",
+    "latex_tables",
+    "study_notebook",
+    "study_page",
+    "provenance",
+    "archive",
+    "archived_tables",
+}
+NO_NUMBERS |= {"check_results", "download_weights", "paper_items"}
 ONE_JOB = ("sweep_conflict", "decode_theta")  # rules that load a model once for all families
 
 
@@ -49,14 +64,16 @@ class Study:
     @cached_property
     def tasks(self) -> dict[str, Entry]:
         """Entries of the tasks studied, by name; groups stand for their members, each once."""
-        entries, families = self.config["tasks"], settings.families(self.root / SCHEMA)
-        groups = settings.groups(entries, families)
+        entries = self.config["tasks"]
+        groups = settings.groups(entries)
         asked = self.config["study"]["tasks"]
         names = [asked] if isinstance(asked, str) else asked
         check_known(names, {**groups, **entries}, "study: tasks", "config/tasks.yaml")
         chosen = dict.fromkeys(task for name in names for task in groups.get(name, [name]))
         if not chosen:
-            raise StudyError(f"study: tasks: {', '.join(names)}: no task is of this family. Add tables, or name others.")
+            raise StudyError(
+                f"study: tasks: {', '.join(names)}: no task is of this family. Add tables, or name others."
+            )
         return {name: entries[name] for name in chosen}
 
     @property
@@ -73,17 +90,32 @@ class Study:
         return self.config["study"]["seeds"][0]
 
     @property
-    def family_of(self) -> dict[str, str]:
-        return {name: entry["family"] for name, entry in self.tasks.items()}
+    def answer_tokens(self) -> int:
+        """How many greedy tokens are compared with the answer."""
+        return self.config["scoring"]["answer_tokens"]
+
+    @property
+    def items(self) -> Mapping[str, Any]:
+        """Where the paper's own items come from, if they are asked for."""
+        return self.config.get("items", {"files": {}})
+
+    @cached_property
+    def kinds(self) -> dict[str, dict[str, str]]:
+        """Family and role of every task. Archives of the study's first version say no role: there limits were a family."""
+        of_family = {"limits": LIMIT}
+        return {
+            name: {"family": entry["family"], "role": entry.get("role", of_family.get(entry["family"], MAIN))}
+            for name, entry in self.tasks.items()
+        }
 
     @property
     def families(self) -> list[str]:
-        return list(dict.fromkeys(self.family_of.values()))
+        return list(dict.fromkeys(kind["family"] for kind in self.kinds.values()))
 
     @property
     def limits(self) -> list[str]:
         """Tasks that one vector may not hold."""
-        return [name for name, family in self.family_of.items() if family == "limits"]
+        return [name for name, kind in self.kinds.items() if kind["role"] == LIMIT]
 
     @property
     def bijections(self) -> list[str]:
@@ -96,7 +128,7 @@ class Study:
 
     @property
     def main_families(self) -> list[str]:
-        return list(dict.fromkeys(self.family_of[name] for name in self.main_tasks))
+        return list(dict.fromkeys(self.kinds[name]["family"] for name in self.main_tasks))
 
     @property
     def pairs(self) -> list[list[str]]:
@@ -118,8 +150,8 @@ class Study:
         return {name: entry for name, entry in self.tasks.items() if entry["family"] == family}
 
     def scored_by_prefix(self, names: Iterable[str]) -> dict[str, bool]:
-        """Whether answers count when prediction and answer are prefixes of each other: knowledge tasks (the paper's rule)."""
-        return {name: self.config["tasks"][name]["family"] == "knowledge" for name in names}
+        """Whether answers count when prediction and answer are prefixes of each other."""
+        return {name: self.tasks[name].get("scoring") == "prefix" for name in names}
 
     def task_tables(self, names: Iterable[str]) -> list[str]:
         """The tables that tasks read, if any: their own, or those of the task they are made of."""
@@ -131,12 +163,16 @@ class Study:
 
     def model_files(self, model: str) -> list[str]:
         """The files of the user's own model folder that the study reads."""
-        folder = Path(self.models[model]["folder"])
-        return sorted(str(file) for pattern in MODEL_FILES for file in folder.glob(pattern))
+        folder = self.models[model].get("folder")
+        return sorted(str(file) for pattern in MODEL_FILES for file in Path(folder).glob(pattern)) if folder else []
 
     def gpus(self, model: str) -> int:
         """How many a job that loads the model asks for."""
         return sizing.gpus(self.models[model], self.config["compute"]["gpu"]["memory_gb"])
+
+    def memory_mb(self, model: str) -> int:
+        """What a job that loads the model asks for."""
+        return sizing.memory_mb(self.models[model])
 
     def hours(self, model: str) -> dict[str, float]:
         """Estimated hours of every rule that loads the model, all its jobs together."""
@@ -155,26 +191,94 @@ class Study:
         return 20 + int(180 * self.hours(model)[rule] / jobs)
 
     @cached_property
-    def all_tables(self) -> dict[str, dict[str, Any]]:
+    def all_tables(self) -> Entries:
         """Every table that a study writes (workflow/tables.yaml), by name."""
-        return registry.tables_of(self.root / "workflow/tables.yaml")
+        return registry.tables_of(self.root / TABLES)
 
     @cached_property
     def tables(self) -> list[str]:
         """Names of the tables of every model; of an archive, those that it holds."""
-        names = [name for name, entry in self.all_tables.items() if entry["archive"]]
+        names = [name for name, entry in self.all_tables.items() if not entry["study"]]
         if not self.archive:
             return names
         held = archived_tables(self.archive)
-        return [name for name in names if all(f"{model}/{name}" in held for model in self.models)]
+        lacking = [name for name in names if any(f"{model}/{name}" not in held for model in self.models)]
+        if needed := [name for name in lacking if self.all_tables[name]["evidence"]]:
+            raise StudyError(
+                f"archive: {self.archive}: the archive lacks {', '.join(needed)}, which claims rest on. Make it anew with `make archive`, "
+                "or check out the version of the code that provenance.json in it names."
+            )
+        return [name for name in names if name not in lacking]
+
+    @property
+    def evidence(self) -> list[str]:
+        """Tables that claims and answers rest on."""
+        return [name for name, entry in self.all_tables.items() if entry["evidence"]]
+
+    @property
+    def shown_tables(self) -> list[str]:
+        """Tables that the page shows something of."""
+        return [*self.tables, *(name for name, entry in self.all_tables.items() if entry["study"])]
 
     @cached_property
-    def figures(self) -> dict[str, dict[str, Any]]:
-        """The figures of this study (workflow/figures.yaml), by name; without those whose tables an archive lacks."""
+    def published(self) -> list[str]:
+        """Tables of the paper's numbers."""
+        return sorted(file.stem for file in (self.root / "data/paper").glob("*.csv"))
+
+    @cached_property
+    def _all_figures(self) -> Entries:
         conditions = {"limits": bool(self.limits), "pairs": bool(self.pairs), "transfer": self.transfer}
-        published = [file.stem for file in (self.root / "data/paper").glob("*.csv")]
-        figures = registry.figures_of(self.root / "workflow/figures.yaml", self.all_tables, published, conditions)
-        return {name: entry for name, entry in figures.items() if set(entry["tables"]) <= set(self.tables)}
+        of_models = [name for name, entry in self.all_tables.items() if not entry["study"]]
+        return registry.figures_of(self.root / FIGURES, of_models, self.published, conditions)
+
+    @cached_property
+    def _all_report_tables(self) -> Entries:
+        return registry.report_tables_of(self.root / TABLES, self.all_tables, self.published)
+
+    @property
+    def figures(self) -> Entries:
+        """The figures of this study (workflow/figures.yaml), by name; without those whose tables an archive lacks."""
+        return {name: entry for name, entry in self._all_figures.items() if not self._lacking(entry)}
+
+    @property
+    def report_tables(self) -> Entries:
+        """What the page shows of tables (workflow/tables.yaml), by name; without those whose tables an archive lacks."""
+        return {name: entry for name, entry in self._all_report_tables.items() if not self._lacking(entry)}
+
+    @property
+    def latex_tables(self) -> Entries:
+        return {name: entry for name, entry in self.report_tables.items() if entry["latex"]}
+
+    @property
+    def latex_sources(self) -> list[str]:
+        """Tables that tables in LaTeX are made of."""
+        return list(dict.fromkeys(table for entry in self.latex_tables.values() for table in entry["tables"]))
+
+    @property
+    def absent(self) -> dict[str, list[str]]:
+        """Figures and tables of the page that are left out, and what an archive lacks for them."""
+        entries = {**self._all_report_tables, **self._all_figures}
+        return {name: lacking for name, entry in entries.items() if (lacking := self._lacking(entry))}
+
+    def _lacking(self, entry: Entry) -> list[str]:
+        return [table for table in entry["tables"] if table not in self.shown_tables]
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """Files of this workflow, below its root, that numbers follow from: code of the rules that make tables, settings, task tables."""
+        scripts = [file.name for file in code.SCRIPTS.glob("*.py") if file.stem not in NO_NUMBERS]
+        files = {f"workflow/scripts/{file}" for script in scripts for file in code.used_by(script)}
+        tables = (Path(table) for table in self.task_tables(self.tasks))
+        files |= {
+            str(Path(os.path.relpath(table, self.root)))
+            for table in tables
+            if table.resolve().is_relative_to(self.root / "data")
+        }
+        return sorted({*files, *DEFAULTS})
+
+    def path_of(self, file: str) -> str:
+        """Where a file of the workflow lies: as it is in the workflow's own folder, else in full."""
+        return file if self.root == Path.cwd() else str(self.root / file)
 
 
 def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: Path = ROOT) -> Study:
@@ -188,18 +292,20 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
     Raises:
         StudyError: with file and key where they are known, and the remedy.
     """
-    files = [*(root / default for default in DEFAULTS), *files]
+    defaults = [Path(os.path.relpath(root / default)) for default in DEFAULTS]
+    files = [*defaults, *files]
     for file in files:
         settings.check_yaml(file)
-    config = settings.merged(*(settings.read_yaml(root / default) for default in DEFAULTS), asked)
+    config = settings.merged(*map(settings.read_yaml, defaults), asked)
     settings.check_schema(config, root / SCHEMA, files)
+    settings.check_meanings(config)
     config = settings.with_whole_numbers(settings.with_defaults(config, root / SCHEMA))
     settings.check_paths(config)
     if config["archive"]:
         study = Study(_archived(config["archive"]), root)
     else:
         _add_tables_of_folders(config)
-        settings.check_names(config, settings.families(root / SCHEMA))
+        settings.check_names(config)
         _resolve_made_tasks(config)
         _name_random_models(config)
         _locate_tables(config, root)
@@ -239,8 +345,8 @@ def _add_tables_of_folders(config: dict[str, Any]) -> None:
     for folder, table in settings.tables_of(config["task_folders"]):
         if table.stem in config["tasks"]:
             raise StudyError(f"task_folders: {table}: a task {table.stem} is known already. Rename the table.")
-        entry = {"family": folder["family"], "label": settings.table_label(table), "table": str(table), "ours": True}
-        config["tasks"][table.stem] = entry
+        its = {key: value for key, value in folder.items() if key != "folder"}
+        config["tasks"][table.stem] = {"label": settings.table_label(table), "table": str(table), "ours": True, **its}
 
 
 def _resolve_made_tasks(config: dict[str, Any]) -> None:
@@ -270,7 +376,9 @@ def _name_random_models(config: dict[str, Any]) -> None:
             raise StudyError(f"config/models.yaml, models: {name}: source: random needs a shape.")
         names[place] = f"{name.removesuffix(settings.RANDOM)}{settings.RANDOM}"
         if names[place] in {*config["models"], *names[:place]} - {name}:
-            raise StudyError(f"models: {names[place]} is the name of {name} with random weights. Rename one of the two.")
+            raise StudyError(
+                f"models: {names[place]} is the name of {name} with random weights. Rename one of the two."
+            )
         config["models"][names[place]] = {**entry, "label": f"{entry['label']} (random weights)"}
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taskvectors.figures.style import METHOD_COLOURS, Labels, Tables, grid, legend_above, percent
-from taskvectors.tables import ALL
+from taskvectors.analysis.names import ALL, Tables
+from taskvectors.figures.style import METHOD_COLOURS, Labels, grid, in_percent, legend_above
 
 GROUPS_IN_A_ROW = 10  # of bars: more would not fit on a page
 
@@ -58,4 +58,4 @@ def _bar_row(axis: mpl.axes.Axes, bars: pd.DataFrame, groups: list[tuple[str, bo
     axis.set_xticks(x)
     axis.grid(axis="x", visible=False)
     axis.set(ylabel="accuracy, mean over tasks", ylim=(0, 1.12), xlim=(-0.7, length - 0.1))
-    percent(axis)
+    in_percent(axis)

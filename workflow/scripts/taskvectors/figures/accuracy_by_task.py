@@ -4,8 +4,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from taskvectors.figures.style import METHOD_COLOURS, Labels, Tables, dots, grid, legend_above, models_of, percent
-from taskvectors.tables import ALL
+from taskvectors.analysis.names import ALL, Tables
+from taskvectors.figures.style import METHOD_COLOURS, Labels, dots, grid, in_percent, legend_above, models_of
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
@@ -36,7 +36,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         axis.set(
             title=models[name], xlim=(-0.02, 1.02), xlabel="accuracy (95% interval)", ylim=(len(order) - 0.5, -0.5)
         )
-        percent(axis, "x")
+        in_percent(axis, "x")
     axes[0].set_yticks(range(len(order)), [tasks[task] for task in order])
     cross, *methods = zip(*axes[0].get_legend_handles_labels(), strict=True)
     handles, labels = map(list, zip(*methods, cross, strict=True))

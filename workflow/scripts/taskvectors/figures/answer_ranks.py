@@ -2,7 +2,8 @@
 
 from matplotlib.figure import Figure
 
-from taskvectors.figures.style import METHOD_COLOURS, Labels, Tables, grid, legend_above, models_of, whole_layers
+from taskvectors.analysis.names import Tables
+from taskvectors.figures.style import METHOD_COLOURS, Labels, grid, legend_above, models_of, whole_layers
 
 RANKS = {
     "answer_rank_median": ("the task's own answers, median", METHOD_COLOURS["hypothesis"], "-"),

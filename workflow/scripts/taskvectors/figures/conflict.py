@@ -3,16 +3,16 @@
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from taskvectors.analysis.names import Tables
 from taskvectors.figures.style import (
     METHOD_COLOURS,
     Labels,
-    Tables,
     band,
     explain_daggers,
+    in_percent,
     legend_above,
     marked,
     models_of,
-    percent,
     whole_layers,
 )
 
@@ -40,7 +40,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
                     axis.axhline(share, color=colour, lw=1, ls="--")
             axis.set(ylim=(-0.02, 1.02))
             axis.set_title(f"A: {daggered[task_a]}\nB: {daggered[task_b]}", fontsize=8)
-            percent(axis)
+            in_percent(axis)
             whole_layers(axis)
             written += [daggered[task_a], daggered[task_b]]
         row[0].set_ylabel(f"{models[name]}\nshare of answers")

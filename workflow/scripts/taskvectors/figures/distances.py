@@ -4,19 +4,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from taskvectors.analysis.names import CENTRED, RAW, Tables, clearest
 from taskvectors.figures.style import (
     METHOD_COLOURS,
     Labels,
     Names,
-    Tables,
-    clearest,
     explain_daggers,
     grid,
     legend_above,
     marked,
     models_of,
 )
-from taskvectors.tables import CENTRED, RAW
 
 HISTOGRAMS = 60  # more panels than that would run over several pages
 KINDS = {"within": METHOD_COLOURS["hypothesis"], "between": METHOD_COLOURS["baseline"]}

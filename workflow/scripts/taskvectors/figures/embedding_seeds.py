@@ -2,8 +2,9 @@
 
 from matplotlib.figure import Figure
 
+from taskvectors.analysis.names import Tables, clearest
 from taskvectors.figures.points import TITLES, family_legend, scatter
-from taskvectors.figures.style import Labels, Tables, clearest
+from taskvectors.figures.style import Labels
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:

@@ -4,20 +4,18 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from taskvectors.analysis.names import ALL, Tables, main_tasks
 from taskvectors.figures.style import (
-    FAMILY_COLOURS,
-    FAMILY_LINES,
     METHOD_COLOURS,
     Labels,
-    Tables,
     band,
+    family_lines,
     grid,
+    in_percent,
     legend_above,
     models_of,
-    percent,
     whole_layers,
 )
-from taskvectors.tables import ALL, main_tasks
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
@@ -30,9 +28,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         mine = table[table["model"] == name]
         pooled = mine[mine["task"] == ALL]
         for axis, column in ((left, "accuracy"), (middle, "cosine_centred")):
-            for family, its in main_tasks(mine[mine["task"] != ALL]).groupby("family", sort=False):
-                line = its.groupby("demonstrations")[column].mean()
-                axis.plot(line, color=FAMILY_COLOURS[family], ls=FAMILY_LINES[family], lw=1.2, label=family)
+            family_lines(axis, main_tasks(mine[mine["task"] != ALL]), "demonstrations", column)
             band(axis, pooled, "demonstrations", column, color="black", lw=2.2, label="mean over tasks (95% interval)")
             axis.set(title=models[name], xlabel="demonstrations read, k")
             whole_layers(axis)
@@ -40,7 +36,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         left.axhline(final["hypothesis"], color=METHOD_COLOURS["hypothesis"], lw=1, ls="--")
         left.annotate("θ, mean over dummies", (0, final["hypothesis"]), fontsize=7.5, va="bottom")
         left.set(ylabel="accuracy, state after k", ylim=(-0.02, 1.02))
-        percent(left)
+        in_percent(left)
         middle.plot(
             pooled["demonstrations"], pooled["cosine"], color="black", lw=1, ls=":", label="cosine of both as they are"
         )

@@ -2,8 +2,9 @@
 
 from matplotlib.figure import Figure
 
-from taskvectors.accuracy import VIEWS
-from taskvectors.figures.style import Labels, Tables, dots, grid, legend_above, models_of, percent
+from taskvectors.analysis.names import Tables
+from taskvectors.analysis.views import VIEWS
+from taskvectors.figures.style import Labels, dots, grid, in_percent, legend_above, models_of
 
 CHOICES = {
     "hypothesis": "per task, on dev, where θ does something",
@@ -29,7 +30,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         counts = mine.groupby("view")["tasks"].first().reindex(styles).fillna(0).astype(int)
         axis.set(title=f"{models[name]}\n({' / '.join(map(str, counts))} tasks)", xlim=(-0.02, 1.02))
         axis.set(xlabel="mean accuracy (95% interval)", ylim=(len(CHOICES) - 0.5, -0.5))
-        percent(axis, "x")
+        in_percent(axis, "x")
     axes[0].set_yticks(range(len(CHOICES)), list(CHOICES.values()))
     legend_above(figure, *axes[0].get_legend_handles_labels())
     return figure

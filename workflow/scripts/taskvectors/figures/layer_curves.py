@@ -5,21 +5,19 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from taskvectors.accuracy import PASSES
+from taskvectors.analysis.names import Tables, main_tasks
+from taskvectors.analysis.views import PASSES
 from taskvectors.figures.style import (
-    FAMILY_COLOURS,
-    FAMILY_LINES,
     PAPER_GREY,
     Labels,
     Names,
-    Tables,
+    family_lines,
     grid,
+    in_percent,
     legend_above,
     models_of,
-    percent,
     whole_layers,
 )
-from taskvectors.tables import main_tasks
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
@@ -34,9 +32,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     figure, axes = grid(len(names) + 1, 3, 4.1, 3.6, sharey=True)
     for axis, name in zip(axes, names, strict=False):
         mine = dev[dev["model"] == name]
-        for family, table in mine.groupby("family", sort=False):
-            line = table.groupby("layer")["accuracy"].mean()
-            axis.plot(line, color=FAMILY_COLOURS[family], ls=FAMILY_LINES[family], lw=1.2, label=family)
+        family_lines(axis, mine, "layer", "accuracy")
         main = main_tasks(mine)
         mean = main.groupby("layer")["accuracy"].mean()
         axis.plot(mean, color="black", lw=2.4, label="mean over all tasks but limits")
@@ -49,7 +45,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         axis.annotate(f"layer {best}", (best, 1.0), xytext=(4, -4), textcoords="offset points", va="top", fontsize=8)
         axis.set(title=models[name], xlabel="patched layer L", ylim=(-0.02, 1.02))
         whole_layers(axis)
-        percent(axis)
+        in_percent(axis)
     _published_curves(axes[len(names)], dev, published, models)
     axes[0].set_ylabel("dev accuracy of the patched model")
     legend_above(figure, *axes[0].get_legend_handles_labels())

@@ -3,17 +3,17 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from taskvectors.analysis.names import Tables
 from taskvectors.figures.style import (
     METHOD_COLOURS,
     Labels,
-    Tables,
     dots,
     explain_daggers,
     grid,
+    in_percent,
     legend_above,
     marked,
     models_of,
-    percent,
 )
 
 
@@ -41,7 +41,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
             axis.text(1.03, y, "†", va="center", clip_on=False)
         axis.set(title=models[name], xlim=(-0.02, 1.02), xlabel="share of answers (95% interval)")
         axis.set_ylim(len(order) - 0.5, -0.5)
-        percent(axis, "x")
+        in_percent(axis, "x")
     axes[0].set_yticks(range(len(order)), [tasks[task] for task in order])
     legend_above(figure, *axes[0].get_legend_handles_labels())
     explain_daggers(figure, daggers)

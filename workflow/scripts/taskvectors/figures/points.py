@@ -4,7 +4,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taskvectors.figures.style import FAMILY_COLOURS, POINTS, Names, legend_above
+from taskvectors.analysis.names import POINTS
+from taskvectors.figures.style import Names, families, legend_above
 
 MARKERS = "osD^vPX*<>hdp8"
 TITLES = {"tsne": "t-SNE", "umap": "UMAP"}
@@ -14,11 +15,12 @@ def scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float, names: Names 
     """θ as points; in SVG, a group for each task that carries its name, if there are names."""
     family_of = dict(zip(table["task"], table["family"], strict=True))
     markers: dict[str, str] = {}
-    for family in FAMILY_COLOURS:
+    styles = families(table)
+    for family in styles:
         members = [task for task, its in family_of.items() if its == family]
         markers |= {task: MARKERS[i % len(MARKERS)] for i, task in enumerate(members)}
     for task, mine in table.groupby("task", sort=False):
-        colour = FAMILY_COLOURS[family_of[task]]
+        colour = styles[family_of[task]]["color"]
         group = f"{POINTS}{names[task]}" if names else None
         axis.scatter(mine["x"], mine["y"], s=size, marker=markers[task], color=colour, alpha=0.6, lw=0, gid=group)
     if table["x"].isna().all():
@@ -27,10 +29,8 @@ def scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float, names: Names 
 
 
 def family_legend(figure: Figure, points: pd.DataFrame) -> None:
-    present = set(points["family"])
     handles = [
-        mpl.lines.Line2D([], [], marker="o", ls="", color=FAMILY_COLOURS[family], label=family)
-        for family in FAMILY_COLOURS
-        if family in present
+        mpl.lines.Line2D([], [], marker="o", ls="", color=style["color"], label=family)
+        for family, style in families(points).items()
     ]
     legend_above(figure, handles, [handle.get_label() for handle in handles])

@@ -4,8 +4,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from taskvectors.figures.style import Labels, Tables, grid, legend_above, models_of, whole_layers
-from taskvectors.tables import ALL, CENTRED, RAW, main_tasks
+from taskvectors.analysis.names import ALL, CENTRED, RAW, Tables, main_tasks
+from taskvectors.figures.style import Labels, grid, legend_above, models_of, whole_layers
 
 SCORES = {
     "knn_accuracy": ("5 nearest neighbours find the task", "#009e73", "-."),

@@ -1,8 +1,10 @@
 """One style for all figures: fonts, colours, panels, legends and files. Nothing here knows of models or θ."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.ticker
@@ -12,20 +14,21 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
-from taskvectors.files import atomic
+from taskvectors.analysis.names import ALL
 from taskvectors.progress import logger
-from taskvectors.tables import CENTRED, write_csv
+from taskvectors.store.files import atomic
+from taskvectors.store.tables import write_csv
 
 # Colours that the colour-blind tell apart, and of different lightness, so that they stay apart in grey.
 METHOD_COLOURS = {"baseline": "#b8b8b8", "hypothesis": "#d1495b", "regular": "#30638e"}
+# Of the study's own families; those of users get the further ones, in the order in which they come.
 FAMILY_COLOURS = {"algorithmic": "#0072b2", "knowledge": "#d55e00", "linguistic": "#009e73", "translation": "#aa4499"}
 FAMILY_COLOURS |= {"limits": "#8c6d00", "own": "#444444"}
-FAMILY_LINES = dict(zip(FAMILY_COLOURS, ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))), strict=True))
-POINTS = "points: "  # begins the id of a group of points in an SVG; the name of their task follows
+FURTHER_COLOURS = ("#56b4e9", "#cc79a7", "#e69f00", "#7a3b00", "#5b2a86", "#2f4b26")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 PAPER_GREY = "#9a9a9a"
 DAGGER = "† a control reaches the hypothesis in this task"
 Names = Mapping[str, str]  # what figures call models or tasks, by name
-Tables = Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def legend_above(figure: Figure, handles: list, labels: list[str]) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
 
 
-def percent(axis: mpl.axes.Axes, which: str = "y") -> None:
+def in_percent(axis: mpl.axes.Axes, which: str = "y") -> None:
     """Write an axis of shares in percent."""
     getattr(axis, f"{which}axis").set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
 
@@ -162,7 +165,18 @@ def dots(axis: mpl.axes.Axes, table: pd.DataFrame, shift: float, share: str = "a
     axis.errorbar(table[share], np.arange(len(table)) + shift, xerr=error, ms=5, lw=1, **options)
 
 
-def clearest(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of θ less the mean over tasks; of a model with a single task, which has none, those of θ as it is."""
-    has = table.groupby("model")["states"].transform(lambda states: (states == CENTRED).any())
-    return table[(table["states"] == CENTRED) | ~has.astype(bool)]
+def families(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Colour and line style (`color`, `ls`) of every family of a table, in the order of legends."""
+    present = dict.fromkeys(table.loc[table["family"] != ALL, "family"])
+    known = [family for family in FAMILY_COLOURS if family in present]
+    new = [family for family in present if family not in FAMILY_COLOURS]
+    colours = FAMILY_COLOURS | dict(zip(new, itertools.cycle(FURTHER_COLOURS), strict=False))
+    lines = dict(zip((*FAMILY_COLOURS, *new), itertools.cycle(LINES), strict=False))
+    return {family: {"color": colours[family], "ls": lines[family]} for family in [*known, *new]}
+
+
+def family_lines(axis: mpl.axes.Axes, table: pd.DataFrame, x: str, y: str) -> None:
+    """A thin line for each family, the mean over its tasks."""
+    styles = families(table)
+    for family, its in table.groupby("family", sort=False):
+        axis.plot(its.groupby(x)[y].mean(), **styles[family], lw=1.2, label=family)

@@ -6,9 +6,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from taskvectors.figures.style import Labels, Tables, explain_daggers, marked, models_of, percent
-from taskvectors.prompts import KEPT, WITHOUT
-from taskvectors.tables import at_chosen_layer
+from taskvectors.analysis.names import KEPT, WITHOUT, Tables, at_chosen_layer
+from taskvectors.figures.style import Labels, explain_daggers, in_percent, marked, models_of
 
 NUMBERED = 24  # tasks; of more, the numbers of a matrix could not be read
 PROMPTS = {WITHOUT: "bare query", KEPT: "query's own demonstrations kept"}
@@ -60,7 +59,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         row[1].set_yticks([])
     shade = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), COLOURS)
     bar = figure.colorbar(shade, ax=axes, shrink=0.5, pad=0.01, label="answered as the task of θ")
-    percent(bar.ax)
+    in_percent(bar.ax)
     explain_daggers(figure, written)
     return figure
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.tables import ALL
+from taskvectors.analysis.names import ALL
 
 Config = Mapping[str, Any]
-Tables = Mapping[str, pd.DataFrame]  # of all models together, by name; published ones as `paper/<name>`
 METHODS = ("baseline", "hypothesis", "regular")
 
 
@@ -48,4 +47,5 @@ def model_labels(table: pd.DataFrame, config: Config) -> pd.Series:
 
 def labelled(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     tasks = {name: entry["label"] for name, entry in config["tasks"].items()} | {ALL: "all tasks"}
+    table = table.drop(columns=["family", "role"], errors="ignore")
     return table.assign(model=model_labels(table, config), task=table["task"].map(tasks))

@@ -4,12 +4,13 @@ import base64
 import html
 import itertools
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from taskvectors.figures.style import POINTS
+from taskvectors.analysis.names import POINTS
 from taskvectors.report.cells import Config
 
 

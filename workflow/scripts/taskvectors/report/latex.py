@@ -20,7 +20,13 @@ def latex_table(table: pd.DataFrame, name: str, caption: str) -> str:
     if table.empty:
         return f"% {name}: this study has no such rows.\n"
     text = table.rename_axis(columns=None).to_latex(
-        index=False, escape=True, float_format="%.2f", na_rep="–", longtable=True, label=f"tab:{name}", caption=caption.translate(ESCAPED)
+        index=False,
+        escape=True,
+        float_format="%.2f",
+        na_rep="–",
+        longtable=True,
+        label=f"tab:{name}",
+        caption=caption.translate(ESCAPED),
     )
     for symbol, command in SYMBOLS.items():
         text = text.replace(symbol, command)

@@ -1,13 +1,11 @@
 """The methods section of the report, generated from the configuration and from the constants of the code."""
 
-from taskvectors.accuracy import GAIN, PASSES
-from taskvectors.conclusions import CAN_DO, CAN_DO_BIJECTION
-from taskvectors.episodes import FEW_ANSWERS
-from taskvectors.geometry import FOLDS, NEIGHBOURS, STARTS
+from taskvectors.analysis.conclusions import CAN_DO, CAN_DO_BIJECTION
+from taskvectors.analysis.geometry import FOLDS, NEIGHBOURS, STARTS
+from taskvectors.analysis.names import FEW_ANSWERS
+from taskvectors.analysis.statistics import RESAMPLES
+from taskvectors.analysis.views import GAIN, PASSES
 from taskvectors.report.cells import Config
-from taskvectors.statistics import RESAMPLES
-
-
 
 
 def methods(config: Config, tasks: list[str]) -> str:

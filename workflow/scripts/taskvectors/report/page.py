@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taskvectors.report import page_tables
-from taskvectors.report.cells import Config, Tables
+from taskvectors.analysis.names import Tables
+from taskvectors.report.cells import Config
 from taskvectors.report.html import figure_html, missing_html, table_html
+from taskvectors.report.page_tables import page_table
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ class Page:
         if name in self.absent:
             return missing_html(f"table-{name}", self.absent[name])
         entry = self.shown[name]
-        content = getattr(page_tables, f"{name}_table")(self.tables, self.config)
+        content = page_table(name, self.tables, self.config)
         if content.empty:
             return ""
-        files = [f"{table}.csv" for table in entry["tables"]] + [f"data/paper/{table}.csv" for table in entry["published"]]
+        files = [f"{table}.csv" for table in entry["tables"]] + [
+            f"data/paper/{table}.csv" for table in entry["published"]
+        ]
         return table_html(content, name, entry["caption"], files, prose=entry["prose"])

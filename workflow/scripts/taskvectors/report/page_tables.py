@@ -6,12 +6,10 @@ together, by name; published ones are called `paper/<name>`.
 
 import pandas as pd
 
-from taskvectors.accuracy import VIEWS
-from taskvectors.guessing import MARKED_FROM
-from taskvectors.prompts import KEPT, WITHOUT
-from taskvectors.report.cells import Config, Tables, in_points, labelled, model_labels, with_interval
+from taskvectors.analysis.names import ALL, KEPT, MARKED_FROM, WITHOUT, Tables, at_chosen_layer, is_limit
+from taskvectors.analysis.views import VIEWS
+from taskvectors.report.cells import Config, in_points, labelled, model_labels, with_interval
 from taskvectors.report.sentences import reached_tasks
-from taskvectors.tables import ALL, LIMITS, at_chosen_layer
 
 CONTROLS = {
     "zero_shot": "zero-shot",
@@ -22,6 +20,11 @@ CONTROLS = {
     "last_layer": "θ at last layer",
 }
 FEW_PAIRS = 30
+
+
+def page_table(name: str, tables: Tables, config: Config) -> pd.DataFrame:
+    """The table that `<name>_table` makes."""
+    return globals()[f"{name}_table"](tables, config)
 
 
 def summary_table(tables: Tables, config: Config) -> pd.DataFrame:
@@ -184,7 +187,7 @@ def views_table(tables: Tables, config: Config) -> pd.DataFrame:
 def seeds_table(tables: Tables, config: Config) -> pd.DataFrame:
     """Mean accuracy over tasks of each method over study seeds."""
     spread = tables["seed_spread"]
-    mean = spread[spread["task"] == ALL].drop(columns=["family", "task"])
+    mean = spread[spread["task"] == ALL].drop(columns=["family", "role", "task"], errors="ignore")
     return mean.assign(model=model_labels(mean, config))
 
 
@@ -196,7 +199,7 @@ def limits_table(tables: Tables, config: Config) -> pd.DataFrame:
     table["column"] = table["method"] + table["outcome"].map({"right": "", "wrong_direction": ": wrong direction"})
     wide = table.pivot(index=["model", "task"], columns="column", values="cell")
     wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["task"], strict=True)))].reset_index()
-    paired = differences[(differences["family"] == LIMITS) & (differences["reference"] == "regular")]
+    paired = differences[is_limit(differences) & (differences["reference"] == "regular")]
     points = {(row["model"], row["task"]): in_points(row) for _, row in paired.iterrows()}
     wide["points"] = [points[key] for key in zip(wide["model"], wide["task"], strict=True)]
     return labelled(wide, config).rename(columns={"points": "hypothesis − regular, points"})
@@ -246,7 +249,7 @@ def conclusions_table(tables: Tables, config: Config) -> pd.DataFrame:
 def decoded_ranks_table(tables: Tables, config: Config) -> pd.DataFrame:
     """Where the answers and the name of a task stand at the layer chosen for it."""
     ranks, choice = tables["decoded_ranks"], tables["layer_choice"]
-    table = labelled(at_chosen_layer(ranks, choice).drop(columns="family"), config)
+    table = labelled(at_chosen_layer(ranks, choice), config)
     words = {
         "answer_rank_best": "best answer",
         "answer_rank_median": "median answer",
@@ -263,7 +266,7 @@ def geometry_table(tables: Tables, config: Config) -> pd.DataFrame:
     geometry, choice = tables["geometry"], tables["layer_choice"]
     common = choice.groupby("model")["common_layer"].first()
     table = geometry[geometry["layer"] == geometry["model"].map(common)]
-    return labelled(table.drop(columns="family"), config)
+    return labelled(table, config)
 
 
 LAYERS_ABOVE = (0, 2)  # of the chosen layer; the paper decodes two above
@@ -293,7 +296,7 @@ def filter_table(tables: Tables, config: Config) -> pd.DataFrame:
     few = ["few pairs: episodes repeat inputs" if kept < FEW_PAIRS else "" for kept in filtered["kept"]]
     guess = [f"a constant answer passes {MARKED_FROM:.0%}" if marked else "" for marked in filtered["guessable"]]
     notes = ["; ".join(filter(None, both)) for both in zip(few, guess, strict=True)]
-    table = filtered.drop(columns=["family", "guessable"]).assign(note=notes)
+    table = filtered.drop(columns="guessable").assign(note=notes)
     for name, words in (("constant", "best constant"), ("constant_prefix", "best by prefix")):
         shares = zip(table[name], table.pop(f"{name}_share"), strict=True)
         table[name] = [f"{text} {share:.0%}" for text, share in shares]

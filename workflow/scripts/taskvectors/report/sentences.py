@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from taskvectors.conclusions import SHOWN
-from taskvectors.report.cells import METHODS, Config, Tables, in_points, percent, span, spread_over_models
-from taskvectors.tables import ALL, CENTRED, main_tasks
+from taskvectors.analysis.conclusions import SHOWN
+from taskvectors.analysis.names import ALL, CENTRED, Tables, main_tasks
+from taskvectors.report.cells import METHODS, Config, in_points, percent, span, spread_over_models
 
 
 def lead(tables: Tables, config: Config) -> str:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from taskvectors.analysis.names import ALL
 from taskvectors.report.cells import METHODS, Config, model_labels
-from taskvectors.tables import ALL
 
 
 def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:

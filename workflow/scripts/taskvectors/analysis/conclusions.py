@@ -1,0 +1,248 @@
+"""What the numbers say: every claim with a measure, a threshold fixed in advance, and a verdict, from the study's tables."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from taskvectors.analysis.names import ALL, CENTRED, WITHOUT, Tables, at_chosen_layer, main_tasks
+from taskvectors.analysis.statistics import wilson
+
+SHOWN, REFUTED, UNDECIDED, NO_BASIS = "shown", "not shown", "undecided", "no basis"
+COLUMNS = ["model", "claim", "statement", "measure", "table", "n", "value", "ci_low", "ci_high", "threshold", "verdict"]
+MIDDLE = (0.25, 0.75)  # relative depth
+TOP = 0.01  # of the vocabulary
+# Regular accuracy from which a task of the limits says something about θ: beyond chance, which is one half for a bijection, whose
+# directions can be guessed.
+CAN_DO, CAN_DO_BIJECTION = 0.20, 0.60
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One measured value, that is at least the threshold if the claim holds; an interval where there is one."""
+
+    value: float
+    n: int
+    low: float = np.nan
+    high: float = np.nan
+    basis: bool = True
+
+    def verdict(self, threshold: float) -> str:
+        """Shown if the whole interval reaches the threshold, not shown if none of it does, else undecided."""
+        if not self.basis or np.isnan(self.value):
+            return NO_BASIS
+        low, high = (self.value, self.value) if np.isnan(self.low) else (self.low, self.high)
+        return SHOWN if low >= threshold else REFUTED if high < threshold else UNDECIDED
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim, how it is measured, in which table, and the threshold from which it counts as shown."""
+
+    statement: str
+    measure: str
+    table: str
+    threshold: float
+
+
+CLAIMS = {
+    "vector_does_task": Claim(
+        "θ alone makes the model do the tasks.", "hypothesis − zero-shot, mean over tasks", "differences", 0.20
+    ),
+    "as_demonstrations": Claim(
+        "θ does as much as the demonstrations.", "hypothesis − regular, mean over tasks", "differences", -0.10
+    ),
+    "no_control": Claim(
+        "Nothing simpler does the same.", "share of tasks in which no control reaches the hypothesis", "controls", 0.75
+    ),
+    "one_layer": Claim(
+        "One layer serves all tasks.", "common layer − layer per task, mean over tasks", "differences", -0.05
+    ),
+    "middle": Claim(
+        f"θ is in the middle of the network: between {MIDDLE[0]:.0%} and {MIDDLE[1]:.0%} of its depth.",
+        "share of the tasks with a layer of their own that have it there",
+        "layer_choice",
+        0.75,
+    ),
+    "averaging": Claim(
+        "The mean θ of other episodes does no worse than the episode's own.",
+        "mean θ − own θ, mean over tasks",
+        "differences",
+        -0.02,
+    ),
+    "overrides": Claim(
+        "θ overrides demonstrations of a conflicting task, at the layer of θ's task.",
+        "prompts of the pairs asked for that are answered as the task of θ",
+        "conflict",
+        0.50,
+    ),
+    "overrides_common": Claim(
+        "θ overrides demonstrations of a conflicting task, at the common layer.",
+        "prompts of the pairs asked for that are answered as the task of θ",
+        "conflict",
+        0.50,
+    ),
+    "transfers": Claim(
+        "θ carries its task to bare queries of other tasks, at the layer of θ's task.",
+        "such prompts answered as the task of θ",
+        "transfer",
+        0.50,
+    ),
+    "transfers_common": Claim(
+        "θ carries its task to bare queries of other tasks, at the common layer.",
+        "such prompts answered as the task of θ",
+        "transfer",
+        0.50,
+    ),
+    "clusters": Claim(
+        "θ of different tasks lie apart.",
+        "silhouette at the common layer, mean over tasks; θ less the mean over tasks",
+        "geometry",
+        0.25,
+    ),
+    "separation_is_function": Claim(
+        "Tasks lie apart most where patching works.",
+        "mean dev accuracy at the layer of highest silhouette (θ less the mean over tasks), as a share of that at the common layer",
+        "geometry",
+        0.90,
+    ),
+    "says_answers": Claim(
+        f"Unembedded, θ points to its task's answers: their median rank is in the top {TOP:.0%} of the vocabulary.",
+        "share of tasks, at the chosen layer",
+        "decoded_ranks",
+        0.50,
+    ),
+}
+HOLDS = Claim("One vector holds {task}.", "hypothesis − regular", "differences", -0.10)
+
+
+def conclusions(tables: Tables, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Every claim for every model: the study's table `conclusions.csv`.
+
+    Args:
+        tables: of all models, by name; those that a study lacks are empty.
+        labels: of tasks.
+    """
+    rows = []
+    for model in dict.fromkeys(tables["layer_choice"]["model"]):
+        mine = {name: table[table["model"] == model] for name, table in tables.items()}
+        for name, claim, finding in _findings(mine, labels):
+            values = (finding.n, finding.value, finding.low, finding.high, claim.threshold)
+            verdict = finding.verdict(claim.threshold)
+            rows.append((model, name, claim.statement, claim.measure, claim.table, *values, verdict))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _findings(mine: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Claim, Finding]]:
+    choice = mine["layer_choice"]
+    for name, finding in {
+        "vector_does_task": _difference(mine["differences"], "zero_shot"),
+        "as_demonstrations": _difference(mine["differences"], "regular"),
+        "no_control": _beyond_controls(mine["controls"]),
+        "one_layer": _difference(mine["differences"], "hypothesis_common", turned=True),
+        "middle": _in_the_middle(choice, mine["layer_sweep"]),
+        "averaging": _difference(mine["differences"], "mean_theta", turned=True),
+        "overrides": pooled(mine["conflict"], "task_b", "patched_b", choice, "layer"),
+        "overrides_common": pooled(mine["conflict"], "task_b", "patched_b", choice, "common_layer"),
+        "transfers": pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "layer"),
+        "transfers_common": pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "common_layer"),
+        "clusters": _silhouette(mine["geometry"], choice),
+        "separation_is_function": _where_apart(mine["geometry"], mine["layer_sweep"]),
+        "says_answers": _answers_on_top(mine["decoded_ranks"], choice),
+    }.items():
+        if finding is not None:
+            yield name, CLAIMS[name], finding
+    for task in dict.fromkeys(mine["limits"]["task"]):
+        found = _difference(mine["differences"], "regular", task, basis=can_do(mine["limits"], task))
+        statement = HOLDS.statement.format(task=labels[task])
+        yield f"holds_{task}", Claim(statement, HOLDS.measure, HOLDS.table, HOLDS.threshold), found
+
+
+def can_do(limits: pd.DataFrame, task: str) -> bool:
+    """Whether demonstrations make the model do a task of the limits, beyond chance."""
+    regular = limits[(limits["task"] == task) & (limits["method"] == "regular")].set_index("outcome")["share"]
+    return regular["right"] >= (CAN_DO_BIJECTION if "wrong_direction" in regular else CAN_DO)
+
+
+def _difference(
+    differences: pd.DataFrame, reference: str, task: str = ALL, *, turned: bool = False, basis: bool = True
+) -> Finding | None:
+    """Hypothesis − reference, or, turned, reference − hypothesis."""
+    found = differences[(differences["task"] == task) & (differences["reference"] == reference)]
+    if found.empty:
+        return None
+    row = found.iloc[0]
+    value, low, high = row["difference"], row["ci_low"], row["ci_high"]
+    return (
+        Finding(0 - value, row["n"], 0 - high, 0 - low, basis) if turned else Finding(value, row["n"], low, high, basis)
+    )
+
+
+def _beyond_controls(controls: pd.DataFrame) -> Finding:
+    return _share(~main_tasks(controls).groupby("task")["reached"].any())
+
+
+def _share(hits: pd.Series) -> Finding:
+    """A share of tasks: these are the tasks of the study, not a sample of tasks, so it has no interval."""
+    return Finding(hits.mean(), len(hits))
+
+
+def _in_the_middle(choice: pd.DataFrame, sweep: pd.DataFrame) -> Finding:
+    main = main_tasks(choice)
+    depth = (main.loc[main["own"], "layer"] + 1) / (sweep["layer"].max() + 1)
+    return _share(depth.between(*MIDDLE))
+
+
+def _bare(transfer: pd.DataFrame) -> pd.DataFrame:
+    return transfer[transfer["demonstrations"] == WITHOUT]
+
+
+def pooled(table: pd.DataFrame, of: str, share: str, choice: pd.DataFrame, layer: str) -> Finding | None:
+    """A share over all episodes of all pairs, each at a layer of the choice for the task of θ, with Wilson's interval."""
+    its = at_chosen_layer(table, choice, of, layer)
+    if its.empty:
+        return None
+    n, hits = int(its["n"].sum()), round(float((its[share] * its["n"]).sum()))
+    return Finding(hits / n, n, *wilson(hits, n))
+
+
+def _silhouettes(geometry: pd.DataFrame) -> pd.Series:
+    """By layer, of θ less the mean over tasks: of θ as they are a direction that all share decides. Empty for a single task."""
+    return geometry[(geometry["task"] == ALL) & (geometry["states"] == CENTRED)].set_index("layer")["silhouette"]
+
+
+def _silhouette(geometry: pd.DataFrame, choice: pd.DataFrame) -> Finding:
+    score = _silhouettes(geometry).get(choice["common_layer"].iloc[0], np.nan)
+    return Finding(score, geometry["task"].nunique() - 1)
+
+
+def _where_apart(geometry: pd.DataFrame, sweep: pd.DataFrame) -> Finding:
+    scores = _silhouettes(geometry)
+    dev = main_tasks(sweep[sweep["split"] == "dev"]).groupby("layer")["accuracy"].mean()
+    if scores.isna().all() or dev.max() == 0:
+        return Finding(np.nan, 0)
+    return Finding(dev[scores.idxmax()] / dev.max(), geometry["task"].nunique() - 1)
+
+
+def _answers_on_top(ranks: pd.DataFrame, choice: pd.DataFrame) -> Finding:
+    at = at_chosen_layer(ranks, choice)
+    return _share(at["answer_rank_median"] <= TOP * at["vocabulary"])
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """How many claims are shown, not shown and undecided, over all models, in one sentence."""
+    counts = table[~table["claim"].str.startswith("holds_")]["verdict"].value_counts()
+    holds = table[table["claim"].str.startswith("holds_")]["verdict"].value_counts()
+    main = ", ".join(
+        f"{counts[verdict]} {verdict}" for verdict in (SHOWN, REFUTED, UNDECIDED, NO_BASIS) if verdict in counts
+    )
+    text = f"Of {counts.sum()} verdicts on the claims (claims × models), {main}."
+    if len(holds):
+        failed = holds.get(REFUTED, 0)
+        text += (
+            f" Of {holds.sum()} verdicts on the limits (can one vector hold the task?), {holds.get(SHOWN, 0)} shown, "
+            f"{failed} not shown, {holds.get(UNDECIDED, 0)} undecided; in {holds.get(NO_BASIS, 0)} the model fails "
+            f"even with demonstrations (below {CAN_DO:.0%}; of bijections {CAN_DO_BIJECTION:.0%})."
+        )
+    return text

@@ -1,0 +1,55 @@
+"""Words that tables, figures and report share: columns, rows, and which of them are meant."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Tables = Mapping[str, pd.DataFrame]  # of all models together, by name; in the report published ones are `paper/<name>`
+ALL = "all"  # task and family of rows over all tasks
+RAW, CENTRED = "raw", "centred"  # θ as it is, and less the mean over tasks
+MAIN, LIMIT = "main", "limit"  # roles of tasks: those that one vector may not hold are never part of a mean over tasks
+KEY = ["model", "family", "role", "task"]
+# What a prompt that is patched with θ of another task holds besides its query:
+KEPT = "kept"  # the demonstrations of the query's own task
+WITHOUT = "none"
+# A table with so few different answers is sampled evenly over them: a constant answer would else be right as often as its share.
+FEW_ANSWERS = 10
+MARKED_FROM = 0.35  # a task in which a constant answer is right more often is marked
+POINTS = "points: "  # begins the id of a group of points in an SVG; the name of their task follows
+
+
+def main_tasks(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of tasks that θ should hold, not of limits; all rows if there are no others."""
+    main = table[~is_limit(table)]
+    return main if len(main) else table
+
+
+def is_limit(table: pd.DataFrame) -> pd.Series:
+    """Which rows are of limits. Tables of the study's first version have no column `role`; there limits were a family."""
+    return table["role"] == LIMIT if "role" in table else table["family"] == "limits"
+
+
+def with_head(table: pd.DataFrame, row: Any) -> pd.DataFrame:
+    """The table with model, family, role and task of a row of `layer_choice.csv` in front."""
+    return pd.DataFrame({name: getattr(row, name) for name in KEY}, index=table.index).join(table)
+
+
+def in_order(table: pd.DataFrame, tasks: Iterable[str]) -> pd.DataFrame:
+    """The rows in the order of their tasks, other tasks last, else as they are."""
+    place = {task: number for number, task in enumerate(tasks)}
+    return table.sort_values("task", key=lambda names: names.map(place).fillna(len(place)), kind="stable")
+
+
+def at_chosen_layer(table: pd.DataFrame, choice: pd.DataFrame, of: str = "task", layer: str = "layer") -> pd.DataFrame:
+    """The rows at the layer that `layer_choice.csv` has, in column `layer`, for the task in column `of` of the same model."""
+    layers = choice.set_index(["model", "task"])[layer]
+    wanted = layers.reindex(pd.MultiIndex.from_frame(table[["model", of]])).to_numpy(dtype=float)
+    return table[table["layer"].astype("Float64").to_numpy(dtype=float, na_value=np.nan) == wanted]
+
+
+def clearest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of θ less the mean over tasks; of a model with a single task, which has none, those of θ as it is."""
+    has = table.groupby("model")["states"].transform(lambda states: (states == CENTRED).any())
+    return table[(table["states"] == CENTRED) | ~has.astype(bool)]

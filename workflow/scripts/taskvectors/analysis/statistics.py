@@ -1,0 +1,93 @@
+"""Accuracies and their differences, with intervals."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from taskvectors.analysis.names import ALL, KEY
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+
+
+def wilson(correct: int, n: int) -> tuple[float, float]:
+    """95% Wilson score interval of a proportion (Wilson 1927)."""
+    interval = binomtest(correct, n).proportion_ci(CONFIDENCE, method="wilson")
+    return interval.low, interval.high
+
+
+def accuracies(predictions: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Share of correct predictions per group: columns `by`, n, accuracy, ci_low, ci_high."""
+    rows = []
+    for key, group in predictions.groupby(by, sort=False, dropna=False):
+        correct, n = int(group["correct"].sum()), len(group)
+        low, high = wilson(correct, n)
+        rows.append((*key, n, correct / n, low, high))
+    return pd.DataFrame(rows, columns=[*by, "n", "accuracy", "ci_low", "ci_high"])
+
+
+def bootstrap_mean(groups: Sequence[np.ndarray], seed: int) -> tuple[float, float, float]:
+    """Mean over groups of the mean within each, and its 95% percentile bootstrap interval (Efron and Tibshirani 1993).
+
+    Episodes are resampled within their task; the tasks are those of the study, not a sample of tasks.
+
+    Args:
+        groups: for each task the values of its episodes: 0 or 1 for an accuracy; for a paired difference of two methods
+            the difference on each episode, -1, 0 or 1.
+        seed: of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    groups = [np.asarray(values, dtype=float) for values in groups]
+    means = np.zeros(RESAMPLES)
+    for values in groups:
+        means += values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(means / len(groups), [tail, 1 - tail])
+    return float(np.mean([values.mean() for values in groups])), float(low), float(high)
+
+
+def mean_over_tasks(predictions: pd.DataFrame, by: list[str], seed: int) -> pd.DataFrame:
+    """Mean over tasks of their accuracies per group: columns `by`, n (episodes), accuracy, ci_low, ci_high."""
+    rows = []
+    for key, group in predictions.groupby(by, sort=False, dropna=False):
+        values = [its["correct"].to_numpy() for _, its in group.groupby("task")]  # sorted: their order has no say
+        rows.append((*key, len(group), *bootstrap_mean(values, seed)))
+    return pd.DataFrame(rows, columns=[*by, "n", "accuracy", "ci_low", "ci_high"])
+
+
+def paired_differences(
+    predictions: pd.DataFrame,
+    method: str,
+    references: Sequence[str],
+    seed: int,
+    mean_of: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """How much better a method is than others on the same episodes, by task and on the mean over tasks.
+
+    Args:
+        predictions: with columns task, episode, method, correct; one row an episode and method.
+        references: those that the predictions lack are left out.
+        mean_of: the tasks of the mean; all by default.
+
+    Returns:
+        Columns task (then `all`), method, reference, n, difference, ci_low, ci_high.
+    """
+    wide = predictions.pivot(index=["task", "episode"], columns="method", values="correct").astype(float)
+    rows = []
+    for reference in [name for name in references if name in wide]:
+        difference = (wide[method] - wide[reference]).dropna()
+        tasks = {task: values.to_numpy() for task, values in difference.groupby("task", sort=False)}
+        together = [values for task, values in tasks.items() if mean_of is None or task in mean_of]
+        for name, groups in [*((task, [values]) for task, values in tasks.items()), (ALL, together)]:
+            if not groups:
+                continue  # a method that no task has been run with
+            rows.append((name, method, reference, sum(map(len, groups)), *bootstrap_mean(groups, seed)))
+    return pd.DataFrame(rows, columns=["task", "method", "reference", "n", "difference", "ci_low", "ci_high"])
+
+
+def once_per_episode(chosen: pd.DataFrame) -> pd.DataFrame:
+    """One row an episode and method: of θ of other tasks, the mean over those."""
+    key = [*KEY, "method", "layer", "episode"]
+    return chosen.groupby(key, sort=False, dropna=False)[["correct", "exact"]].mean().reset_index()

@@ -1,0 +1,83 @@
+"""The episodes of a family of tasks: filtered for one tokenizer, then sampled, or given by the user."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from taskvectors.analysis.names import LIMIT
+from taskvectors.data.episodes import BASELINE, SPLITS, Episode
+from taskvectors.data.given import check_given, given, given_filtered, path_of_given
+from taskvectors.data.guessing import given_queries, guessing, sampled_queries
+from taskvectors.data.prompts import prompt
+from taskvectors.data.sampling import sample_episode
+from taskvectors.data.tasks import Task, line_of, load_task
+from taskvectors.data.tokens import LOST, MERGED, TOO_LONG, prompt_ids, short_answers
+from taskvectors.errors import StudyError
+from taskvectors.progress import track
+
+
+def family_episodes(
+    tokenizer: Any, context: int | None, entries: Mapping[str, Mapping[str, Any]], sizes: Mapping[str, Any], seeds: list[int],
+    answer_tokens: int,
+) -> tuple[list[Episode], pd.DataFrame]:  # fmt: skip
+    """Episodes, and of every task what the filter of answer lengths kept: `filter.csv` without the model.
+
+    Args:
+        context: tokens that the model reads at most, if it says so.
+        entries: of the tasks, as in config/tasks.yaml.
+        sizes: `episodes` of the configuration.
+        seeds: study seeds; the first is the study's own.
+    """
+    rows, episodes = [], []
+    for name, entry in track(entries.items(), len(entries), "episodes"):
+        task = load_task(name, entry)
+        refuse_long_inputs(tokenizer, context, task, entry)
+        if sizes["source"]:
+            drawn = given(task, sizes, seeds)
+            check_given(tokenizer, path_of_given(name, sizes), drawn, answer_tokens, task.by_prefix)
+            filtered, queries = given_filtered(task, drawn), given_queries(drawn)
+        else:
+            filtered = short_answers(tokenizer, task, answer_tokens)
+            drawn, queries = sampled(filtered.task, sizes, seeds), sampled_queries(filtered.task)
+        episodes += drawn
+        rows.append(
+            {
+                "family": task.family,
+                "role": task.role,
+                "task": name,
+                "total": filtered.total,
+                "kept": filtered.kept,
+                **{fate: filtered.counts[fate] for fate in (TOO_LONG, MERGED, LOST)},
+                "leading_space": filtered.leading_space,
+                **guessing(queries, task.by_prefix),
+            }
+        )
+    return episodes, pd.DataFrame(rows)
+
+
+def sampled(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
+    """Every split at the first seed, then, in the sizes of repeats, at the others; of limits, at the first alone."""
+    shown = {"demonstrations": task.demonstrations or sizes["demonstrations"], "dummies": sizes["dummies"]}
+    bare = {"demonstrations": 0, "dummies": 0}
+    return [
+        sample_episode(task, split, number, **(bare if split == BASELINE else shown), seed=seed)
+        for seed in (seeds[:1] if task.role == LIMIT else seeds)
+        for split in SPLITS
+        for number in range((sizes if seed == seeds[0] else sizes["repeats"])[split])
+    ]
+
+
+def refuse_long_inputs(tokenizer: Any, context: int | None, task: Task, entry: Mapping[str, Any]) -> None:
+    """Raise StudyError, naming file and line, if an input by itself exceeds the model's context."""
+    for pair in task.pairs:
+        # No token is shorter than a byte: nearly all inputs need no count.
+        if context is None or len(pair.input.encode()) < context:
+            continue
+        count = len(prompt_ids(tokenizer, [prompt((), pair.input)])[0])
+        if count > context:
+            table = next((entry[key] for key in ("table", "lookup", "classes") if key in entry), None)
+            where = f"{table}, line {line_of(table, pair.input)}" if table else f"task {task.name}"
+            raise StudyError(
+                f"{where}: the input has {count} tokens, but the model reads {context} at most. Shorten it."
+            )

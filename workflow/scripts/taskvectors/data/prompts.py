@@ -1,0 +1,29 @@
+"""The prompt template (the authors' released code; the paper's appendix A.2 gives its shape)."""
+
+from taskvectors.data.episodes import Episode
+
+
+def prompt(demos: tuple[tuple[str, str], ...], query: str) -> str:
+    """`example:{x}->{y}` lines, then `example:{query}->`; the model answers after the last arrow."""
+    return "\n".join([*(f"example:{x}->{y}" for x, y in demos), f"example:{query}->"])
+
+
+def regular_prompt(episode: Episode) -> str:
+    """Demonstrations and query."""
+    return prompt(episode.demos, episode.query)
+
+
+def dummy_prompts(episode: Episode) -> list[str]:
+    """Demonstrations and each dummy query x': the prompts that θ is read from."""
+    return [prompt(episode.demos, dummy) for dummy in episode.dummies]
+
+
+def growing_prompts(episode: Episode) -> list[str]:
+    """The prompt of the first dummy query, up to every arrow: after 0, 1, … all demonstrations."""
+    queries = [*(x for x, _ in episode.demos), episode.dummies[0]]
+    return [prompt(episode.demos[:k], query) for k, query in enumerate(queries)]
+
+
+def zero_shot_prompt(episode: Episode) -> str:
+    """The query alone: what θ is patched into."""
+    return prompt((), episode.query)

@@ -1,0 +1,34 @@
+"""When does a predicted token count as correct? (paper, appendix A.1 and the released code)"""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from taskvectors.data.episodes import Episode
+
+
+def is_correct(predicted: str, answers: Sequence[str], *, prefix: bool = False) -> bool:
+    """Compare a decoded token with the accepted answers, outer spaces aside.
+
+    Args:
+        predicted: the decoded token.
+        answers: accepted answers.
+        prefix: also accept when one is the beginning of the other (the paper's rule for knowledge tasks).
+    """
+    token = predicted.strip()
+    if not token:
+        return False
+    wanted = [answer.strip() for answer in answers]
+    if prefix:
+        return any(answer.startswith(token) or token.startswith(answer) for answer in wanted)
+    return token in wanted
+
+
+def scored(answers: Iterable[tuple[Episode, int | None, str]], method: str, prefix: bool) -> pd.DataFrame:
+    """The table of predictions from episodes, layers (or None) and predicted words."""
+    rows = []
+    for e, layer, word in answers:
+        correct, exact = is_correct(word, e.answers, prefix=prefix), is_correct(word, e.answers)
+        rows.append((e.task, e.seed, e.split, e.episode, method, layer, word, e.answers[0], correct, exact))
+    columns = ["task", "seed", "split", "episode", "method", "layer", "predicted", "answer", "correct", "exact"]
+    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})

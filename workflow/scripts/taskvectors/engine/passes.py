@@ -1,0 +1,78 @@
+"""Passes over prompts that reading and patching share: prefill, one more token, continuations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from taskvectors.data.tokens import Ids
+from taskvectors.engine.unembed import next_tokens
+from taskvectors.errors import StudyError
+from taskvectors.models.batches import check_lengths, run_in_batches, tokens_at_once
+from taskvectors.models.language_model import LanguageModel
+
+READ_TOKENS = 2048  # tokens in one pass when reading on a CPU: enough to keep it busy, few enough for its caches
+SHORTEST = 32  # prompts shorter than this are batched as if they had so many tokens
+
+
+@torch.inference_mode()
+def continue_prompts(
+    lm: LanguageModel, prompts: list[Ids], answer_tokens: int, names: Sequence[str] | None = None
+) -> Tensor:
+    """Greedy continuations `[episode, answer_tokens]` of prompts as they are, int64, on the CPU.
+
+    Args:
+        prompts: `[episode]` token ids, two tokens or more each.
+        names: how to call each episode in an error message.
+    """
+    names = names or numbered(prompts)
+    check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
+    tokens = torch.empty(len(prompts), answer_tokens, dtype=torch.long)
+
+    def run(batch: list[int]) -> None:
+        cache = prefill(lm, [prompts[i][:-1] for i in batch])
+        last = torch.tensor([prompts[i][-1] for i in batch])
+        tokens[batch] = torch.stack(continue_from(lm, cache, last, answer_tokens), dim=1)
+
+    at_once = tokens_at_once(lm, READ_TOKENS)
+    run_in_batches([len(ids) for ids in prompts], lambda length: at_once // max(length, SHORTEST), run)
+    return tokens
+
+
+def continue_from(lm: LanguageModel, cache: Any, tokens: Tensor, count: int) -> list[Tensor]:
+    """The next `count` greedy tokens, each `[row]`, after a cached context and one more token `[row]`."""
+    found = []
+    for _ in range(count):
+        tokens = next_tokens(lm, extend(lm, cache, tokens.tolist()))
+        found.append(tokens)
+    return found
+
+
+def extend(lm: LanguageModel, cache: Any, ids: Ids) -> Tensor:
+    """Final hidden states `[row, hidden]` of one more token per row; the cache grows by it."""
+    return lm.run_blocks(torch.tensor(ids, device=lm.device)[:, None], cache)[:, -1]
+
+
+def prefill(lm: LanguageModel, prompts: list[Ids]) -> Any:
+    """KV cache of prompts of equal length."""
+    cache = lm.empty_cache()
+    lm.run_blocks(torch.tensor(prompts, device=lm.device), cache)
+    return cache
+
+
+def numbered(prompts: Sequence[Any]) -> list[str]:
+    """Names of episodes that the caller gave none."""
+    return [f"episode {number}" for number in range(len(prompts))]
+
+
+def check_finite(states: Tensor, names: Sequence[str], layers: Sequence[int | None]) -> None:
+    """Raise StudyError if states `[episode, row, hidden]` hold NaN or infinity; `layers` gives each row's layer."""
+    bad = (~states.isfinite().all(dim=-1)).nonzero()
+    if len(bad):
+        episode, row = bad[0].tolist()
+        where = "without a patch" if layers[row] is None else f"at layer {layers[row]}"
+        raise StudyError(
+            f"{names[episode]}: NaN or infinite values {where}. float16 overflows in some models: set `dtype` of this "
+            "model to bfloat16 or float32 in config/models.yaml."
+        )

@@ -1,0 +1,26 @@
+"""Answers that need no model: the commonest one, and the query itself, given to every test episode."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pandas as pd
+
+from taskvectors.data.episodes import TEST, Episode, by_task
+from taskvectors.data.scoring import scored
+
+
+def constant_answers(episodes: list[Episode], prefix: Mapping[str, bool], seed: int) -> pd.DataFrame:
+    """Predictions of methods `majority`, the commonest answer of the baseline and dev episodes, and `copy_query`.
+
+    Args:
+        prefix: by task, whether answers count by prefix.
+        seed: the study seed whose episodes these are.
+    """
+    tables = []
+    for task, its in by_task(episode for episode in episodes if episode.seed == seed).items():
+        answers = Counter(episode.answers[0] for episode in its if episode.split != TEST)
+        commonest = answers.most_common(1)[0][0]
+        test = [episode for episode in its if episode.split == TEST]
+        tables.append(scored([(episode, None, commonest) for episode in test], "majority", prefix[task]))
+        tables.append(scored([(episode, None, episode.query) for episode in test], "copy_query", prefix[task]))
+    return pd.concat(tables, ignore_index=True)

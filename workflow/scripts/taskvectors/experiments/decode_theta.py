@@ -1,0 +1,134 @@
+"""What θ says when it is unembedded: the paper's filter of tokens, and where given words stand (paper, section 5.2)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from taskvectors.analysis.names import with_head
+from taskvectors.data.episodes import TEST, Episode
+from taskvectors.data.prompts import prompt, zero_shot_prompt
+from taskvectors.data.tokens import Tokenizer, answer_ids, decode
+from taskvectors.engine.unembed import unembed
+from taskvectors.errors import StudyError
+from taskvectors.models.language_model import LanguageModel
+from taskvectors.progress import track
+from taskvectors.store.thetas import Thetas
+
+SHORTEST_WORD = 3  # of a task's name: "to" says nothing
+Words = Mapping[str, list[int]]
+
+
+def decode_thetas(
+    lm: LanguageModel,
+    thetas: Thetas,
+    choice: pd.DataFrame,
+    episodes: list[Episode],
+    labels: Mapping[str, str],
+    top: int,
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The study's tables `decoded_tokens.csv` and `decoded_ranks.csv`.
+
+    Args:
+        choice: `layer_choice.csv`, limits aside.
+        episodes: whose answers are looked for.
+        labels: of tasks; their words are looked for, too.
+        top: how many tokens.
+        seed: the study seed whose θ these are.
+    """
+    answers = first_tokens(lm.tokenizer, episodes)
+    tokens, places = [], []
+    for row in track(choice.itertuples(), len(choice), "decode_theta"):
+        theta = torch.from_numpy(thetas.of(row.task, TEST, seed).theta)
+        logits = unembed(lm, theta.float().mean(dim=0)).float()
+        mine = answers[row.task]
+        others = sorted({token for task in answers for token in answers[task]} - set(mine))
+        names = task_words(lm.tokenizer, re.sub(r"\(.*?\)", "", labels[row.task]))
+        tokens.append(with_head(top_tokens(lm, logits, top), row))
+        places.append(with_head(answer_and_name_ranks(logits, mine, others, names), row))
+    return pd.concat(tokens, ignore_index=True), pd.concat(places, ignore_index=True)
+
+
+def filtered_ranks(tokens: Sequence[str]) -> list[int | None]:
+    """Ranks among the tokens that the paper shows: alphabetic ones, each once whatever its case and outer spaces."""
+    seen: set[str] = set()
+    found: list[int | None] = []
+    for token in tokens:
+        word = token.strip().lower()
+        shown = word.isalpha() and word not in seen
+        if shown:
+            seen.add(word)
+        found.append(len(seen) if shown else None)
+    return found
+
+
+def ranks(logits: Tensor, ids: Sequence[int]) -> Tensor:
+    """The rank, from 1, of each token among all by its logit `[vocabulary]`; equal logits share the better rank."""
+    ordered = logits.sort().values
+    return 1 + len(ordered) - torch.searchsorted(ordered, logits[list(ids)], right=True)
+
+
+def task_words(tokenizer: Any, name: str) -> dict[str, list[int]]:
+    """The words of a task's name, and the single tokens that spell each behind an arrow, in any case, with or without a space."""
+    found = {}
+    for word in dict.fromkeys(re.findall(r"[^\W\d_]+", name.lower())):
+        if len(word) < SHORTEST_WORD:
+            continue
+        spellings = [f"{space}{its}" for its in (word, word.capitalize(), word.upper()) for space in ("", " ")]
+        ids = answer_ids(tokenizer, [prompt((), "")] * len(spellings), spellings)
+        found[word] = list({tokens[0]: None for tokens in ids if len(tokens) == 1})
+    return found
+
+
+def top_tokens(lm: LanguageModel, logits: Tensor, top: int) -> pd.DataFrame:
+    """The `top` tokens of highest logit `[layer, vocabulary]`: layer, rank, filtered_rank, token, logit."""
+    best = logits.topk(min(top, logits.shape[-1]), dim=-1)
+    tables = []
+    for layer, (ids, values) in enumerate(zip(best.indices.tolist(), best.values.tolist(), strict=True)):
+        words = decode(lm.tokenizer, ids)
+        table = {"layer": layer, "rank": range(1, len(ids) + 1), "filtered_rank": filtered_ranks(words)}
+        tables.append(pd.DataFrame(table | {"token": words, "logit": values}))
+    return pd.concat(tables, ignore_index=True).astype({"filtered_rank": "Int64"})
+
+
+def answer_and_name_ranks(logits: Tensor, mine: list[int], others: list[int], names: Words) -> pd.DataFrame:
+    """Where the task's own answers, other tasks' answers and the words of its name stand among all tokens, by layer."""
+    rows = []
+    for layer, its in enumerate(logits):
+        own, foreign = ranks(its, mine), ranks(its, others)
+        named = {word: ranks(its, ids).min().item() for word, ids in names.items() if ids}
+        word = min(named, key=named.__getitem__) if named else None
+        rows.append(
+            {
+                "layer": layer,
+                "vocabulary": len(its),
+                "answers": len(mine),
+                "answer_rank_best": own.min().item(),
+                "answer_rank_median": own.median().item(),
+                "other_answer_rank_median": foreign.median().item() if others else None,
+                "name_word": word,
+                "name_rank": named[word] if word else None,
+            }
+        )
+    integers = ["other_answer_rank_median", "name_rank"]
+    return pd.DataFrame(rows).astype(dict.fromkeys(integers, "Int64"))
+
+
+def first_tokens(tokenizer: Tokenizer, episodes: list[Episode]) -> dict[str, list[int]]:
+    """By task, the first token of each answer in its place, behind the arrow of its query.
+
+    Raises:
+        StudyError: if the tokenizer joins every answer of a task with the arrow.
+    """
+    found: dict[str, dict[int, None]] = {episode.task: {} for episode in episodes}
+    ids = answer_ids(tokenizer, list(map(zero_shot_prompt, episodes)), [episode.answers[0] for episode in episodes])
+    for episode, tokens in zip(episodes, ids, strict=True):
+        found[episode.task] |= dict.fromkeys(tokens[:1])
+    for task, tokens in found.items():
+        if not tokens:
+            raise StudyError(f"task {task}: the tokenizer joins every answer with the arrow. Leave the task out.")
+    return {task: list(tokens) for task, tokens in found.items()}

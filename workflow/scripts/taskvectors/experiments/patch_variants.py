@@ -1,0 +1,123 @@
+"""Other vectors in θ's place, on the test episodes, at the layer chosen for the task.
+
+Controls that θ must beat: a random vector of θ's norm, θ of every other task of the family. How θ forms: the state after 0, 1, … all
+demonstrations of one prompt. And what might be better than θ: its mean over other episodes.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from taskvectors.analysis.names import main_tasks
+from taskvectors.data.episodes import TEST, Episode, by_task
+from taskvectors.data.prompts import growing_prompts, zero_shot_prompt
+from taskvectors.data.sampling import episode_rng
+from taskvectors.data.tokens import prompt_ids
+from taskvectors.engine.patch import Intervention, patched_answers
+from taskvectors.engine.read import read_prefixes
+from taskvectors.experiments.predictions import predictions
+from taskvectors.models.language_model import LanguageModel
+from taskvectors.progress import track
+from taskvectors.store.thetas import Thetas
+
+Patch = tuple[str, str | int | None, Tensor]  # method, which of its kind, vectors [episode, hidden]
+
+
+def variants(
+    lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, prefix: Mapping[str, bool],
+    answer_tokens: int, forming_episodes: int, seed: int,
+) -> pd.DataFrame:  # fmt: skip
+    """Predictions of methods `random_theta`, `other_theta`, `mean_theta` and `theta_after`.
+
+    Args:
+        episodes: of the tasks of one family.
+        thetas: of all main tasks, and of these.
+        choice: `layer_choice.csv`.
+        prefix: by task, whether answers count by prefix.
+        forming_episodes: how many test episodes show how θ forms.
+        seed: the study seed whose episodes these are.
+    """
+    tasks = by_task(episode for episode in episodes if (episode.split, episode.seed) == (TEST, seed))
+    shared = shared_by_tasks([tensor_of(thetas, task, seed) for task in main_tasks(choice)["task"]])
+    chosen = choice.set_index("task")["layer"]
+    tables = []
+    for task, test in track(tasks.items(), len(tasks), "patch_variants"):
+        layer = int(chosen[task])
+        own = tensor_of(thetas, task, seed)[:, layer]
+        patches: list[Patch] = [("random_theta", None, random_like(own, test, seed))]
+        for other in tasks:
+            if other != task:
+                its = tensor_of(thetas, other, seed)[:, layer]
+                patches.append(("other_theta", other, its[torch.arange(len(test)) % len(its)]))
+        patches.append(("mean_theta", None, mean_of_others(own, test)))
+        tables += answers_to(lm, test, patches, own, shared[layer], layer, prefix[task], answer_tokens)
+        few = test[:forming_episodes]
+        after = forming(lm, few, layer)
+        tables += answers_to(lm, few, after, own[: len(few)], shared[layer], layer, prefix[task], answer_tokens)
+    return pd.concat(tables, ignore_index=True)
+
+
+def tensor_of(thetas: Thetas, task: str, seed: int) -> Tensor:
+    """θ of a task's test episodes `[episode, layer, hidden]`."""
+    return torch.from_numpy(thetas.of(task, TEST, seed).theta)
+
+
+def shared_by_tasks(thetas: list[Tensor]) -> Tensor:
+    """The mean over tasks of the mean θ of each `[layer, hidden]`: what θ of all tasks share. `thetas`: one tensor a task."""
+    return torch.stack([theta.mean(dim=0) for theta in thetas]).mean(dim=0)
+
+
+def random_like(theta: Tensor, episodes: list[Episode], seed: int) -> Tensor:
+    """A random direction for each episode, of the length of `theta` `[episode, hidden]`."""
+    rngs = [
+        np.random.default_rng(episode_rng(seed, "random theta", e.task, e.episode).getrandbits(64)) for e in episodes
+    ]
+    noise = torch.stack([torch.from_numpy(rng.standard_normal(theta.shape[1:])) for rng in rngs]).to(theta.dtype)
+    return noise * theta.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True)
+
+
+def mean_of_others(theta: Tensor, episodes: list[Episode]) -> Tensor:
+    """For each episode the mean θ `[episode, hidden]` of the others that do not show its query: of all others if every one does.
+
+    A single episode keeps its own.
+    """
+    shown = [{*(x for x, _ in episode.demos), *episode.dummies} for episode in episodes]
+    means = []
+    for i, episode in enumerate(episodes):
+        others = [j for j in range(len(episodes)) if j != i]
+        unseen = [j for j in others if episode.query not in shown[j]]
+        means.append(theta[unseen or others or [i]].mean(dim=0))
+    return torch.stack(means)
+
+
+def forming(lm: LanguageModel, episodes: list[Episode], layer: int) -> list[Patch]:
+    """The state at every arrow of each episode's prompt: θ after k demonstrations."""
+    prefixes = [prompt_ids(lm.tokenizer, growing_prompts(episode)) for episode in episodes]
+    states = read_prefixes(lm, prefixes, [episode.name for episode in episodes])[:, :, layer].float()
+    return [("theta_after", k, states[:, k]) for k in range(states.shape[1])]
+
+
+def answers_to(
+    lm: LanguageModel, test: list[Episode], patches: list[Patch], theta: Tensor, shared: Tensor, layer: int,
+    prefix: bool, answer_tokens: int,
+) -> list[pd.DataFrame]:  # fmt: skip
+    """All patches together, at one layer: a table a patch.
+
+    `cosine` is that of a patch and the episode's own θ, `cosine_centred` that of both less what all tasks share.
+    """
+    prompts = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
+    interventions = [Intervention(layer, vectors) for _, _, vectors in patches]
+    tokens, _ = patched_answers(lm, prompts, interventions, answer_tokens, [episode.name for episode in test])
+    tables = []
+    for place, (method, which, vectors) in enumerate(patches):
+        table = predictions(lm, test, method, tokens[:, place, None], prefix, [layer])
+        table["source"] = None if method == "theta_after" else which
+        table["demonstrations"] = which if method == "theta_after" else None
+        table["cosine"] = cosine_similarity(vectors, theta, dim=-1).tolist()
+        table["cosine_centred"] = cosine_similarity(vectors - shared, theta - shared, dim=-1).tolist()
+        tables.append(table.astype({"source": object, "demonstrations": "Int64"}))
+    return tables

@@ -1,0 +1,85 @@
+"""Prompts of task A patched with θ of task B at every layer, demonstrations of A kept and without them (paper, section 4.2)."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import torch
+
+from taskvectors.analysis.names import KEPT, WITHOUT
+from taskvectors.data.episodes import Episode
+from taskvectors.data.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
+from taskvectors.data.scoring import is_correct
+from taskvectors.data.tokens import prompt_ids
+from taskvectors.engine.patch import sweep_layers
+from taskvectors.engine.read import mean_theta, read_states
+from taskvectors.experiments.predictions import words_by_layer
+from taskvectors.models.language_model import LanguageModel
+from taskvectors.progress import track
+
+Both = tuple[Episode, Episode]  # an episode of A and one of B on the same query
+# Columns and their types; a row without a layer is a prompt as it is.
+COLUMNS = {
+    "task_a": object,
+    "task_b": object,
+    "demonstrations": object,
+    "episode": int,
+    "layer": "Int64",
+    "predicted": object,
+    "answer_a": object,
+    "answer_b": object,
+    "correct_a": bool,
+    "correct_b": bool,
+}
+
+
+def sweep_pairs(
+    lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], answer_tokens: int, without: int
+) -> pd.DataFrame:
+    """One row an episode, layer and kind of prompt, scored for A and for B.
+
+    Args:
+        prefix: by task, whether answers count by prefix.
+        without: how many episodes of each pair are also patched without demonstrations.
+    """
+    groups = paired(episodes)
+    tables = [score([], KEPT, prefix)]
+    for pairs in track(groups.values(), len(groups), "sweep_conflict"):
+        dummies = [prompt_ids(lm.tokenizer, dummy_prompts(b)) for _, b in pairs]
+        states, _ = read_states(lm, dummies, [b.name for _, b in pairs])
+        theta = mean_theta(states)
+        tables.append(score(answers(lm, pairs, regular_prompt, theta, answer_tokens), KEPT, prefix))
+        few = [i for i, (a, _) in enumerate(pairs) if a.episode < without]
+        if few:
+            bare = answers(lm, [pairs[i] for i in few], zero_shot_prompt, theta[few], answer_tokens)
+            tables.append(score(bare, WITHOUT, prefix))
+    return pd.concat(tables, ignore_index=True)
+
+
+def paired(episodes: list[Episode]) -> dict[str, list[Both]]:
+    """The pairs of episodes, grouped by the task of the prompt: they are swept together."""
+    groups: dict[str, list[Both]] = {}
+    for a, b in zip(episodes[::2], episodes[1::2], strict=True):
+        groups.setdefault(a.task, []).append((a, b))
+    return groups
+
+
+def answers(
+    lm: LanguageModel, pairs: list[Both], prompt: Callable[[Episode], str], theta: torch.Tensor, answer_tokens: int
+) -> list[tuple[Both, int | None, str]]:
+    """Answers to A's prompts as they are (no layer), and with θ of B `[episode, layer, hidden]` patched in at every layer."""
+    ids = prompt_ids(lm.tokenizer, [prompt(a) for a, _ in pairs])
+    patched, regular = sweep_layers(lm, ids, theta, answer_tokens, [a.name for a, _ in pairs])
+    return [*words_by_layer(lm, pairs, regular), *words_by_layer(lm, pairs, patched)]
+
+
+def score(
+    answered: list[tuple[Both, int | None, str]], demonstrations: str, prefix: Mapping[str, bool]
+) -> pd.DataFrame:
+    """One row an episode and layer, scored for A and for B."""
+    rows = []
+    for (a, b), layer, word in answered:
+        correct_a = is_correct(word, a.answers, prefix=prefix[a.task])
+        correct_b = is_correct(word, b.answers, prefix=prefix[b.task])
+        names = (a.task, b.task, demonstrations, a.episode, layer)
+        rows.append((*names, word, a.answers[0], b.answers[0], correct_a, correct_b))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)

@@ -1,0 +1,134 @@
+"""Where a study comes from: code, software, hardware, weights, settings; and what every rule took."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from taskvectors.store.files import MANIFEST
+from taskvectors.store.parquet import read_stamp
+from taskvectors.store.stamps import Stamp, check_one_source, commit
+
+
+def provenance(
+    weights: Mapping[str, str | Path],
+    stamps: Mapping[str, Mapping[str, Stamp]],
+    software: Mapping[str, Any],
+    config: Mapping[str, Any],
+    sources: Mapping[str, str],
+) -> dict[str, Any]:
+    """What a reader needs to judge or repeat the study, as JSON.
+
+    Args:
+        weights: of each model the folder written by rule `weights`.
+        stamps: of each model its computed files and what they were computed with.
+        software: what the jobs ran on (`taskvectors.software.merged`).
+        config: of the study; kept, but for the folders in which the user's own files lie.
+        sources: digests of the files that the numbers follow from (`taskvectors.store.sources`).
+
+    Raises:
+        StudyError: if files of one model differ in their weights, dtype, software or code.
+    """
+    for its in stamps.values():
+        check_one_source(its)
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "code": commit(),
+        **software,
+        "hardware": hardware(),
+        "weights": {model: checksums(folder) for model, folder in weights.items()},
+        "runs": {model: runs(its.values()) for model, its in stamps.items()},
+        "sources": dict(sources),
+        "config": without_folders(config),
+    }
+
+
+def stamps_by_model(files: Iterable[str | Path], models: Iterable[str]) -> dict[str, dict[str, Stamp]]:
+    """What the Parquet files `results/<model>/predictions/…` were computed with; of those that a model computed."""
+    stamps: dict[str, dict[str, Stamp]] = {model: {} for model in models}
+    for file in map(Path, files):
+        if made_by := read_stamp(file):
+            stamps[file.parents[1].name][str(file)] = made_by
+    return stamps
+
+
+def of_model(found: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The part of a provenance that concerns one model: what its folder of results keeps."""
+    mine = {part: found[part][model] for part in ("weights", "runs")}
+    settings = {"model": found["config"]["models"][model], "seeds": found["config"]["study"]["seeds"]}
+    return (
+        {part: found[part] for part in ("date", "code", "software", "differing", "environments", "hardware")}
+        | mine
+        | settings
+    )
+
+
+def runs(stamps: Iterable[Stamp]) -> dict[str, list[Any]]:
+    """The different values of everything that a model's files were computed with; device and commit may have several."""
+    found: dict[str, list[Any]] = {}
+    for made_by in stamps:
+        for what, value in made_by.items():
+            if what not in ("rule", "code", "modified") and value not in found.setdefault(what, []):
+                found[what].append(value)
+    return found
+
+
+def without_folders(value: Any) -> Any:
+    """A configuration in which an absolute path is its last part: where a user's files lie is nobody else's concern."""
+    if isinstance(value, Mapping):
+        return {key: without_folders(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [without_folders(entry) for entry in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores that this process may use, memory in GB, and GPUs."""
+    info = Path("/proc/cpuinfo")
+    named = (
+        re.search(r"^model name\s*:\s*(.+)$", info.read_text(encoding="utf-8"), re.MULTILINE) if info.exists() else None
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    try:
+        listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
+        gpus = [line.split(" (UUID")[0] for line in listed.splitlines()]
+    except (OSError, subprocess.CalledProcessError):
+        gpus = []
+    cpu = named.group(1) if named else platform.processor()
+    cores = len(os.sched_getaffinity(0))
+    system = f"{platform.system()} {platform.machine()}"
+    return {"system": system, "cpu": cpu, "cores": cores, "memory_gb": round(memory, 1), "gpus": gpus}
+
+
+def checksums(folder: str | Path) -> dict[str, str]:
+    """sha256 of the weights and tokenizer files, as rule `weights` wrote them down."""
+    manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+    return {name: entry["sha256"] for name, entry in manifest.items()}
+
+
+def resources(benchmarks: Iterable[str | Path]) -> pd.DataFrame:
+    """What every rule took: the study's table `resources.csv`.
+
+    Args:
+        benchmarks: Snakemake's files `<model>/benchmarks/<rule>[.<family>].tsv`.
+
+    Returns:
+        Columns model, rule, jobs, seconds (wall time of all jobs together), peak_memory_mb (of the largest).
+    """
+    rows = []
+    for path in sorted(map(Path, benchmarks)):
+        table = pd.read_csv(path, sep="\t", na_values="-")
+        peak = table["max_rss"].max()
+        rows.append((path.parents[1].name, path.stem.split(".")[0], table["s"].sum(), peak))
+    jobs = pd.DataFrame(rows, columns=["model", "rule", "seconds", "peak_memory_mb"])
+    groups = jobs.groupby(["model", "rule"], sort=False)
+    return groups.agg(
+        jobs=("seconds", "size"), seconds=("seconds", "sum"), peak_memory_mb=("peak_memory_mb", "max")
+    ).reset_index()

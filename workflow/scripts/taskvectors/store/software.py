@@ -1,0 +1,97 @@
+"""What software a job ran on: the versions that it imported itself, and the exact packages of its environment.
+
+Every job leaves this beside its log; `provenance` merges it. With conda, jobs of one study run in several environments, none of
+which knows the others.
+"""
+
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from taskvectors.store.files import sha256_of, write_json, write_text
+
+# Packages that decide on results, by the module that is imported.
+LIBRARIES = {"snakemake": "snakemake", "torch": "torch", "transformers": "transformers", "tokenizers": "tokenizers"}
+LIBRARIES |= {
+    "safetensors": "safetensors",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "pyarrow": "pyarrow",
+    "scipy": "scipy",
+}
+LIBRARIES |= {"scikit-learn": "sklearn", "umap-learn": "umap", "matplotlib": "matplotlib", "seaborn": "seaborn"}
+SUFFIX = ".software.json"
+ENVIRONMENTS = Path("results/environments")
+
+
+def imported() -> dict[str, str]:
+    """Versions of the packages that this process has imported, Python first."""
+    found = {"python": platform.python_version()}
+    for package, module in LIBRARIES.items():
+        version = getattr(sys.modules.get(module), "__version__", None)
+        if version is not None:
+            found[package] = str(version)
+    return found
+
+
+def packages(prefix: str | Path = sys.prefix) -> list[str]:
+    """Every package of an environment with its exact version (and build, of conda's), sorted."""
+    found = {file.stem for file in Path(prefix).glob("conda-meta/*.json")}
+    for info in Path(prefix).glob("lib/python*/site-packages/*.dist-info"):
+        name, _, version = info.stem.rpartition("-")
+        if not any(package.startswith(f"{name.replace('_', '-')}-{version}-") for package in found):
+            found.add(f"{name}=={version}")
+    return sorted(found, key=str.lower)
+
+
+def record(log_file: str | Path) -> None:
+    """Write down beside a job's log what it ran on, and once for each environment its packages."""
+    text = "".join(f"{package}\n" for package in packages())
+    environment = sha256_of(text.encode())[:12]
+    listed = ENVIRONMENTS / f"{environment}.txt"
+    if not listed.exists():
+        write_text(listed, text)
+    write_json(Path(log_file).with_suffix(SUFFIX), {"imported": imported(), "environment": environment})
+
+
+def read_records(folders: Iterable[str | Path], families: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """The records in folders of logs, by rule; of jobs of a family, only those of the given ones."""
+    known = set(families)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for folder in folders:
+        for file in sorted(Path(folder).glob(f"*{SUFFIX}")):
+            rule, _, part = file.name.removesuffix(SUFFIX).partition(".")
+            if not part or part in known:
+                found.setdefault(rule, []).append(json.loads(file.read_text(encoding="utf-8")))
+    return found
+
+
+def merged_records(records: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, Any]:
+    """What the jobs of a study ran on.
+
+    Returns:
+        `software`: the version of every package, or all of them where jobs differ; `differing`: of those, the rules by version;
+        `environments`: the rules by environment.
+    """
+    versions: dict[str, dict[str, list[str]]] = {}
+    environments: dict[str, list[str]] = {}
+    for rule, its in records.items():
+        for found in its:
+            for package, version in found["imported"].items():
+                _note(versions.setdefault(package, {}), version, rule)
+            _note(environments, found["environment"], rule)
+    order = ["python", *LIBRARIES]
+    versions = {package: versions[package] for package in order if package in versions}
+    return {
+        "software": {package: " and ".join(sorted(its)) for package, its in versions.items()},
+        "differing": {package: its for package, its in versions.items() if len(its) > 1},
+        "environments": environments,
+    }
+
+
+def _note(rules: dict[str, list[str]], key: str, rule: str) -> None:
+    if rule not in rules.setdefault(key, []):
+        rules[key].append(rule)
