@@ -30,13 +30,11 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from reference import output_hidden
-from taskvectors import engine
 from taskvectors.data.episodes import Episode, read_episodes
 from taskvectors.data.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids
-from taskvectors.experiments.predictions import by_task_and_split
+from taskvectors.engine.model_check import load_model
 from taskvectors.models.language_model import LanguageModel, block_hidden, find_blocks, multiply_by_onednn
-from taskvectors.models.loading import load_model
 
 Ids = list[int]
 BATCH = 50  # prompts in one pass of the paper's and the library's way

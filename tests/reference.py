@@ -1,7 +1,4 @@
-"""The naive reference that the engine is proved against, and tiny random models of every architecture to prove it on.
-
-Nothing here is batched, cached or shared: one full forward pass per prompt, layer and token, with a plain hook.
-"""
+"""Tiny random models of every architecture, on which the engine is proved against its definition."""
 
 import random
 from typing import Any
@@ -11,7 +8,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from taskvectors.models.language_model import LanguageModel, find_blocks
+from taskvectors.engine.definition import Intervention, plain_answer
+from taskvectors.models.language_model import LanguageModel, find_blocks, removed
 
 VOCABULARY = 97
 HIDDEN = 32
@@ -101,51 +99,12 @@ def ragged(seed: int, episodes: int, prompts: int) -> list[list[list[int]]]:
     return [[begin + draw(1, 3) for _ in range(prompts)] for begin in shared]
 
 
-def output_hidden(output: Any) -> Tensor:
-    return output[0] if isinstance(output, tuple) else output
-
-
-@torch.no_grad()
-def naive_states(lm: LanguageModel, ids: list[int]) -> tuple[Tensor, Tensor]:
-    """States of the last token after every block `[layer, hidden]`, and the logits `[vocabulary]`."""
-    states: list[Tensor] = []
-    hooks = [b.register_forward_hook(lambda m, i, out: states.append(output_hidden(out)[0, -1])) for b in lm.blocks]
-    logits = lm.model(torch.tensor([ids]), use_cache=False).logits[0, -1]
-    for hook in hooks:
-        hook.remove()
-    return torch.stack(states), logits
-
-
-@torch.no_grad()
-def naive_patched(
-    lm: LanguageModel, ids: list[int], layer: int, theta: Tensor, answer_tokens: int = 1
-) -> tuple[Tensor, list[int]]:
-    """What the model unembeds at the patched token `[hidden]`, and the greedy answer; every token is a full pass."""
-    position = len(ids) - 1
-
-    def patch(module: nn.Module, inputs: Any, output: Any) -> Any:
-        hidden = output_hidden(output).clone()
-        hidden[0, position] = theta
-        return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
-
+def plain_final(lm: LanguageModel, ids: list[int], intervention: Intervention | None = None) -> Tensor:
+    """What a plain pass unembeds at the last token of a prompt `[hidden]`."""
     final: list[Tensor] = []
-    unembedding = lm.model.get_output_embeddings()
-    hooks = [
-        lm.blocks[layer].register_forward_hook(patch),
-        unembedding.register_forward_pre_hook(lambda m, inputs: final.append(inputs[0][0, -1])),
-    ]
-    ids = list(ids)
-    for _ in range(answer_tokens):
-        ids.append(lm.model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax().item())
-    for hook in hooks:
-        hook.remove()
-    return final[0], ids[position + 1 :]
-
-
-@torch.no_grad()
-def naive_answer(lm: LanguageModel, ids: list[int], answer_tokens: int) -> list[int]:
-    """The greedy answer of a prompt as it is."""
-    ids = list(ids)
-    for _ in range(answer_tokens):
-        ids.append(lm.model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax().item())
-    return ids[-answer_tokens:]
+    hook = lm.model.get_output_embeddings().register_forward_pre_hook(
+        lambda module, inputs: final.append(inputs[0][0, -1])
+    )
+    with removed([hook]):
+        plain_answer(lm, ids, 1, intervention)
+    return final[0]

@@ -5,7 +5,6 @@ import torch
 
 from benchmark_engine import METHODS, Passes, Task, block_multiplications, compare, growth
 from reference import InFloat64, ragged, tiny
-from taskvectors import engine
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ import yaml
 from hypothesis import strategies as st
 from lemminflect import getAllLemmas
 
-from taskvectors import episodes as ep
 from taskvectors.data.guessing import best_constant, given_queries, sampled_queries
 from taskvectors.data.items import fetch_items
 from taskvectors.data.prompts import dummy_prompts, growing_prompts, regular_prompt, zero_shot_prompt

@@ -1,4 +1,4 @@
-"""The engine against the naive reference in float64, on every architecture; and what it refuses."""
+"""The engine against its definition in float64, on every architecture; and what it refuses."""
 
 import warnings
 from inspect import signature
@@ -12,18 +12,22 @@ from reference import (
     ARCHITECTURES,
     HIDDEN,
     InFloat64,
-    naive_answer,
-    naive_patched,
-    naive_states,
+    plain_final,
     ragged,
     tiny,
 )
-from taskvectors import batches, engine, models
+from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.model_check import check_model
+from taskvectors.engine.passes import continue_prompts
+from taskvectors.engine.patch import patched_answers, sweep_layers
+from taskvectors.engine.read import common_prefix, mean_theta, read_prefixes, read_states, variance_over_dummies
+from taskvectors.engine.unembed import next_tokens, unembed
 from taskvectors.errors import StudyError
+from taskvectors.models import batches
 from taskvectors.models.language_model import (
     LanguageModel,
     OneDnnLinear,
+    Rows,
     check_blocks,
     context_length,
     find_blocks,
@@ -44,7 +48,8 @@ def in_float64():
 def chunks(request, monkeypatch):
     """All prompts of a length together, or one at a time."""
     if request.param == "chunked":
-        monkeypatch.setattr(engine, "tokens_at_once", lambda *arguments, **options: 1)
+        for room in ("read", "passes", "patch"):
+            monkeypatch.setattr(f"taskvectors.engine.{room}.tokens_at_once", lambda *arguments, **options: 1)
 
 
 def random_theta(episodes: int, layers: int) -> torch.Tensor:
@@ -57,12 +62,12 @@ def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_f
     lm = tiny(architecture)
     check_model(lm)
     prompts = ragged(1, episodes=7, prompts=3)
-    states, final = engine.read_states(lm, prompts)
-    tokens = engine.next_tokens(lm, final.flatten(0, 1)).unflatten(0, final.shape[:2])
-    logits = engine.unembed(lm, states[:, :, -1].flatten(0, 1)).unflatten(0, final.shape[:2])
+    states, final = read_states(lm, prompts)
+    tokens = next_tokens(lm, final.flatten(0, 1)).unflatten(0, final.shape[:2])
+    logits = unembed(lm, states[:, :, -1].flatten(0, 1)).unflatten(0, final.shape[:2])
     for e, episode in enumerate(prompts):
         for p, ids in enumerate(episode):
-            expected, expected_logits = naive_states(lm, ids)
+            expected, _, expected_logits = plain_states(lm, ids)
             torch.testing.assert_close(states[e, p], expected, **EXACT)
             torch.testing.assert_close(logits[e, p], expected_logits, **EXACT)
             assert tokens[e, p] == expected_logits.argmax()
@@ -74,11 +79,11 @@ def test_prefixes_read_in_one_pass_equal_one_plain_forward_each(architecture, in
     whole = [episode[0] for episode in ragged(4, episodes=5, prompts=1)]
     prefixes = [[ids[:1], ids[: len(ids) // 2 + 1], ids] for ids in whole]
     prefixes[2][0] = [whole[2][0] + 1]  # as where a tokenizer merges across a border
-    states = engine.read_prefixes(lm, prefixes)
+    states = read_prefixes(lm, prefixes)
     for episode, parts in enumerate(prefixes):
         for prefix, ids in enumerate(parts):
-            torch.testing.assert_close(states[episode, prefix], naive_states(lm, ids)[0], **EXACT)
-    assert engine.read_prefixes(lm, []).shape[0] == 0
+            torch.testing.assert_close(states[episode, prefix], plain_states(lm, ids)[0], **EXACT)
+    assert read_prefixes(lm, []).shape[0] == 0
 
 
 def test_several_vectors_at_one_layer_are_patched_each_by_itself(in_float64, chunks):
@@ -87,22 +92,22 @@ def test_several_vectors_at_one_layer_are_patched_each_by_itself(in_float64, chu
     layers = [1, 1, 3, 3, 3]
     theta = random_theta(len(prompts), len(layers))
     for answer_tokens in (1, 3):
-        tokens, _ = engine.sweep_layers(lm, prompts, theta, answer_tokens, layers=layers)
+        tokens, _ = sweep_layers(lm, prompts, theta, answer_tokens, layers=layers)
         for episode, ids in enumerate(prompts):
             for place, layer in enumerate(layers):
-                _, answer = naive_patched(lm, ids, layer, theta[episode, place], answer_tokens)
+                answer, _ = plain_answer(lm, ids, answer_tokens, Intervention(layer, theta[episode, place][None]))
                 assert tokens[episode, place].tolist() == answer
 
 
 def test_variance_over_dummies_is_that_of_plain_loops():
     states = torch.randn(3, 4, 2, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = engine.variance_over_dummies(states)
+    found = variance_over_dummies(states)
     for episode in range(3):
         for layer in range(2):
             its = states[episode, :, layer]
             expected = sum(((its[:, h] - its[:, h].mean()) ** 2).sum() / 3 for h in range(5))
             torch.testing.assert_close(found[episode, layer], expected, **EXACT)
-    assert engine.variance_over_dummies(states[:, :1]).isnan().all()
+    assert variance_over_dummies(states[:, :1]).isnan().all()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -110,17 +115,93 @@ def test_sweep_equals_one_plain_forward_per_layer(architecture, in_float64, chun
     lm = tiny(architecture)
     prompts = [episode[0] for episode in ragged(2, episodes=6, prompts=1)]
     theta = random_theta(len(prompts), lm.layers)
-    tokens, unpatched = engine.sweep_layers(lm, prompts, theta)
+    tokens, unpatched = sweep_layers(lm, prompts, theta)
     finals = []
-    plain = engine.next_tokens
-    monkeypatch.setattr(engine, "next_tokens", lambda lm, hidden: finals.append(hidden) or plain(lm, hidden))
+    monkeypatch.setattr(
+        "taskvectors.engine.patch.next_tokens", lambda lm, hidden: finals.append(hidden) or next_tokens(lm, hidden)
+    )
     for episode, ids in enumerate(prompts):
-        alone, _ = engine.sweep_layers(lm, [ids], theta[episode : episode + 1])
-        assert unpatched[episode].tolist() == naive_answer(lm, ids, 1)
+        alone, _ = sweep_layers(lm, [ids], theta[episode : episode + 1])
+        assert unpatched[episode].tolist() == plain_answer(lm, ids)[0]
         for layer in range(lm.layers):
-            final, answer = naive_patched(lm, ids, layer, theta[episode, layer])
+            patch = Intervention(layer, theta[episode, layer][None])
+            final, (answer, _) = plain_final(lm, ids, patch), plain_answer(lm, ids, 1, patch)
             torch.testing.assert_close(finals[episode][1 + layer], final, **EXACT)
             assert alone[0, layer].tolist() == tokens[episode, layer].tolist() == answer
+
+
+def interventions(lm, episodes: int) -> list[Intervention]:
+    """Of every kind, in no order: replaced, added and scaled; block output and heads; the last token, another one, and two at once."""
+    torch.manual_seed(5)
+
+    def vectors(width, *positions):
+        return 2 * torch.randn(episodes, *positions, width, dtype=torch.float64)
+
+    heads = lm.head_mixers[0].weight.shape[0 if type(lm.head_mixers[0]).__name__ == "Conv1D" else 1]
+    top, middle = lm.layers - 1, lm.layers // 2
+    return [
+        Intervention(top, vectors(HIDDEN)),
+        Intervention(middle, vectors(HIDDEN), "add", strength=-1.5),
+        Intervention(middle, vectors(heads), site="heads"),
+        Intervention(0, vectors(HIDDEN), strength=0.5),
+        Intervention(0, vectors(heads), "add", site="heads"),
+        Intervention(middle, vectors(HIDDEN), positions=(-2,)),
+        Intervention(0, vectors(HIDDEN, 2), "add", positions=(-2, -1)),
+        Intervention(top, vectors(heads, 2), site="heads", positions=(-1, -3)),
+        Intervention(middle, vectors(HIDDEN)),
+    ]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_kind_of_intervention_equals_plain_forwards(architecture, in_float64, chunks):
+    lm = tiny(architecture)
+    prompts = [episode[0] for episode in ragged(4, episodes=4, prompts=1)]
+    asked = interventions(lm, len(prompts))
+    tokens, unpatched = patched_answers(lm, prompts, asked, answer_tokens=2)
+    for episode, ids in enumerate(prompts):
+        assert unpatched[episode].tolist() == plain_answer(lm, ids, 2)[0]
+        for place, intervention in enumerate(asked):
+            expected, _ = plain_answer(lm, ids, 2, intervention.of([episode]))
+            assert tokens[episode, place].tolist() == expected, (episode, intervention)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "falcon alibi", "gemma3_text"])
+def test_states_under_interventions_are_exact(architecture, in_float64, monkeypatch):
+    """Not only the answers: what is unembedded, to 1e-9."""
+    lm = tiny(architecture)
+    prompts = [episode[0] for episode in ragged(4, episodes=1, prompts=1)]
+    asked = interventions(lm, 1)
+    finals = []
+    monkeypatch.setattr(
+        "taskvectors.engine.patch.next_tokens", lambda lm, hidden: finals.append(hidden) or next_tokens(lm, hidden)
+    )
+    for intervention in asked:
+        finals.clear()
+        patched_answers(lm, prompts, [intervention])
+        torch.testing.assert_close(finals[-1][-1], plain_final(lm, prompts[0], intervention), **EXACT)
+
+
+def test_an_argument_of_unknown_size_is_learned_or_refused():
+    """Nothing is guessed from a size that happens to divide: what does not grow as the two passes said is refused."""
+    lm = tiny("llama")
+    prompts = [[5, 6, 7], [8, 9, 10]]
+    theta = random_theta(2, lm.layers)
+    expected = sweep_layers(lm, prompts, theta)
+    known = lm.argument_rows(3)
+    place = next(iter(known))
+    del known[place]
+    assert all(map(torch.equal, sweep_layers(lm, prompts, theta), expected)) and place in known
+    lm._learned[place] = Rows(per_prompt=3, fixed=0)
+    lm.__dict__["learn_arguments"] = lambda tokens: None
+    with pytest.raises(StudyError, match="does not grow with the prompts"):
+        sweep_layers(lm, prompts, theta)
+
+
+def test_a_position_before_the_prompt_is_refused():
+    lm = tiny("llama")
+    patch = Intervention(1, random_theta(1, 1)[:, 0], positions=(-4,))
+    with pytest.raises(StudyError, match="the prompt has 3 tokens, too few for position -4"):
+        patched_answers(lm, [[5, 6, 7]], [patch])
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -128,12 +209,13 @@ def test_longer_answers_equal_plain_forwards_without_a_cache(architecture, in_fl
     lm = tiny(architecture)
     prompts = [episode[0] for episode in ragged(7, episodes=4, prompts=1)]
     theta = random_theta(len(prompts), lm.layers)
-    tokens, unpatched = engine.sweep_layers(lm, prompts, theta, answer_tokens=3)
-    assert torch.equal(unpatched, engine.continue_prompts(lm, prompts, 3))
+    tokens, unpatched = sweep_layers(lm, prompts, theta, answer_tokens=3)
+    assert torch.equal(unpatched, continue_prompts(lm, prompts, 3))
     for episode, ids in enumerate(prompts):
-        assert unpatched[episode].tolist() == naive_answer(lm, ids, 3)
+        assert unpatched[episode].tolist() == plain_answer(lm, ids, 3)[0]
         for layer in range(lm.layers):
-            assert tokens[episode, layer].tolist() == naive_patched(lm, ids, layer, theta[episode, layer], 3)[1]
+            patch = Intervention(layer, theta[episode, layer][None])
+            assert tokens[episode, layer].tolist() == plain_answer(lm, ids, 3, patch)[0]
 
 
 def test_a_sweep_of_some_layers_gives_the_same_as_of_all(in_float64):
@@ -141,9 +223,9 @@ def test_a_sweep_of_some_layers_gives_the_same_as_of_all(in_float64):
     prompts = [episode[0] for episode in ragged(4, episodes=5, prompts=1)]
     theta = random_theta(len(prompts), lm.layers)
     for answer_tokens in (1, 3):
-        tokens, unpatched = engine.sweep_layers(lm, prompts, theta, answer_tokens)
+        tokens, unpatched = sweep_layers(lm, prompts, theta, answer_tokens)
         for layers in ([2], [0, 3], [1, 4], []):
-            some, same = engine.sweep_layers(lm, prompts, theta[:, layers], answer_tokens, layers=layers)
+            some, same = sweep_layers(lm, prompts, theta[:, layers], answer_tokens, layers=layers)
             assert torch.equal(some, tokens[:, layers]) and torch.equal(same, unpatched)
 
 
@@ -151,25 +233,25 @@ def test_prompts_that_share_nothing_are_read_whole(in_float64):
     """Where a tokenizer merges across the border between demonstrations and query, little or nothing is shared."""
     lm = tiny("llama")
     prompts = [[[5, 6, 7, 8], [9, 6, 7]], [[5, 6, 7, 8], [5, 6, 10, 11, 12]]]
-    states, _ = engine.read_states(lm, prompts)
+    states, _ = read_states(lm, prompts)
     for e, episode in enumerate(prompts):
         for p, ids in enumerate(episode):
-            torch.testing.assert_close(states[e, p], naive_states(lm, ids)[0], **EXACT)
+            torch.testing.assert_close(states[e, p], plain_states(lm, ids)[0], **EXACT)
 
 
 def test_patching_a_prompts_own_states_changes_nothing():
     lm = tiny("gpt2")
     prompts = [episode[0] for episode in ragged(5, 4, prompts=1)]
-    states, final = engine.read_states(lm, [[ids] for ids in prompts])
-    patched, unpatched = engine.sweep_layers(lm, prompts, states[:, 0])
-    assert torch.equal(unpatched[:, 0], engine.next_tokens(lm, final[:, 0]))
+    states, final = read_states(lm, [[ids] for ids in prompts])
+    patched, unpatched = sweep_layers(lm, prompts, states[:, 0])
+    assert torch.equal(unpatched[:, 0], next_tokens(lm, final[:, 0]))
     assert torch.equal(patched, unpatched[:, None].expand(-1, lm.layers, -1))
 
 
 @pytest.mark.parametrize("room", [0.25, 0])
 @pytest.mark.parametrize("bias", [True, False])
 def test_onednn_multiplies_as_torch_does(bias, room, monkeypatch):
-    monkeypatch.setattr(models, "ROOM_FOR_COPIES", room)
+    monkeypatch.setattr("taskvectors.models.language_model.ROOM_FOR_COPIES", room)
     torch.manual_seed(0)
     plain = nn.Linear(96, 31, bias=bias)
     inputs = torch.randn(3, 5, 96)
@@ -191,26 +273,26 @@ def test_onednn_multiplies_as_torch_does(bias, room, monkeypatch):
 )
 def test_other_dtypes_stay_near_float64(architecture, dtype, error):
     prompts = ragged(8, episodes=5, prompts=2)
-    exact, _ = engine.read_states(tiny(architecture), prompts)
-    states, _ = engine.read_states(tiny(architecture, dtype), prompts)
+    exact, _ = read_states(tiny(architecture), prompts)
+    states, _ = read_states(tiny(architecture, dtype), prompts)
     assert states.dtype == dtype
     assert ((states.double() - exact).norm(dim=-1) / exact.norm(dim=-1)).max() < error
 
 
 def test_mean_theta_is_the_mean_over_dummies_in_float32():
     states = torch.randn(2, 2, 3, 4).bfloat16()
-    theta = engine.mean_theta(states)
+    theta = mean_theta(states)
     assert theta.dtype == torch.float32
     torch.testing.assert_close(theta, (states[:, 0].float() + states[:, 1].float()) / 2)
 
 
 def test_no_prompts_give_empty_results():
     lm = tiny("llama")
-    states, final = engine.read_states(lm, [])
-    assert states.shape[0] == 0 and engine.next_tokens(lm, final[:, :0].flatten(0, 1)).shape == (0,)
-    tokens, unpatched = engine.sweep_layers(lm, [], torch.empty(0, lm.layers, HIDDEN))
+    states, final = read_states(lm, [])
+    assert states.shape[0] == 0 and next_tokens(lm, final[:, :0].flatten(0, 1)).shape == (0,)
+    tokens, unpatched = sweep_layers(lm, [], torch.empty(0, lm.layers, HIDDEN))
     assert tokens.shape == (0, lm.layers, 1) and unpatched.shape == (0, 1)
-    assert engine.continue_prompts(lm, [], 2).shape == (0, 2)
+    assert continue_prompts(lm, [], 2).shape == (0, 2)
 
 
 def test_batches_halve_where_memory_runs_out():
@@ -249,7 +331,7 @@ def test_batch_size_comes_from_the_memory_at_hand(monkeypatch):
     class Little:
         available = 200_000
 
-    monkeypatch.setattr("taskvectors.memory.psutil.virtual_memory", lambda: Little)
+    monkeypatch.setattr("taskvectors.models.memory.psutil.virtual_memory", lambda: Little)
     little = batches.tokens_at_once(lm, 2048)
     assert 1 <= little < 40
     assert batches.tokens_at_once(lm, 2048, kept_copies=4) < little
@@ -259,7 +341,7 @@ def test_a_patch_that_does_not_fire_raises():
     lm = tiny("llama")
     idle = LanguageModel(lm.model, None, nn.ModuleList([*lm.blocks, nn.Identity()]))
     with pytest.raises(StudyError, match="5 states were read from 6 blocks"):
-        engine.read_states(idle, [[[5, 6, 7]]])
+        read_states(idle, [[[5, 6, 7]]])
     with pytest.raises(StudyError, match="blocks were called 5 times"):
         check_blocks(idle)
 
@@ -274,7 +356,7 @@ def test_a_patch_that_the_model_ignores_raises():
     forward = lm.blocks[3].forward
     lm.blocks[3].forward = lambda hidden, *a, **k: forward(kept[-1], *a, **k)
     with pytest.raises((StudyError, RuntimeError)):
-        engine.sweep_layers(lm, [[5, 6, 7], [8, 9, 10]], random_theta(2, lm.layers))
+        sweep_layers(lm, [[5, 6, 7], [8, 9, 10]], random_theta(2, lm.layers))
 
 
 def test_values_that_are_not_finite_name_task_layer_and_episode():
@@ -284,23 +366,23 @@ def test_values_that_are_not_finite_name_task_layer_and_episode():
     with pytest.raises(
         StudyError, match=r"antonyms, dev episode 7: NaN or infinite values at layer 3\. float16 overflows"
     ):
-        engine.read_states(lm, [[[5, 6, 7]], [[5, 6, 8]]], names)
+        read_states(lm, [[[5, 6, 7]], [[5, 6, 8]]], names)
     with pytest.raises(StudyError, match=r"antonyms, dev episode 7: NaN or infinite values without a patch"):
-        engine.sweep_layers(lm, [[5, 6, 7], [5, 6, 8]], random_theta(2, lm.layers), names=names)
+        sweep_layers(lm, [[5, 6, 7], [5, 6, 8]], random_theta(2, lm.layers), names=names)
     theta = random_theta(2, lm.layers)
     theta[1, 4] = float("nan")
     with pytest.raises(StudyError, match=r"θ of antonyms, dev episode 8: NaN or infinite values at layer 4"):
-        engine.sweep_layers(tiny("llama"), [[5, 6, 7], [5, 6, 8]], theta, names=names)
+        sweep_layers(tiny("llama"), [[5, 6, 7], [5, 6, 8]], theta, names=names)
 
 
 def test_prompts_beyond_the_context_or_too_short_are_refused_by_name():
     lm = tiny("gpt2", n_positions=8)
     with pytest.raises(StudyError, match=r"antonyms 3: the prompt has 9 tokens, but GPT2LMHeadModel reads 8 at most"):
-        engine.read_states(lm, [[[5] * 9]], ["antonyms 3"])
+        read_states(lm, [[[5] * 9]], ["antonyms 3"])
     with pytest.raises(StudyError, match=r"reads 7 at most"):
-        engine.sweep_layers(lm, [[5] * 8], random_theta(1, lm.layers), answer_tokens=2)
+        sweep_layers(lm, [[5] * 8], random_theta(1, lm.layers), answer_tokens=2)
     with pytest.raises(StudyError, match=r"episode 0: the prompt has 1 tokens, 2 are needed"):
-        engine.sweep_layers(lm, [[5]], random_theta(1, lm.layers))
+        sweep_layers(lm, [[5]], random_theta(1, lm.layers))
 
 
 def test_the_context_is_what_beginnings_can_be_reused_in():
@@ -323,10 +405,10 @@ def test_keys_and_values_are_passed_under_the_name_that_this_transformers_has():
 
 
 def test_common_prefix_leaves_each_prompt_a_token():
-    assert engine.common_prefix([[1, 2, 3], [1, 2, 4]]) == 2
-    assert engine.common_prefix([[1, 2], [1, 2, 3]]) == 1
-    assert engine.common_prefix([[1], [1, 2]]) == 0
-    assert engine.common_prefix([[1, 2, 3]]) == 2
+    assert common_prefix([[1, 2, 3], [1, 2, 4]]) == 2
+    assert common_prefix([[1, 2], [1, 2, 3]]) == 1
+    assert common_prefix([[1], [1, 2]]) == 0
+    assert common_prefix([[1, 2, 3]]) == 2
 
 
 def test_models_the_engine_cannot_read_are_refused_by_name_with_the_reason():

@@ -15,8 +15,6 @@ import yaml
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from taskvectors import accuracy as acc
-from taskvectors import reporting
 from taskvectors.analysis.conclusions import conclusions, in_words
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.formation_tables import formation, variance

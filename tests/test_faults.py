@@ -20,7 +20,7 @@ from taskvectors.progress import logger
 from taskvectors.store.files import atomic
 from taskvectors.store.parquet import read_parquets, read_stamp, write_parquet
 from taskvectors.store.stamps import check_one_source, stamp
-from taskvectors.store.thetas import read_theta_file, write_thetas
+from taskvectors.store.thetas import write_thetas
 
 MODEL = "results/smollm2-135m"
 

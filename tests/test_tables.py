@@ -12,7 +12,6 @@ from scipy.spatial.distance import cosine
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import silhouette_score
 
-from taskvectors import accuracy as acc
 from taskvectors.analysis.conclusions import Finding, can_do, pooled
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.formation_tables import formation, variance

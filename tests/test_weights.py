@@ -16,11 +16,12 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from conftest import SHAPE, WORDS
 from reference import ARCHITECTURES
 from taskvectors.data.tokens import prompt_ids
+from taskvectors.engine.model_check import check_prepared, load_model
 from taskvectors.engine.read import read_states
 from taskvectors.errors import StudyError
 from taskvectors.models.language_model import OneDnnLinear
-from taskvectors.models.loading import load_model, load_tokenizer
-from taskvectors.models.preparation import check_prepared, prepare
+from taskvectors.models.loading import load_tokenizer
+from taskvectors.models.preparation import prepare
 from taskvectors.models.random_weights import random_model
 from taskvectors.models.weights import GGUF, download_wheels, write_manifest
 

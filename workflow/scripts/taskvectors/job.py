@@ -35,7 +35,7 @@ class Job(Protocol):
 @contextmanager
 def current_job() -> Iterator[Job]:
     """The job that Snakemake runs this script for, reported (see `reported`)."""
-    job: Job = sys.modules["__main__"].snakemake  # type: ignore[attr-defined]
+    job: Job = sys.modules["__main__"].snakemake
     with reported(job.log[0], job.rule):
         yield job
 
@@ -49,7 +49,7 @@ def code_of(job: Job) -> list[str]:
 def reported(log_file: str | Path, job: str) -> Iterator[None]:
     """Send log lines of the block to `log_file`; end the process with one clear message on a StudyError.
 
-    Beside the log stands what a job that succeeded ran on (`taskvectors.software`).
+    Beside the log stands what a job that succeeded ran on (`taskvectors.store.software`).
 
     Other exceptions are bugs: their traceback goes to the log and to the terminal.
     """

@@ -162,8 +162,10 @@ def merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
     for layer in settings:
         for key, value in layer.items():
             below = result.get(key)
-            both = isinstance(value, Mapping) and isinstance(below, Mapping)
-            result[key] = merged(below, value) if both else copy.deepcopy(value)
+            if isinstance(value, Mapping) and isinstance(below, Mapping):
+                result[key] = merged(below, value)
+            else:
+                result[key] = copy.deepcopy(value)
     return result
 
 
@@ -225,8 +227,8 @@ def check_meanings(config: Mapping[str, Any]) -> None:
         key, as_before, otherwise = MEANT.get(entry.get("family", OWN), ("", "", ""))
         if key and key not in entry:
             raise StudyError(
-                f"{where}: a family is a label alone, {entry['family']}, too. Add `{key}: {as_before}` to count as the study's own tasks of "
-                f"this family do, or `{key}: {otherwise}`."
+                f"{where}: a family is a label alone, {entry['family']}, too. Add `{key}: {as_before}` to count as the study's own "
+                f"tasks of this family do, or `{key}: {otherwise}`."
             )
 
 

@@ -44,7 +44,7 @@ class Study:
     """What is studied.
 
     Attributes:
-        config: every setting, as used: what may be left out filled in, tasks made of others resolved, models with random weights named.
+        config: every setting, as used: defaults filled in, tasks made of others resolved, random models named.
         root: where the workflow lies.
     """
 
@@ -205,8 +205,8 @@ class Study:
         lacking = [name for name in names if any(f"{model}/{name}" not in held for model in self.models)]
         if needed := [name for name in lacking if self.all_tables[name]["evidence"]]:
             raise StudyError(
-                f"archive: {self.archive}: the archive lacks {', '.join(needed)}, which claims rest on. Make it anew with `make archive`, "
-                "or check out the version of the code that provenance.json in it names."
+                f"archive: {self.archive}: the archive lacks {', '.join(needed)}, which claims rest on. Make it anew with "
+                "`make archive`, or check out the version of the code that provenance.json in it names."
             )
         return [name for name in names if name not in lacking]
 
@@ -265,7 +265,7 @@ class Study:
 
     @cached_property
     def sources(self) -> list[str]:
-        """Files of this workflow, below its root, that numbers follow from: code of the rules that make tables, settings, task tables."""
+        """Files of this workflow, below its root, that numbers follow from: code, settings, task tables."""
         scripts = [file.name for file in code.SCRIPTS.glob("*.py") if file.stem not in NO_NUMBERS]
         files = {f"workflow/scripts/{file}" for script in scripts for file in code.used_by(script)}
         tables = (Path(table) for table in self.task_tables(self.tasks))

@@ -108,8 +108,8 @@ def _interval_of(table: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series
             wilson(round(share * n), int(n)) if pd.notna(share) else (np.nan, np.nan)
             for share, n in zip(table[column], table["n"], strict=True)
         ]
-        low, high = zip(*counted, strict=True)
-        return pd.Series(low, table.index), pd.Series(high, table.index)
+        lows, highs = zip(*counted, strict=True)
+        return pd.Series(lows, table.index), pd.Series(highs, table.index)
     return None
 
 

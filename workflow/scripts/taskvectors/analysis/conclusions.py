@@ -154,9 +154,10 @@ def _findings(mine: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Cl
         if finding is not None:
             yield name, CLAIMS[name], finding
     for task in dict.fromkeys(mine["limits"]["task"]):
-        found = _difference(mine["differences"], "regular", task, basis=can_do(mine["limits"], task))
+        holds = _difference(mine["differences"], "regular", task, basis=can_do(mine["limits"], task))
         statement = HOLDS.statement.format(task=labels[task])
-        yield f"holds_{task}", Claim(statement, HOLDS.measure, HOLDS.table, HOLDS.threshold), found
+        if holds is not None:
+            yield f"holds_{task}", Claim(statement, HOLDS.measure, HOLDS.table, HOLDS.threshold), holds
 
 
 def can_do(limits: pd.DataFrame, task: str) -> bool:

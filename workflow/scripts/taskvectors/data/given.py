@@ -48,8 +48,8 @@ def _fault(task: Task, episode: Episode, seeds: list[int], sizes: Mapping[str, A
     """What is wrong with a given episode; empty if nothing is."""
     if episode.task != task.name or episode.split not in SPLITS or episode.seed not in seeds or episode.pair:
         return (
-            f"task must be {task.name}, split one of {', '.join(SPLITS)}, seed one of {', '.join(map(str, seeds))} (`study: seeds`) and "
-            f"pair null, but they are {episode.task}, {episode.split}, {episode.seed} and {episode.pair or 'null'}."
+            f"task must be {task.name}, split one of {', '.join(SPLITS)}, seed one of {', '.join(map(str, seeds))} (`study: seeds`) "
+            f"and pair null, but they are {episode.task}, {episode.split}, {episode.seed} and {episode.pair or 'null'}."
         )
     if episode.split == BASELINE:
         return ""  # its query alone is used

@@ -1,6 +1,6 @@
 """How often an answer that is always the same would be right: what a task's balance leaves to guessing."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -37,7 +37,7 @@ def best_constant(queries: Queries, *, prefix: bool) -> tuple[str, float]:
     Args:
         prefix: scored by prefix: the first letter of an answer is right, so that nothing longer can be right more often.
     """
-    share: Counter[str] = Counter()
+    share: dict[str, float] = defaultdict(float)
     for answers, probability in queries:
         for answer in dict.fromkeys(text.strip()[: 1 if prefix else None] for text in answers):
             share[answer] += probability

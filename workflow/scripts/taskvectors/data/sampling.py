@@ -51,7 +51,7 @@ def draw_pairs(rng: random.Random, task: Task, count: int) -> list[Pair]:
     if not evenly(task):
         return rng.sample(task.pairs, count)
     left = [rng.sample(pairs, min(count, len(pairs))) for pairs in task.by_answer.values()]
-    drawn = []
+    drawn: list[Pair] = []
     while len(drawn) < count:
         pairs = rng.choice([pairs for pairs in left if pairs])
         drawn.append(pairs.pop())

@@ -27,7 +27,7 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 LETTERS = string.ascii_lowercase
 LISTS_PER_LENGTH = {2: 400, 3: 400, 4: 400}
 EXACT, PREFIX = "exact", "prefix"
-# How episodes use the pairs of a task (see `taskvectors.episodes`):
+# How episodes use the pairs of a task (see `taskvectors.data.sampling`):
 FUNCTION = "function"  # as they are
 BIJECTION = "bijection"  # each in one of its two directions: the union of a function and its inverse
 LOOKUP = "lookup"  # outputs dealt anew to the inputs in every episode; the query is among the demonstrations
@@ -81,7 +81,7 @@ class Task:
 
 
 def read_table(path: str | Path) -> tuple[Pair, ...]:
-    """Read and check a task table; its text comes in normal form (`taskvectors.text`).
+    """Read and check a task table; its text comes in normal form (`taskvectors.data.text`).
 
     Cells are separated by commas, or, as some spreadsheets write them, by semicolons or tabs throughout. Rows of empty cells are
     passed over.
@@ -201,14 +201,15 @@ GENERATORS: dict[str, Callable[[], tuple[Pair, ...]]] = {
 def load_task(name: str, entry: Mapping[str, Any]) -> Task:
     """Make a task from its entry in `config/tasks.yaml`.
 
-    Besides `family`, and maybe `role`, `scoring` and `demonstrations`, an entry has one of: `table` (a path); `generate` (a name); `inverse_of`, `copy_of`, `bijection_of`
-    (the entry of another task); `lookup` (a table whose outputs are dealt anew); `classes` (a table of words and their
-    classes) with `labels`.
+    Besides `family`, and maybe `role`, `scoring` and `demonstrations`, an entry has one of: `table` (a path); `generate` (a
+    name); `inverse_of`, `copy_of`, `bijection_of` (the entry of another task); `lookup` (a table whose outputs are dealt
+    anew); `classes` (a table of words and their classes) with `labels`.
 
     Raises:
         StudyError: if a table is bad (see `read_table`) or the generator is not known.
     """
-    kind, labels = FUNCTION, ()
+    kind = FUNCTION
+    labels: tuple[str, ...] = ()
     if "lookup" in entry:
         kind, pairs = LOOKUP, read_table(entry["lookup"])
     elif "classes" in entry:

@@ -149,7 +149,10 @@ def shared_spelling(
 ) -> tuple[Filtered, Filtered]:
     """Filter two tasks in one spelling, so that their inputs compare: the one that keeps more pairs of both together."""
     plain, spaced = (
-        tuple(_filtered(tokenizer, task, leading_space, answer_tokens) for task in (task_a, task_b))
+        (
+            _filtered(tokenizer, task_a, leading_space, answer_tokens),
+            _filtered(tokenizer, task_b, leading_space, answer_tokens),
+        )
         for leading_space in (False, True)
     )
     return spaced if sum(map(_usable, spaced)) > sum(map(_usable, plain)) else plain

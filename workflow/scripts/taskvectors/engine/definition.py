@@ -1,16 +1,62 @@
-"""θ read and patched in plain lines: one full forward pass a prompt, layer and token, with a hook; nothing batched or cached.
+"""θ read and patched in plain lines: one full forward pass a prompt, intervention and token, with a hook; nothing batched or cached.
 
-This is what the engine computes faster. `taskvectors.model_check` holds every model that is loaded against it, and the tests the
-engine itself (paper, section 3).
+This is what the rest of the engine computes faster. `taskvectors.engine.model_check` holds every model that is loaded against it,
+and the tests everything else (paper, section 3).
+
+`layer` is the 0-based index of a block; a state is the residual stream after that block, before any final norm.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from taskvectors.data.tokens import Ids
 from taskvectors.models.language_model import LanguageModel, block_hidden, removed, with_hidden
+
+LAST = (-1,)
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What is put into the pass of every prompt, at one layer.
+
+    Attributes:
+        layer: of the block.
+        vectors: `[episode, width]`, or `[episode, position, width]` for several positions. The width is that of the residual stream,
+            or, at heads, of all heads' outputs together.
+        how: put in the place of what is there (`replace`), or added to it (`add`).
+        strength: the vectors are multiplied by it.
+        site: the output of the block (`block`), or what its attention mixes, the outputs of its heads (`heads`).
+        positions: of tokens, counted from the end of the prompt: −1 is the last.
+    """
+
+    layer: int
+    vectors: Tensor
+    how: Literal["replace", "add"] = "replace"
+    strength: float = 1.0
+    site: Literal["block", "heads"] = "block"
+    positions: tuple[int, ...] = LAST
+
+    @property
+    def by_position(self) -> Tensor:
+        """The vectors `[episode, position, width]`."""
+        return self.vectors if self.vectors.dim() == 3 else self.vectors[:, None]
+
+    def of(self, episodes: list[int]) -> "Intervention":
+        """The same for some of the episodes."""
+        return Intervention(self.layer, self.vectors[episodes], self.how, self.strength, self.site, self.positions)
+
+    def applied(self, states: Tensor) -> Tensor:
+        """States `[episode, token, width]` of prompts with the vectors put in, as a new tensor."""
+        states = states.clone()
+        for place, position in enumerate(self.positions):
+            new = self.strength * self.by_position[:, place].to(states.device)
+            if self.how == "add":
+                new = new + states[:, position]
+            states[:, position] = new.to(states.dtype)
+        return states
 
 
 @torch.no_grad()
@@ -29,29 +75,36 @@ def plain_states(lm: LanguageModel, ids: Ids) -> tuple[Tensor, list[Tensor] | No
     return torch.stack([state.to(lm.device) for state in states]), own, output.logits[0, -1]
 
 
-def plain_patched(lm: LanguageModel, ids: Ids, layer: int, theta: Tensor, answer_tokens: int = 1) -> tuple[Ids, Tensor]:
-    """With the last token's state after block `layer` replaced by `theta` `[hidden]`: the answer, and the logits `[vocabulary]`
-    of its first token.
-
-    Later tokens of the answer see the patch, as every one is a pass over the whole prompt.
-    """
-    position = len(ids) - 1
-
-    def patch(block: nn.Module, inputs: Any, output: Any) -> Any:
-        hidden = block_hidden(output).clone()
-        hidden[0, position] = theta.to(hidden)
-        return with_hidden(output, hidden)
-
-    with removed([lm.blocks[layer].register_forward_hook(patch)]):
-        return plain_answer(lm, ids, answer_tokens)
-
-
 @torch.no_grad()
-def plain_answer(lm: LanguageModel, ids: Ids, answer_tokens: int) -> tuple[Ids, Tensor]:
-    """The greedy continuation of a prompt, and the logits `[vocabulary]` of its first token."""
+def plain_answer(
+    lm: LanguageModel, ids: Ids, answer_tokens: int = 1, intervention: Intervention | None = None
+) -> tuple[Ids, Tensor]:
+    """The greedy answer to a prompt, and the logits `[vocabulary]` of its first token.
+
+    Later tokens of the answer see the intervention, as every one is a pass over the whole prompt.
+
+    Args:
+        intervention: of one episode; none leaves the prompt as it is.
+    """
     logits: list[Tensor] = []
     whole = list(ids)
-    for _ in range(answer_tokens):
-        logits.append(lm.model(torch.tensor([whole], device=lm.device), use_cache=False).logits[0, -1])
-        whole.append(int(logits[-1].argmax()))
+    with removed(_hooks(lm, intervention, len(ids)) if intervention else []):
+        for _ in range(answer_tokens):
+            logits.append(lm.model(torch.tensor([whole], device=lm.device), use_cache=False).logits[0, -1])
+            whole.append(int(logits[-1].argmax()))
     return whole[len(ids) :], logits[0]
+
+
+def _hooks(lm: LanguageModel, intervention: Intervention, length: int) -> list[Any]:
+    """The hook that puts vectors into the first `length` tokens of a pass."""
+
+    def patched(states: Tensor) -> Tensor:
+        return torch.cat([intervention.applied(states[:, :length]), states[:, length:]], dim=1)
+
+    if intervention.site == "heads":
+        mixer = lm.head_mixers[intervention.layer]
+        return [mixer.register_forward_pre_hook(lambda mixer, inputs: (patched(inputs[0]), *inputs[1:]))]
+    block = lm.blocks[intervention.layer]
+    return [
+        block.register_forward_hook(lambda block, inputs, output: with_hidden(output, patched(block_hidden(output))))
+    ]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from taskvectors.data.prompts import prompt
 from taskvectors.data.tokens import Ids, check_tokenizer, prompt_ids
-from taskvectors.engine.definition import plain_answer, plain_patched, plain_states
+from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.patch import sweep_layers
 from taskvectors.engine.read import read_states
 from taskvectors.engine.unembed import next_tokens, unembed
@@ -41,7 +41,7 @@ DEMONSTRATIONS = (("a", "B"),)
 
 
 def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto") -> LanguageModel:
-    """Load weights for inference, straight to the device, and check them (`check_filled`, `taskvectors.model_check`).
+    """Load weights for inference, straight to the device, and check them (`check_filled`, `check_model`).
 
     Args:
         folder: a folder written by rule `weights`.
@@ -160,7 +160,8 @@ def _check_patching_and_continuing(lm: LanguageModel, bare: list[Ids], states: T
     ((patched, unpatched),) = swept
     for number, layer, length in ((0, lm.layers // 2, ANSWER_TOKENS), (1, 0, 1)):
         place = layers.index(layer)
-        answer, expected = plain_patched(lm, bare[number], layer, theta[number, place], length)
+        patch = Intervention(layer, theta[number : number + 1, place])
+        answer, expected = plain_answer(lm, bare[number], length, patch)
         if together:
             _same_order(lm, f"the logits when patched after block {layer}", logits[1 + place, number], expected)
         found = patched[number, place, :length].tolist()

@@ -1,17 +1,17 @@
-"""Patching the residual stream: θ, or any other vector, put into a prompt's pass, by itself or beside others in one batch.
+"""Patching the residual stream: θ, or any other vector, put into prompts' passes, many side by side in one batch.
 
 The engine sees token ids and tensors; it knows nothing of tasks. `layer` is the 0-based index of a block (paper, section 3).
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from taskvectors.data.tokens import Ids
+from taskvectors.engine.definition import LAST, Intervention
 from taskvectors.engine.passes import SHORTEST, check_finite, continue_from, extend, numbered, prefill
 from taskvectors.engine.unembed import next_tokens
 from taskvectors.errors import StudyError
@@ -27,48 +27,6 @@ from taskvectors.models.language_model import (
 )
 
 SWEEP_ROWS = 1024  # rows (episodes × interventions) at the top of one sweep on a CPU
-LAST = (-1,)
-
-
-@dataclass(frozen=True)
-class Intervention:
-    """What is put into the pass of every prompt, at one layer.
-
-    Attributes:
-        layer: of the block.
-        vectors: `[episode, width]`, or `[episode, position, width]` for several positions. The width is that of the residual stream,
-            or, at heads, of all heads' outputs together.
-        how: put in the place of what is there (`replace`), or added to it (`add`).
-        strength: the vectors are multiplied by it.
-        site: the output of the block (`block`), or what its attention mixes, the outputs of its heads (`heads`).
-        positions: of tokens, counted from the end: −1 is the last.
-    """
-
-    layer: int
-    vectors: Tensor
-    how: Literal["replace", "add"] = "replace"
-    strength: float = 1.0
-    site: Literal["block", "heads"] = "block"
-    positions: tuple[int, ...] = LAST
-
-    def of(self, episodes: list[int]) -> "Intervention":
-        """The same for some of the episodes."""
-        return Intervention(self.layer, self.vectors[episodes], self.how, self.strength, self.site, self.positions)
-
-    @property
-    def by_position(self) -> Tensor:
-        """The vectors `[episode, position, width]`."""
-        return self.vectors if self.vectors.dim() == 3 else self.vectors[:, None]
-
-    def applied(self, states: Tensor) -> Tensor:
-        """States `[episode, token, width]` with the vectors put in, as a new tensor."""
-        states = states.clone()
-        for place, position in enumerate(self.positions):
-            new = self.strength * self.by_position[:, place].to(states.device)
-            if self.how == "add":
-                new = new + states[:, position]
-            states[:, position] = new.to(states.dtype)
-        return states
 
 
 @torch.inference_mode()
@@ -273,7 +231,7 @@ class Staircase:
 def _whole_prompts(
     lm: LanguageModel, prompts: list[Ids], intervention: Intervention, answer_tokens: int, names: Sequence[str]
 ) -> Tensor:
-    """Answers `[episode, token]` of prompts of equal length under an intervention on any of their tokens: one pass over all of them."""
+    """Answers `[episode, token]` of prompts of equal length under an intervention on any token: one pass over all tokens."""
     if min(intervention.positions) < -len(prompts[0]):
         raise StudyError(
             f"{names[0]}: the prompt has {len(prompts[0])} tokens, too few for position {min(intervention.positions)}."

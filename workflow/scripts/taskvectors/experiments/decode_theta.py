@@ -128,7 +128,6 @@ def first_tokens(tokenizer: Tokenizer, episodes: list[Episode]) -> dict[str, lis
     ids = answer_ids(tokenizer, list(map(zero_shot_prompt, episodes)), [episode.answers[0] for episode in episodes])
     for episode, tokens in zip(episodes, ids, strict=True):
         found[episode.task] |= dict.fromkeys(tokens[:1])
-    for task, tokens in found.items():
-        if not tokens:
-            raise StudyError(f"task {task}: the tokenizer joins every answer with the arrow. Leave the task out.")
+    if empty := next((task for task, first in found.items() if not first), None):
+        raise StudyError(f"task {empty}: the tokenizer joins every answer with the arrow. Leave the task out.")
     return {task: list(tokens) for task, tokens in found.items()}

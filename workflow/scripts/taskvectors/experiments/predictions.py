@@ -37,7 +37,7 @@ def predictions(
 
     Args:
         tokens: `[episode, token]`, or `[episode, layer, token]`; without layers the column `layer` is empty.
-        prefix: `correct` is by prefix (`taskvectors.scoring.is_correct`); `exact` never is.
+        prefix: `correct` is by prefix (`taskvectors.data.scoring.is_correct`); `exact` never is.
         layers: those that the tokens are of; all by default.
     """
     return scored(words_by_layer(lm, episodes, tokens, layers), method, prefix)

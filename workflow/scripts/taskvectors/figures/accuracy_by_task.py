@@ -39,10 +39,10 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         in_percent(axis, "x")
     axes[0].set_yticks(range(len(order)), [tasks[task] for task in order])
     cross, *methods = zip(*axes[0].get_legend_handles_labels(), strict=True)
-    handles, labels = map(list, zip(*methods, cross, strict=True))
+    handles, words = map(list, zip(*methods, cross, strict=True))
     if not choice["own"].all():
         colour = METHOD_COLOURS["hypothesis"]
         handles.append(mpl.lines.Line2D([], [], marker="o", ls="", ms=5, mfc="white", mec=colour, mew=1.2))
-        labels.append("hypothesis, no layer of its own")
-    legend_above(figure, handles, labels)
+        words.append("hypothesis, no layer of its own")
+    legend_above(figure, handles, words)
     return figure

@@ -71,8 +71,16 @@ def _distance_ranges(histogram: pd.DataFrame, controls: pd.DataFrame, models: Na
         for shift, marker, (kind, colour) in zip((0.17, -0.17), "os", KINDS.items(), strict=True):
             its = mine[mine["kind"] == kind].groupby("task").apply(_middle, include_groups=False).reindex(order)
             error = np.nan_to_num([its[0.5] - its[0.05], its[0.95] - its[0.5]])
-            y = np.arange(len(order)) + shift
-            axis.errorbar(its[0.5], y, xerr=error, fmt=marker, color=colour, label=KIND_LABELS[kind], ms=4, lw=1)
+            axis.errorbar(
+                its[0.5],
+                np.arange(len(order)) + shift,
+                xerr=error,
+                fmt=marker,
+                color=colour,
+                label=KIND_LABELS[kind],
+                ms=4,
+                lw=1,
+            )
         daggered = marked(tasks, controls, name)
         for y in np.flatnonzero([daggered[task].endswith("†") for task in order]):
             axis.text(1.01, y, "†", transform=axis.get_yaxis_transform(), va="center")

@@ -1,5 +1,7 @@
 """t-SNE and UMAP of θ."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -48,7 +50,9 @@ def draw(tables: Tables, labels: Labels) -> Figure:
 
 def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Names) -> None:
     """Write each task's name at its median, nudged apart vertically where names would overlap."""
-    inches = axis.figure.get_size_inches() / axis.get_gridspec().get_geometry()[::-1]  # of a panel
+    figure: Any = axis.figure
+    panels: Any = axis.get_gridspec()
+    inches = figure.get_size_inches() / panels.get_geometry()[::-1]  # of a panel
     width, height = (np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())) * np.array([1.25, 0.19]) / inches  # of a name
     placed: list[tuple[float, float]] = []
     medians = table.groupby("task", sort=False)[["x", "y"]].median().dropna().sort_values("y")

@@ -1,5 +1,7 @@
 """Accuracy of the patched model by layer."""
 
+from typing import Any
+
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
@@ -56,7 +58,7 @@ def _published_curves(axis: mpl.axes.Axes, dev: pd.DataFrame, published: pd.Data
     for name, table in published.groupby("model", sort=False):
         line = table.groupby("layer")["dev_accuracy"].mean()
         axis.plot(line.index / line.index.max(), line, lw=1.2, ls="--", color=PAPER_GREY)
-        place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
+        place: dict[str, Any] = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
         axis.annotate(name, (line.idxmax() / line.index.max(), line.max()), fontsize=7, color="#606060", **place)
     names = models_of(dev)
     for colour, name in zip(sns.color_palette("dark", len(names)), names, strict=True):

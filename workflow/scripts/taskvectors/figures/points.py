@@ -29,8 +29,9 @@ def scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float, names: Names 
 
 
 def family_legend(figure: Figure, points: pd.DataFrame) -> None:
+    styles = families(points)
     handles = [
         mpl.lines.Line2D([], [], marker="o", ls="", color=style["color"], label=family)
-        for family, style in families(points).items()
+        for family, style in styles.items()
     ]
-    legend_above(figure, handles, [handle.get_label() for handle in handles])
+    legend_above(figure, handles, list(styles))

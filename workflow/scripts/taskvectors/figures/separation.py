@@ -34,8 +34,8 @@ def draw(tables: Tables, labels: Labels) -> Figure:
                 axis.plot(scores, color=colour, lw=width, ls=style, label=label if states == CENTRED else None)
         axis.set(title=models[name], xlabel="layer", ylim=(lowest, 1.05))
         whole_layers(axis)
-    handles, labels = axes[0].get_legend_handles_labels()
+    handles, words = axes[0].get_legend_handles_labels()
     handles.append(mpl.lines.Line2D([], [], color="#606060", lw=0.7))
     axes[0].set_ylabel("score")
-    legend_above(figure, handles, [*labels, "thin: θ as it is"])
+    legend_above(figure, handles, [*words, "thin: θ as it is"])
     return figure

@@ -105,7 +105,7 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
             figure.savefig(temporary, dpi=300, metadata=UNDATED.get(path.suffix))
 
 
-def grid(panels: int, columns: int, width: float, height: float, **options: object) -> tuple[Figure, np.ndarray]:
+def grid(panels: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
     """A figure of so many panels, `width` × `height` inches each."""
     columns = min(columns, panels)
     rows = -(-panels // columns)
@@ -149,17 +149,18 @@ def explain_daggers(figure: Figure, labels: Sequence[str]) -> None:
     """What the dagger means, below the figure, if one of its labels has one."""
     if any(label.endswith("†") for label in labels):
         figure.text(0.995, 0.005, DAGGER, ha="right", va="bottom", fontsize=7.5, color="#606060")
-        figure.get_layout_engine().set(rect=(0, 0.2 / figure.get_figheight(), 1, 1 - 0.2 / figure.get_figheight()))
+        layout: Any = figure.get_layout_engine()
+        layout.set(rect=(0, 0.2 / figure.get_figheight(), 1, 1 - 0.2 / figure.get_figheight()))
 
 
-def band(axis: mpl.axes.Axes, table: pd.DataFrame, x: str, y: str, **options: object) -> None:
+def band(axis: mpl.axes.Axes, table: pd.DataFrame, x: str, y: str, **options: Any) -> None:
     """A line with the 95% interval around it: columns `y`, and `ci_low`, `ci_high` for `accuracy`, else `y_ci_low`, …"""
     low, high = ("ci_low", "ci_high") if y == "accuracy" else (f"{y}_ci_low", f"{y}_ci_high")
     (line,) = axis.plot(table[x], table[y], **options)
     axis.fill_between(table[x].astype(float), table[low], table[high], color=line.get_color(), alpha=0.15, lw=0)
 
 
-def dots(axis: mpl.axes.Axes, table: pd.DataFrame, shift: float, share: str = "accuracy", **options: object) -> None:
+def dots(axis: mpl.axes.Axes, table: pd.DataFrame, shift: float, share: str = "accuracy", **options: Any) -> None:
     """Shares with their intervals, one a row, from the top."""
     error = np.nan_to_num([table[share] - table["ci_low"], table["ci_high"] - table[share]]).clip(0)
     axis.errorbar(table[share], np.arange(len(table)) + shift, xerr=error, ms=5, lw=1, **options)

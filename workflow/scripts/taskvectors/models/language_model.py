@@ -25,7 +25,7 @@ Place = tuple[Any, ...]  # of a tensor inside the arguments of a block
 class LanguageModel:
     """A model in evaluation mode, its tokenizer, and its blocks from bottom to top."""
 
-    model: nn.Module
+    model: Any  # of transformers, with a head that unembeds
     tokenizer: Any
     blocks: nn.ModuleList
 
@@ -139,7 +139,7 @@ def multiply_by_onednn(model: nn.Module) -> None:
         layer.packed = torch.ops.mkldnn._reorder_linear_weight(weight, None) if pack else weight
 
 
-def find_blocks(model: nn.Module) -> nn.ModuleList:
+def find_blocks(model: Any) -> nn.ModuleList:
     """The one stack of blocks: the module list with as many members as the configuration has hidden layers.
 
     Raises:
@@ -228,7 +228,7 @@ def _head_mixer(lm: LanguageModel, block: nn.Module) -> nn.Module:
     hooks = [
         module.register_forward_hook(lambda module, inputs, output: called.append(module))
         for module in attention[0].modules()
-        if not list(module.children()) and getattr(module, "weight", None) is not None and module.weight.dim() == 2
+        if not list(module.children()) and getattr(getattr(module, "weight", None), "ndim", 0) == 2
     ]
     with removed(hooks):
         lm.run_blocks(torch.zeros(1, 1, dtype=torch.long, device=lm.device))
@@ -294,7 +294,7 @@ def _holds_one_prompt(layer: Any) -> bool:
     return getattr(layer, "keys", None) is not None and layer.keys.shape[0] == 1
 
 
-def refused(model: nn.Module, reason: str) -> StudyError:
+def refused(model: Any, reason: str) -> StudyError:
     """The error for a model that the study cannot be right about."""
     return StudyError(
         f"{type(model).__name__} is not supported: {reason}. The study needs an ordinary stack of attention blocks "

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -55,13 +54,13 @@ def load_tokenizer(folder: str | Path) -> Any:
     check_manifest(folder, whole=False)
     with one_message(folder, "the tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        merges = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
+        merges: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
         if getattr(merges, "dropout", None):
             merges.dropout = None  # for training: the same prompt would have other tokens in every job
         return tokenizer
 
 
-def filled_model(folder: str | Path, dtype: str, device_map: dict[str, str] | str) -> nn.Module:
+def filled_model(folder: str | Path, dtype: str, device_map: dict[str, str] | str) -> Any:
     """A model in evaluation mode whose every weight comes from the folder."""
     transformers_logging.disable_progress_bar()
     config = load_config(folder)
@@ -76,7 +75,7 @@ def filled_model(folder: str | Path, dtype: str, device_map: dict[str, str] | st
         )
     config.return_dict = True
     with one_message(folder, "the model"):
-        model, info = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             config=config,
             dtype=dtype if dtype == "auto" else getattr(torch, dtype),
@@ -85,11 +84,12 @@ def filled_model(folder: str | Path, dtype: str, device_map: dict[str, str] | st
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are named below
         )
+        model, info = loaded
         check_filled(model, info)
     return model.eval().requires_grad_(False)
 
 
-def check_filled(model: nn.Module, info: dict[str, Collection[Any]]) -> None:
+def check_filled(model: Any, info: dict[str, Collection[Any]]) -> None:
     """Refuse weights that do not fill the model: transformers would draw what is missing at random, anew in every job.
 
     Args:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 import transformers
 from safetensors import safe_open
-from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from taskvectors.errors import StudyError
@@ -73,10 +72,10 @@ def _link(source: Path, folder: Path) -> None:
 
 def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
     with one_message(source / GGUF, "the model"):
-        model: Any
-        model, info = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             source, gguf_file=GGUF, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
         )
+        model, info = loaded
         check_filled(model, info)
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=GGUF)
         # The tensors are plain by now; what still says "quantized" would make save_pretrained refuse.
@@ -123,7 +122,7 @@ def check_ends(folder: Path) -> None:
             )
 
 
-def refuse_other_class(folder: str | Path, config: Any, model: nn.Module) -> None:
+def refuse_other_class(folder: str | Path, config: Any, model: Any) -> None:
     """Refuse a model whose folder names another class than transformers has for it: code of its own, which is not run.
 
     Raises:
@@ -141,7 +140,7 @@ def refuse_other_class(folder: str | Path, config: Any, model: nn.Module) -> Non
         )
 
 
-def check_values(model: nn.Module) -> None:
+def check_values(model: Any) -> None:
     """Refuse weights with NaN or infinite values, or a matrix of nothing but zeros: the traces of interrupted writing.
 
     Raises:

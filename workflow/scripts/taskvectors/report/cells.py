@@ -34,7 +34,7 @@ def span(values: pd.Series) -> str:
     return f"{found.min():.2f}–{found.max():.2f}" if len(found) else "none"
 
 
-def spread_over_models(values: pd.Series, key: str, form: str = ".0%") -> str:
+def range_of(values: pd.Series, key: str, form: str = ".0%") -> str:
     """The lowest and highest of the values under a key, or the one there is."""
     found = values.loc[[key]].dropna()
     low, high = (format(value + 0.0, form).replace("-", "−") for value in (found.min(), found.max()))  # no −0

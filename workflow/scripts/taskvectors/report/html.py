@@ -60,8 +60,7 @@ def _caption(caption: str, name: str, sources: Iterable[str]) -> str:
 
 
 def table_html(table: pd.DataFrame, name: str, caption: str, sources: Iterable[str], *, prose: bool = False) -> str:
-    """A table inside the page, under an anchor of its name, with a caption and the files that it is made of; every cell is escaped. One of
-    prose breaks its lines."""
+    """A table inside the page, under an anchor of its name, with caption and files; every cell is escaped. Prose breaks its lines."""
     filled = table.rename_axis(columns=None).astype(object).where(table.notna(), "–")
     body = filled.to_html(index=False, border=0, float_format="{:.2f}".format, escape=True)
     name, kind = f"table-{name}", "table prose" if prose else "table"

@@ -4,7 +4,7 @@ import pandas as pd
 
 from taskvectors.analysis.conclusions import SHOWN
 from taskvectors.analysis.names import ALL, CENTRED, Tables, main_tasks
-from taskvectors.report.cells import METHODS, Config, in_points, percent, span, spread_over_models
+from taskvectors.report.cells import METHODS, Config, in_points, percent, range_of, span
 
 
 def lead(tables: Tables, config: Config) -> str:
@@ -17,8 +17,8 @@ def lead(tables: Tables, config: Config) -> str:
     values = conclusions.set_index("claim")["value"]
     reached, undecided = reached_tasks(main_tasks(controls))
     overrides = (
-        f"; θ of a conflicting task overrides demonstrations in {spread_over_models(values, 'overrides')} of prompts, at the common layer in "
-        f"{spread_over_models(values, 'overrides_common')}"
+        f"; θ of a conflicting task overrides demonstrations in {range_of(values, 'overrides')} of prompts, at the common layer in "
+        f"{range_of(values, 'overrides_common')}"
         if "overrides" in values
         else ""
     )
@@ -29,10 +29,10 @@ def lead(tables: Tables, config: Config) -> str:
         else ""
     )
     return (
-        f"With {config['episodes']['demonstrations']} demonstrations the models answer {spread_over_models(pooled, 'regular')} of the queries, "
-        f"without any {spread_over_models(pooled, 'baseline')}, and without any but with θ patched in {spread_over_models(pooled, 'hypothesis')}. "
-        f"On the same episodes θ gives {spread_over_models(-100 * paired, 'regular', '.0f')} points less than the demonstrations and "
-        f"{spread_over_models(100 * paired, 'hypothesis_common', '.0f')} points more than one layer for all tasks. "
+        f"With {config['episodes']['demonstrations']} demonstrations the models answer {range_of(pooled, 'regular')} of the queries, "
+        f"without any {range_of(pooled, 'baseline')}, and without any but with θ patched in {range_of(pooled, 'hypothesis')}. "
+        f"On the same episodes θ gives {range_of(-100 * paired, 'regular', '.0f')} points less than the demonstrations and "
+        f"{range_of(100 * paired, 'hypothesis_common', '.0f')} points more than one layer for all tasks. "
         f"A control does as well in {reached.sum()} of {len(reached)} cases (models × tasks; undecided {undecided.sum()})"
         f"{overrides}{limits}."
     )

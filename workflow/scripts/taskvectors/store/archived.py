@@ -1,4 +1,4 @@
-"""Reading the archive of a finished study, every checksum verified; `taskvectors.crate` writes it.
+"""Reading the archive of a finished study, every checksum verified; `taskvectors.store.crate` writes it.
 
 Figures and report can be rebuilt from it without weights (`config/archive.yaml`).
 """

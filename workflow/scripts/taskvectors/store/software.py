@@ -7,7 +7,7 @@ which knows the others.
 import json
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def read_records(folders: Iterable[str | Path], families: Iterable[str]) -> dict
     return found
 
 
-def merged_records(records: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, Any]:
+def merged_records(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """What the jobs of a study ran on.
 
     Returns:

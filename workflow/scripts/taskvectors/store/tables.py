@@ -12,9 +12,21 @@ from taskvectors.store.files import atomic
 
 DIGITS = "%.6g"
 # Columns of names and words: a task may be called 007, a token be 1.
-STRINGS = ("model", "family", "task", "task_a", "task_b", "theta_task", "query_task", "source", "control", "reference")
-STRINGS += ("method", "outcome", "kind", "states", "view", "split", "token", "name_word", "predicted", "answer")
-STRINGS += ("constant", "constant_prefix", "claim", "statement", "measure", "table", "verdict", "rule", "label")
+STRINGS = [
+    "model",
+    "family",
+    "role",
+    "task",
+    "task_a",
+    "task_b",
+    "theta_task",
+    "query_task",
+    "source",
+    "control",
+    "reference",
+]
+STRINGS += ["method", "outcome", "kind", "states", "view", "split", "token", "name_word", "predicted", "answer"]
+STRINGS += ["constant", "constant_prefix", "claim", "statement", "measure", "table", "verdict", "rule", "label"]
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
