@@ -55,7 +55,7 @@ test-slurm: .venv/installed
 # The engine beside the paper's algorithm and the libraries' habit, on real weights; about six minutes.
 benchmark: .venv/installed
 	snakemake --cores $(CORES) --quiet all -- results/smollm2-135m/episodes/linguistic.jsonl
-	PYTHONPATH=workflow/scripts:tests python tests/benchmark_engine.py
+	PYTHONPATH=workflow/scripts:tests/unit python tests/benchmark/benchmark_engine.py
 
 lint: .venv/installed
 	ruff check .

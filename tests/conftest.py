@@ -1,10 +1,14 @@
 """Copies of the project to run the workflow in, and one small finished study on real weights."""
 
+import atexit
+import functools
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
@@ -43,25 +47,23 @@ class Study:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return os.environ | {"PATH": path, "PYTHONNOUSERSITE": "1"}
 
-    def snakemake(self, *arguments: str, config: str = SMOKE) -> subprocess.CompletedProcess[str]:
+    def snakemake(self, *arguments: str, config: str = SMOKE, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run and wait; stdout and stderr come back together."""
-        return subprocess.run(
-            self.command("--configfile", config, *arguments),
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        whole = ["--cores", "2", "--configfile", config, *arguments]
+        return run_snakemake(self.folder, whole, self.environment() | environment)
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs per rule that a dry run would do."""
         result = self.snakemake("-n", *arguments)
         assert result.returncode == 0, result.stdout
-        if "Nothing to be done" in result.stdout:
+        return self.jobs_in(result.stdout)
+
+    @staticmethod
+    def jobs_in(said: str) -> dict[str, int]:
+        """Jobs per rule, from what a dry run said."""
+        if "Nothing to be done" in said:
             return {}
-        stats = result.stdout.split("Job stats:")[-1].split("total")[0]
+        stats = said.rsplit("Job stats:", maxsplit=1)[-1].split("total", maxsplit=1)[0]
         return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
 
     def forget(self) -> None:
@@ -77,6 +79,28 @@ class Study:
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@functools.cache
+def server() -> subprocess.Popen[str]:
+    """See `snakemake_server`; one for all tests."""
+    started = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("snakemake_server.py")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    atexit.register(started.kill)
+    return started
+
+
+def run_snakemake(folder: Path, arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A run of Snakemake in a folder, as `snakemake …` there would be; stdout and stderr come back together."""
+    with tempfile.NamedTemporaryFile(suffix=".log") as output:
+        request = {"folder": str(folder), "arguments": arguments, "environment": environment, "output": output.name}
+        server().stdin.write(json.dumps(request) + "\n")
+        server().stdin.flush()
+        status = int(server().stdout.readline())
+        said = Path(output.name).read_text(encoding="utf-8", errors="replace")
+    return subprocess.CompletedProcess(arguments, status, said, "")
 
 
 def wait_for(condition, seconds: float, what: str):

@@ -1,79 +1,92 @@
 """What a study would take, before anything runs: jobs, GPUs, memory, disk and an estimate of time per model.
 
-python workflow/plan.py [overlay.yaml ...]; `make plan CONFIG="overlay.yaml ..."` calls it. Jobs and resources are those
-that Snakemake plans; nothing is run, loaded or downloaded.
+python workflow/plan.py [overlay.yaml ...]; `make plan CONFIG="overlay.yaml ..."` calls it. The jobs are those that Snakemake would
+run; nothing is run, loaded or downloaded.
 """
 
+import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from snakemake.api import SnakemakeApi
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+from snakemake_interface_logger_plugins.common import LogEvent
 
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
 
 from taskvectors import sizing
 from taskvectors.errors import StudyError
-from taskvectors.settings import check_yaml
+from taskvectors.study import Study, read_study
 
 
-def planned(overlays: list[Path]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
-    """The jobs that would run, the configuration, and the globals of the Snakefile."""
+class Jobs(logging.Handler):
+    """Rule and model (None for jobs of all models) of every job that Snakemake says it would run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.planned: list[tuple[str, str | None]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "event", None) == LogEvent.JOB_INFO:
+            self.planned.append((record.rule_name, (record.wildcards or {}).get("model")))  # type: ignore[attr-defined]
+
+
+def planned(overlays: list[Path]) -> list[tuple[str, str | None]]:
+    """The jobs that would run: rule and model of each."""
+    jobs = Jobs()
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        workflow_api = api.workflow(
+        workflow = api.workflow(
             resource_settings=ResourceSettings(nodes=1),
             config_settings=ConfigSettings(configfiles=overlays),
             snakefile=Path("Snakefile"),
         )
-        dag_api = workflow_api.dag(DAGSettings())
-        dag_api.execute_workflow(executor="dryrun")
-        workflow = workflow_api._workflow
-        return (
-            [job for job in workflow.dag.jobs if workflow.dag.needrun(job)],
-            workflow.globals["config"],
-            workflow.globals,
-        )
+        dag = workflow.dag(DAGSettings())
+        logger.addHandler(jobs)
+        dag.execute_workflow(executor="dryrun")
+    return jobs.planned
 
 
-def by_model(jobs: list[Any], config: dict[str, Any], names: dict[str, Any]) -> pd.DataFrame:
+def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> pd.DataFrame:
     """One row per model: what its jobs ask for, at most at once, and the estimated hours of all of them."""
+    compute = study.config["compute"]
+    rates = {"hours, GPU": compute["gpu"]["teraflops"], "hours, CPU": compute["cpu_teraflops"]}
     rows = []
-    for model in names["MODELS"]:
-        entry = config["models"][model]
-        its = [job for job in jobs if dict(job.wildcards_dict).get("model") == model]
-        loading = [job for job in its if job.resources.get("gpu") is not None]
-        left = {job.rule.name for job in loading}
-        tokens = sizing.tokens_read(config, len(names["TASKS"]), len(names["PAIRS"]))
-        read = sum(count for rule, count in tokens.items() if rule in left)
-        rates = {"hours, GPU": config["compute"]["gpu"]["teraflops"], "hours, CPU": config["compute"]["cpu_teraflops"]}
+    for model, entry in study.models.items():
+        rules = [rule for rule, of in jobs if of == model]
+        loading = [rule for rule in rules if rule in study.tokens]
+        tokens = sum(count for rule, count in study.tokens.items() if rule in loading)
+        weights, activations = sizing.weight_bytes(entry) / 1e9, sizing.activation_bytes(entry) / 1e9
+        assumed = "" if entry.get("parameters") else " (assumed)"
         rows.append(
             {
                 "model": entry["label"],
-                "parameters": f"{sizing.parameters(entry) / 1e9:.2f} B"
-                + ("" if entry.get("parameters") else " (assumed)"),
-                "jobs": len(its),
+                "parameters": f"{sizing.parameters(entry) / 1e9:.2f} B{assumed}",
+                "jobs": len(rules),
                 "load the model": len(loading),
-                "GPUs a job": max((job.resources["gpu"] for job in loading), default=0),
-                "GPU memory": f"{(sizing.weight_bytes(entry) + sizing.activation_bytes(entry)) / 1e9:.1f} GB",
-                "weights + pass": f"{sizing.weight_bytes(entry) / 1e9:.1f} + {sizing.activation_bytes(entry) / 1e9:.1f}",
-                "memory a job": f"{max((job.resources['mem_mb'] for job in loading), default=0) / 1000:.0f} GB",
+                "GPUs a job": study.gpus(model) if loading else 0,
+                "GPU memory": f"{weights + activations:.1f} GB",
+                "weights + pass": f"{weights:.1f} + {activations:.1f}",
+                "memory a job": f"{study.memory_mb(model) / 1000 if loading else 0:.0f} GB",
                 "disk": f"{sizing.disk_gb(entry):.1f} GB",
-                **{name: f"{sizing.hours(entry, read, rate) + len(loading) / 60:.1f}" for name, rate in rates.items()},
+                **{
+                    name: f"{sizing.hours(entry, tokens, rate) + len(loading) / 60:.1f}" for name, rate in rates.items()
+                },
             }
         )
     return pd.DataFrame(rows)
 
 
 def main(overlays: list[Path]) -> None:
-    jobs, config, names = planned(overlays)
+    study = read_study(overlays)
+    jobs = planned(overlays)
     if not jobs:
         print("Nothing to be done: all results are there and up to date.")
         return
-    compute = config["compute"]
-    print(by_model(jobs, config, names).to_string(index=False))
+    compute = study.config["compute"]
+    print(by_model(study, jobs).to_string(index=False))
     print(
         f"\n{len(jobs)} jobs in all. GPU memory: weights and a pass of {sizing.TOKENS} tokens; GPUs of "
         f"{compute['gpu']['memory_gb']} GB are asked for.\nHours: estimated from parameters and tokens, jobs one after another, "
@@ -84,9 +97,6 @@ def main(overlays: list[Path]) -> None:
 
 if __name__ == "__main__":
     try:
-        overlays = [Path(argument) for argument in sys.argv[1:]]
-        for overlay in overlays:
-            check_yaml(overlay)  # before Snakemake reads it, which does not say where it cannot
-        main(overlays)
+        main(list(map(Path, sys.argv[1:])))
     except (StudyError, WorkflowError, OSError) as error:
         sys.exit(f"{error}")

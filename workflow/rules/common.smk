@@ -49,7 +49,10 @@ def code_of(*scripts):
     reruns what uses the file, Snakemake's reason names it, and nothing depends on where the workflow lies."""
 
     def named(file):
-        return lambda wildcards: f"{file} {code.fingerprint(file)}"
+        def fingerprint_of_file(wildcards):
+            return f"{file} {code.fingerprint(file)}"
+
+        return fingerprint_of_file
 
     return [named(file) for file in sorted({file for script in scripts for file in code.used_by(script)})]
 

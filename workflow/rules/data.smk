@@ -22,21 +22,11 @@ rule paper_items:
         "../scripts/paper_items.py"
 
 
-def family_tables(wildcards):
-    return STUDY.task_tables(family_tasks(wildcards))
-
-
-def given_episodes(wildcards):
-    """Episode files named by the user, if `episodes: source` is set."""
-    source = STUDY.config["episodes"]["source"]
-    return [f"{source}/{task}.jsonl" for task in family_tasks(wildcards)] if source else []
-
-
 rule episodes:
     input:
         weights="results/{model}/weights",
-        tables=family_tables,
-        given=given_episodes,
+        tables=lambda wildcards: STUDY.task_tables(family_tasks(wildcards)),
+        given=lambda wildcards: STUDY.given_episodes(wildcards.family),
     output:
         episodes="results/{model}/episodes/{family}.jsonl",
         filtered="results/{model}/filter/{family}.csv",

@@ -21,16 +21,9 @@ rule download_weights:
         "../scripts/download_weights.py"
 
 
-def weights_source(wildcards):
-    """The download, the files of the user's own folder, or, for random weights, the tables whose words make the tokenizer."""
-    if STUDY.random(wildcards.model):
-        return STUDY.task_tables(STUDY.tasks)
-    return STUDY.model_files(wildcards.model) or [f"results/{wildcards.model}/download"]
-
-
 rule weights:
     input:
-        source=weights_source,
+        source=lambda wildcards: STUDY.weights_come_from(wildcards.model),
     output:
         folder=directory("results/{model}/weights"),
     log:
@@ -43,7 +36,7 @@ rule weights:
         mem_mb=model_memory,
     params:
         *code_of("weights.py"),
-        source=lambda wildcards: of_model("folder")(wildcards) or f"results/{wildcards.model}/download",
+        source=lambda wildcards: STUDY.weights_folder(wildcards.model),
         parameters=of_model("parameters"),
         dtype=of_model("dtype"),
         random=lambda wildcards: of_model("shape")(wildcards) if STUDY.random(wildcards.model) else None,

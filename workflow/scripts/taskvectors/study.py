@@ -3,9 +3,8 @@
 Pure: nothing here knows Snakemake. The Snakefile, `make plan` and the tests ask the same object.
 """
 
-import difflib
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,14 @@ from typing import Any
 from taskvectors import code, registry, settings, sizing
 from taskvectors.analysis.names import LIMIT, MAIN
 from taskvectors.errors import StudyError
+from taskvectors.resolving import (
+    add_tables_of_folders,
+    check_known,
+    locate_tables,
+    name_random_models,
+    resolve_made_tasks,
+    tables_of_entry,
+)
 from taskvectors.store.archived import archived_config, archived_tables
 from taskvectors.store.files import MODEL_FILES
 
@@ -22,7 +29,6 @@ Entries = dict[str, dict[str, Any]]
 ROOT = Path(__file__).parents[3]  # where the workflow lies, with what comes with it
 DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml")
 SCHEMA, TABLES, FIGURES = (f"workflow/{file}" for file in ("schemas/config.schema.yaml", "tables.yaml", "figures.yaml"))
-MADE_OF = ("inverse_of", "copy_of", "bijection_of")  # keys of tasks that name another task
 ITEMS = "results/items"  # the paper's own, made by a rule
 # Scripts that make no number of the study, whatever they import.
 NO_NUMBERS = {
@@ -155,16 +161,29 @@ class Study:
 
     def task_tables(self, names: Iterable[str]) -> list[str]:
         """The tables that tasks read, if any: their own, or those of the task they are made of."""
-        return [path for name in names for _, path in _tables(self.tasks[name])]
+        return [path for name in names for _, path in tables_of_entry(self.tasks[name])]
 
     def random(self, model: str) -> bool:
         """Whether a model has random weights."""
         return self.models[model].get("source") == "random"
 
-    def model_files(self, model: str) -> list[str]:
-        """The files of the user's own model folder that the study reads."""
-        folder = self.models[model].get("folder")
-        return sorted(str(file) for pattern in MODEL_FILES for file in Path(folder).glob(pattern)) if folder else []
+    def weights_folder(self, model: str) -> str:
+        """Where the files of a model lie before they are prepared: the user's own folder, or the download."""
+        return self.models[model].get("folder") or f"results/{model}/download"
+
+    def weights_come_from(self, model: str) -> list[str]:
+        """The download, the files of the user's own folder, or, for random weights, the tables whose words make the tokenizer."""
+        if self.random(model):
+            return self.task_tables(self.tasks)
+        folder = self.weights_folder(model)
+        if "folder" not in self.models[model]:
+            return [folder]
+        return sorted(str(file) for pattern in MODEL_FILES for file in Path(folder).glob(pattern))
+
+    def given_episodes(self, family: str) -> list[str]:
+        """Episode files named by the user, if `episodes: source` is set."""
+        source = self.config["episodes"]["source"]
+        return [f"{source}/{task}.jsonl" for task in self.of_family(family)] if source else []
 
     def gpus(self, model: str) -> int:
         """How many a job that loads the model asks for."""
@@ -304,11 +323,11 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
     if config["archive"]:
         study = Study(_archived(config["archive"]), root)
     else:
-        _add_tables_of_folders(config)
+        add_tables_of_folders(config)
         settings.check_names(config)
-        _resolve_made_tasks(config)
-        _name_random_models(config)
-        _locate_tables(config, root)
+        resolve_made_tasks(config)
+        name_random_models(config)
+        locate_tables(config, root)
         study = Study(config, root)
         settings.check_tables(study.tasks, config["tasks"], ITEMS)
         _check_folders(study)
@@ -319,17 +338,17 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
     return study
 
 
-def check_known(names: Iterable[str], known: Collection[str], where: str, file: str) -> None:
-    """Refuse a name that a registry lacks.
+def read_study(overlays: Sequence[str | Path] = (), root: Path = ROOT) -> Study:
+    """The study of overlays, each laid over those before it.
 
     Raises:
-        StudyError: with the key and the nearest known name.
+        StudyError: see `study_of`.
+        OSError: if there is no such file.
     """
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
-            raise StudyError(f"{where}: {name} is not in {file}. {hint}")
+    for overlay in overlays:
+        settings.check_yaml(overlay)
+    asked = [settings.read_yaml(overlay) or {} for overlay in overlays]
+    return study_of(settings.merged(*asked), overlays, root)
 
 
 def _archived(archive: str) -> dict[str, Any]:
@@ -338,63 +357,6 @@ def _archived(archive: str) -> dict[str, Any]:
         return {**archived_config(archive), "archive": archive}
     except StudyError as error:
         raise StudyError(f"archive: {error}") from None
-
-
-def _add_tables_of_folders(config: dict[str, Any]) -> None:
-    """Folders of tables named by the user: every table a task."""
-    for folder, table in settings.tables_of(config["task_folders"]):
-        if table.stem in config["tasks"]:
-            raise StudyError(f"task_folders: {table}: a task {table.stem} is known already. Rename the table.")
-        its = {key: value for key, value in folder.items() if key != "folder"}
-        config["tasks"][table.stem] = {"label": settings.table_label(table), "table": str(table), "ours": True, **its}
-
-
-def _resolve_made_tasks(config: dict[str, Any]) -> None:
-    """Tasks made of others: the other's entry takes the place of its name. And the label says what is not the paper's."""
-    for name, entry in config["tasks"].items():
-        for how in set(MADE_OF) & set(entry):
-            check_known([entry[how]], config["tasks"], f"tasks: {name}: {how}", "config/tasks.yaml")
-            other = config["tasks"][entry[how]]
-            if not {"table", "generate"} & set(other):
-                raise StudyError(
-                    f"tasks: {name}: {how}: {entry[how]} is itself made of another task. Name one with a table or generator."
-                )
-            entry[how] = {key: other[key] for key in ("table", "generate") if key in other}
-        if entry["ours"]:
-            entry["label"] += " (ours)"
-
-
-def _name_random_models(config: dict[str, Any]) -> None:
-    """A model with random weights gets a name, folder and label of its own: no table or figure can pass it off as trained."""
-    names = config["study"]["models"]
-    check_known(names, config["models"], "study: models", "config/models.yaml")
-    for place, name in enumerate(names):
-        entry = config["models"][name]
-        if entry.get("source") != "random":
-            continue
-        if "shape" not in entry:
-            raise StudyError(f"config/models.yaml, models: {name}: source: random needs a shape.")
-        names[place] = f"{name.removesuffix(settings.RANDOM)}{settings.RANDOM}"
-        if names[place] in {*config["models"], *names[:place]} - {name}:
-            raise StudyError(
-                f"models: {names[place]} is the name of {name} with random weights. Rename one of the two."
-            )
-        config["models"][names[place]] = {**entry, "label": f"{entry['label']} (random weights)"}
-
-
-def _tables(entry: Entry) -> list[tuple[str, str]]:
-    """Key and path of every table that an entry of a task names, itself or in the task it is made of."""
-    entries = [entry, *(entry[how] for how in MADE_OF if how in entry)]
-    return [(key, one[key]) for one in entries for key in settings.TABLE_KEYS if key in one]
-
-
-def _locate_tables(config: dict[str, Any], root: Path) -> None:
-    """Tables that come with the workflow are those of the workflow, wherever the study is run."""
-    for entry in config["tasks"].values():
-        for one in (entry, *(entry[how] for how in MADE_OF if how in entry)):
-            for key in settings.TABLE_KEYS:
-                if key in one and not Path(one[key]).exists() and (root / one[key]).is_file():
-                    one[key] = str(root / one[key])
 
 
 def _check_folders(study: Study) -> None:

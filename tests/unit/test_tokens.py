@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-import runpy
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from taskvectors.data.episodes import Episode
+from taskvectors.data.given import _fault, check_given
 from taskvectors.data.prompts import prompt
 from taskvectors.data.tasks import Pair, Task, read_table
 from taskvectors.data.tokens import (
@@ -34,7 +34,7 @@ from taskvectors.errors import StudyError
 from taskvectors.experiments.decode_theta import task_words
 from taskvectors.models.random_weights import random_model
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LLAMA = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False}
 LLAMA |= {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 
@@ -171,14 +171,13 @@ def test_given_episodes_that_the_tokenizer_would_change_are_refused_by_line(bpe,
     lossy = copy.deepcopy(bpe)
     lossy.backend_tokenizer.normalizer, text = LOSSY[kind]
     at = {"query": "q", "demonstration": "x", "dummy": "d", "answer": "a"}
-    good = Episode("t", "test", 0, (("x", "y"),), "q", ("a",), ("d",))
+    good = Episode("t", "test", 0, 0, (("x", "y"),), "q", ("a",), ("d",))
     its = at | {place: text}
-    bad = Episode("t", "test", 1, ((its["demonstration"], "y"),), its["query"], (its["answer"],), (its["dummy"],))
-    script = runpy.run_path(str(ROOT / "workflow/scripts/episodes.py"))
-    script["check_given"](lossy, Path("t.jsonl"), [good], 9, False)
-    script["check_given"](bpe, Path("t.jsonl"), [good, bad], 20, False)
+    bad = Episode("t", "test", 0, 1, ((its["demonstration"], "y"),), its["query"], (its["answer"],), (its["dummy"],))
+    check_given(lossy, Path("t.jsonl"), [good], 9, False)
+    check_given(bpe, Path("t.jsonl"), [good, bad], 20, False)
     with pytest.raises(StudyError, match=r"t.jsonl, line 2: the tokenizer of the model does not give the text back"):
-        script["check_given"](lossy, Path("t.jsonl"), [good, bad], 20, False)
+        check_given(lossy, Path("t.jsonl"), [good, bad], 20, False)
 
 
 @pytest.mark.parametrize(
@@ -189,24 +188,32 @@ def test_given_episodes_that_the_tokenizer_would_change_are_refused_by_line(bpe,
         ({"dummies": ("d", "d")}, "dummy 'd' stands twice"),
         ({"demos": (("a", "b"),)}, "1 demonstrations, but `episodes: demonstrations` asks for 2"),
         ({"query": "a"}, "the query is among the demonstrations"),
+        ({"seed": 2}, "seed one of 0, 1 (`study: seeds`)"),
+        ({"pair": ("t", "u")}, "pair null, but they are t, test, 0 and ('t', 'u')"),
+        ({"split": "conflict"}, "split one of baseline, dev, test"),
     ],
 )
 def test_given_episodes_show_nothing_twice(change, fault):
-    episode = Episode("t", "test", 0, (("a", "b"), ("c", "d")), "q", ("r",), ("d", "e"))
-    script = runpy.run_path(str(ROOT / "workflow/scripts/episodes.py"))
+    episode = Episode("t", "test", 0, 0, (("a", "b"), ("c", "d")), "q", ("r",), ("d", "e"))
     sizes = {"demonstrations": 2, "dummies": 2}
-    task, splits = Task("t", "f", ()), {"test": "test"}
-    assert script["_fault"](task, episode, splits, sizes) == ""
-    assert fault in script["_fault"](task, replace(episode, **change), splits, sizes)
+    task = Task("t", "f", ())
+    assert _fault(task, episode, [0, 1], sizes) == ""
+    assert fault in _fault(task, replace(episode, **change), [0, 1], sizes)
+
+
+def test_a_task_may_ask_for_a_number_of_demonstrations_of_its_own():
+    episode = Episode("t", "test", 0, 0, (("a", "b"), ("c", "d")), "q", ("r",), ("d", "e"))
+    sizes = {"demonstrations": 5, "dummies": 2}
+    assert _fault(Task("t", "f", (), demonstrations=2), episode, [0], sizes) == ""
+    assert "asks for 5" in _fault(Task("t", "f", ()), episode, [0], sizes)
 
 
 def test_given_answers_longer_than_what_is_compared_are_refused_unless_by_prefix(bpe):
-    long = Episode("t", "test", 0, (), "q", ("certainly a long answer of many tokens",), ("d",))
-    script = runpy.run_path(str(ROOT / "workflow/scripts/episodes.py"))
+    long = Episode("t", "test", 0, 0, (), "q", ("certainly a long answer of many tokens",), ("d",))
     with pytest.raises(StudyError, match=r"t.jsonl, line 1: the reference answer has more tokens than are compared"):
-        script["check_given"](bpe, Path("t.jsonl"), [long], 1, False)
-    script["check_given"](bpe, Path("t.jsonl"), [long], 1, True)
-    script["check_given"](bpe, Path("t.jsonl"), [long], 30, False)
+        check_given(bpe, Path("t.jsonl"), [long], 1, False)
+    check_given(bpe, Path("t.jsonl"), [long], 1, True)
+    check_given(bpe, Path("t.jsonl"), [long], 30, False)
 
 
 def test_special_tokens_at_the_end_are_left_out_and_said(sentencepiece_file, llama, tmp_path):

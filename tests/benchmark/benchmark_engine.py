@@ -29,11 +29,14 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from reference import output_hidden
-from taskvectors.data.episodes import Episode, read_episodes
+from taskvectors.data.episodes import SPLITS, Episode, by_task, read_episodes
 from taskvectors.data.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.model_check import load_model
+from taskvectors.engine.passes import continue_prompts
+from taskvectors.engine.patch import sweep_layers
+from taskvectors.engine.read import mean_theta, read_states
+from taskvectors.engine.unembed import next_tokens
 from taskvectors.models.language_model import LanguageModel, block_hidden, find_blocks, multiply_by_onednn
 
 Ids = list[int]
@@ -83,13 +86,13 @@ def whole_theta(lm: LanguageModel, dummies: list[list[Ids]]) -> Tensor:
     for start in range(0, len(prompts), BATCH):
         traced = traced_states(lm, prompts[start : start + BATCH])
         states.append(torch.stack(traced, dim=1)[:, :, -1])
-    return engine.mean_theta(torch.cat(states).unflatten(0, (len(dummies), len(dummies[0]))))
+    return mean_theta(torch.cat(states).unflatten(0, (len(dummies), len(dummies[0]))))
 
 
 def traced_states(lm: LanguageModel, prompts: list[Ids]) -> list[Tensor]:
     """Every block's output at every position: a list over layers of `[prompt, token, hidden]`, on the CPU."""
     traced: list[Tensor] = []
-    hooks = [b.register_forward_hook(lambda m, i, out: traced.append(output_hidden(out).cpu())) for b in lm.blocks]
+    hooks = [b.register_forward_hook(lambda m, i, out: traced.append(block_hidden(out).cpu())) for b in lm.blocks]
     lm.model(**left_padded(lm, prompts), use_cache=False)
     for hook in hooks:
         hook.remove()
@@ -99,7 +102,7 @@ def traced_states(lm: LanguageModel, prompts: list[Ids]) -> list[Tensor]:
 @contextmanager
 def patched(block: nn.Module, theta: Tensor) -> Any:
     def patch(module: nn.Module, inputs: Any, output: Any) -> Any:
-        hidden = output_hidden(output).clone()
+        hidden = block_hidden(output).clone()
         hidden[:, -1] = theta.to(hidden)
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
@@ -166,25 +169,25 @@ def published_main(sweep: Callable[[LanguageModel, list[Ids], Tensor, range], Te
 
 def our_read(lm: LanguageModel, task: Task, splits: list[str]) -> tuple[Tensor, Tensor]:
     prompts = [[r, *d] for split in splits for r, d in zip(task.regular[split], task.dummies[split], strict=True)]
-    states, final = engine.read_states(lm, prompts)
-    return engine.mean_theta(states[:, 1:]), engine.next_tokens(lm, final[:, 0])
+    states, final = read_states(lm, prompts)
+    return mean_theta(states[:, 1:]), next_tokens(lm, final[:, 0])
 
 
 def our_sweep(lm: LanguageModel, prompts: list[Ids], theta: Tensor) -> Tensor:
-    return engine.sweep_layers(lm, prompts, theta)[0][..., 0]
+    return sweep_layers(lm, prompts, theta)[0][..., 0]
 
 
 def our_main(lm: LanguageModel, task: Task) -> None:
-    engine.continue_prompts(lm, task.baseline, 1)
-    states, _ = engine.read_states(lm, task.dummies["dev"])
-    our_sweep(lm, task.zero_shot["dev"], engine.mean_theta(states))
+    continue_prompts(lm, task.baseline, 1)
+    states, _ = read_states(lm, task.dummies["dev"])
+    our_sweep(lm, task.zero_shot["dev"], mean_theta(states))
     theta, _ = our_read(lm, task, ["test"])
     best = lm.layers // 2
-    engine.sweep_layers(lm, task.zero_shot["test"], theta[:, [best]], layers=[best])
+    sweep_layers(lm, task.zero_shot["test"], theta[:, [best]], layers=[best])
 
 
 def our_study(lm: LanguageModel, task: Task) -> None:
-    engine.continue_prompts(lm, task.baseline, 1)
+    continue_prompts(lm, task.baseline, 1)
     theta, _ = our_read(lm, task, ["dev", "test"])
     our_sweep(lm, task.zero_shot["dev"] + task.zero_shot["test"], theta)
 
@@ -231,7 +234,7 @@ class Passes:
             hidden = block_hidden(output)
             self.rows += hidden.shape[0] * hidden.shape[1]
 
-        _ = self.lm.fixed_arguments  # the model runs for it, once
+        self.lm.argument_rows(2)  # the model runs for it, once
         self.handles = [block.register_forward_hook(count) for block in self.lm.blocks]
         return self
 
@@ -355,7 +358,7 @@ def growth(weights: Path, lm: LanguageModel, task: Task, repeats: int) -> str:
             for episodes in (len(prompts) // 2, len(prompts)):
                 if kind == "read":
                     batch = [[r, *d] for r, d in zip(prompts[:episodes], dummies[:episodes], strict=True)]
-                    run = lambda model=model, batch=batch: engine.read_states(model, batch)  # noqa: E731
+                    run = lambda model=model, batch=batch: read_states(model, batch)  # noqa: E731
                     unembedded = 0
                 else:
                     theta = torch.randn(episodes, model.layers, model.hidden)
@@ -384,7 +387,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     folder = Path("results", options.model)
-    splits = by_task_and_split(read_episodes(folder / "episodes" / f"{options.family}.jsonl"))[options.task]
+    episodes = by_task(read_episodes(folder / "episodes" / f"{options.family}.jsonl"))[options.task]
+    first = [episode for episode in episodes if episode.seed == episodes[0].seed]
+    splits = {split: [episode for episode in first if episode.split == split] for split in SPLITS}
     with torch.inference_mode():
         for dtype in options.dtype:
             lm = load_model(folder / "weights", dtype, options.device)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from reference import ARCHITECTURES
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, processors
 from tokenizers.models import WordLevel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from conftest import SHAPE, WORDS
-from reference import ARCHITECTURES
 from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.model_check import check_prepared, load_model
 from taskvectors.engine.read import read_states
@@ -226,7 +226,7 @@ DAMAGED = {
 
 
 def other_tokenizer(local: Path, size: int) -> None:
-    tables = sorted((Path(__file__).parents[1] / "data/tasks").glob("*.csv"))
+    tables = sorted((Path(__file__).parents[2] / "data/tasks").glob("*.csv"))
     shape = SHAPE | {"vocab_size": size}
     other = local.parent / "other"
     other.mkdir()

@@ -19,16 +19,18 @@ import yaml
 from hypothesis import strategies as st
 from lemminflect import getAllLemmas
 
+from taskvectors.data.episodes import Episode, read_episodes, write_episodes
 from taskvectors.data.guessing import best_constant, given_queries, sampled_queries
 from taskvectors.data.items import fetch_items
 from taskvectors.data.prompts import dummy_prompts, growing_prompts, regular_prompt, zero_shot_prompt
+from taskvectors.data.sampling import disputed, sample_conflict, sample_episode
 from taskvectors.data.scoring import is_correct
 from taskvectors.data.tasks import Pair, Task, inverse, load_task, one_to_one, read_table
 from taskvectors.data.text import normal_form, unseen
 from taskvectors.data.tokens import shared_spelling, short_answers
 from taskvectors.errors import StudyError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ENTRIES = yaml.safe_load((ROOT / "config/tasks.yaml").read_text(encoding="utf-8"))["tasks"]
 TABLES = [name for name, entry in ENTRIES.items() if "table" in entry]
 SOURCES = {
@@ -291,7 +293,7 @@ LETTERS = load_task("next_letter", ENTRIES["next_letter"])
 
 def sample(number=0, **changes):
     options = {"demonstrations": 5, "dummies": 2, "seed": 0} | changes
-    return ep.sample_episode(LETTERS, "test", number, **options)
+    return sample_episode(LETTERS, "test", number, **options)
 
 
 def test_demonstrations_query_and_dummies_are_different_inputs():
@@ -312,7 +314,7 @@ def test_an_episode_depends_on_its_own_key_alone():
 def many(name, demonstrations=4, count=60):
     task = load_task(name, resolved(name))
     return task, [
-        ep.sample_episode(task, "test", n, demonstrations=demonstrations, dummies=2, seed=0) for n in range(count)
+        sample_episode(task, "test", n, demonstrations=demonstrations, dummies=2, seed=0) for n in range(count)
     ]
 
 
@@ -365,13 +367,13 @@ def test_labels_of_classes_change_from_episode_to_episode_and_are_both_demonstra
         inputs = [episode.query, *episode.dummies, *(x for x, _ in episode.demos)]
         assert len(set(inputs)) == 7
     with pytest.raises(StudyError, match=r"1 demonstrations cannot show the labels of 2 classes; it takes 2"):
-        ep.sample_episode(task, "test", 0, demonstrations=1, dummies=2, seed=0)
-    assert ep.sample_episode(task, "baseline", 0, demonstrations=0, dummies=0, seed=0).demos == ()
+        sample_episode(task, "test", 0, demonstrations=1, dummies=2, seed=0)
+    assert sample_episode(task, "baseline", 0, demonstrations=0, dummies=0, seed=0).demos == ()
     assert len({e.answers for e in episodes}) > 5
     assert 10 < sum(kind[e.query] == "tool" for e in episodes) < 50
     few = Task("few", "limits", task.pairs, task.kind, ("foo",))
     with pytest.raises(StudyError, match=r"2 classes need as many labels, but only 1"):
-        ep.sample_episode(few, "test", 0, demonstrations=2, dummies=1, seed=0)
+        sample_episode(few, "test", 0, demonstrations=2, dummies=1, seed=0)
 
 
 def test_the_filter_looks_at_both_sides_of_bijections_and_at_labels():
@@ -386,7 +388,7 @@ def test_the_filter_looks_at_both_sides_of_bijections_and_at_labels():
 def test_tasks_without_a_fixed_answer_cannot_conflict():
     words = load_task("letter_word", resolved("letter_word"))
     with pytest.raises(StudyError, match="letter_word has no fixed answer"):
-        ep.sample_conflict(LETTERS, words, 0, demonstrations=2, dummies=1, seed=0)
+        sample_conflict(LETTERS, words, 0, demonstrations=2, dummies=1, seed=0)
 
 
 def test_the_papers_items_are_fetched_checked_and_turned_into_tables(tmp_path):
@@ -414,11 +416,11 @@ def test_a_million_rows_stay_under_a_gigabyte(tmp_path):
         file.writelines(f"input number {i},output{i % 1000},\n" for i in range(1_000_000))
     code = f"""
 import re, sys
-sys.path[:0] = ["workflow/scripts", "tests"]
+sys.path[:0] = ["workflow/scripts", "tests", "tests/unit"]
 from test_data import Bytes
-from taskvectors.episodes import sample_episode
-from taskvectors.tasks import load_task
-from taskvectors.tokens import short_answers
+from taskvectors.data.sampling import sample_episode
+from taskvectors.data.tasks import load_task
+from taskvectors.data.tokens import short_answers
 task = load_task("million", {{"family": "own", "table": {str(table)!r}}})
 kept = short_answers(Bytes(), task, len("output99"))
 for number in range(200):
@@ -440,19 +442,19 @@ def lopsided(counts):
 
 def test_few_answers_are_sampled_evenly():
     task = lopsided({"Africa": 60, "Asia": 30, "Europe": 10})
-    episodes = [ep.sample_episode(task, "test", n, demonstrations=4, dummies=2, seed=0) for n in range(1500)]
+    episodes = [sample_episode(task, "test", n, demonstrations=4, dummies=2, seed=0) for n in range(1500)]
     for drawn in ([e.answers[0] for e in episodes], [y for e in episodes for _, y in e.demos]):
         shares = np.array([count / len(drawn) for count in Counter(drawn).values()])
         assert len(shares) == 3 and abs(shares - 1 / 3).max() < 0.04
     inputs = [[e.query, *(x for x, _ in e.demos), *e.dummies] for e in episodes]
     assert all(len(set(its)) == 7 for its in inputs)
     scarce = lopsided({"a": 1, "b": 8})  # what is used up is drawn no more
-    assert len({x for x, _ in ep.sample_episode(scarce, "test", 0, demonstrations=6, dummies=1, seed=0).demos}) == 6
+    assert len({x for x, _ in sample_episode(scarce, "test", 0, demonstrations=6, dummies=1, seed=0).demos}) == 6
 
 
 def test_of_many_answers_every_pair_is_as_likely():
     task = lopsided({"common": 50} | {f"rare {i}": 1 for i in range(50)})
-    drawn = [ep.sample_episode(task, "test", n, demonstrations=1, dummies=1, seed=0).answers[0] for n in range(1500)]
+    drawn = [sample_episode(task, "test", n, demonstrations=1, dummies=1, seed=0).answers[0] for n in range(1500)]
     assert abs(drawn.count("common") / 1500 - 0.5) < 0.05
 
 
@@ -532,7 +534,8 @@ def test_too_few_pairs_are_refused_with_the_numbers():
 def test_conflicting_episodes_share_the_query_and_hide_it_from_task_b():
     upper = load_task("to_upper", ENTRIES["to_upper"])
     for number in range(100):
-        a, b = ep.sample_conflict(LETTERS, upper, number, demonstrations=4, dummies=2, seed=0)
+        a, b = sample_conflict(LETTERS, upper, number, demonstrations=4, dummies=2, seed=0)
+        assert a.pair == b.pair == ("next_letter", "to_upper") and a.split == b.split == "conflict"
         assert a.query == b.query
         assert not set(a.answers) & set(b.answers)
         for side in (a, b):
@@ -544,19 +547,19 @@ def test_conflicting_episodes_share_the_query_and_hide_it_from_task_b():
 def test_disputed_inputs_are_shared_and_answered_differently():
     a = Task("a", "f", (Pair("x", ("one",)), Pair("y", ("two", "deux")), Pair("z", ("three",))))
     b = Task("b", "f", (Pair("x", ("uno",)), Pair("y", ("deux",)), Pair("w", ("four",))))
-    assert [pair.input for pair in ep.disputed(a, b)] == ["x"] == [pair.input for pair in ep.disputed(b, a)]
+    assert [pair.input for pair in disputed(a, b)] == ["x"] == [pair.input for pair in disputed(b, a)]
 
 
 def test_tasks_without_shared_inputs_cannot_conflict():
     capitals = load_task("country_capital", ENTRIES["country_capital"])
     with pytest.raises(StudyError, match="share no input"):
-        ep.sample_conflict(LETTERS, capitals, 0, demonstrations=2, dummies=1, seed=0)
+        sample_conflict(LETTERS, capitals, 0, demonstrations=2, dummies=1, seed=0)
 
 
 def test_episodes_survive_writing_and_reading(tmp_path):
     episodes = [sample(number) for number in range(3)]
-    ep.write_episodes(tmp_path / "e.jsonl", episodes)
-    assert ep.read_episodes(tmp_path / "e.jsonl") == episodes
+    write_episodes(tmp_path / "e.jsonl", episodes)
+    assert read_episodes(tmp_path / "e.jsonl") == episodes
 
 
 @pytest.mark.parametrize(
@@ -578,6 +581,11 @@ def test_episodes_survive_writing_and_reading(tmp_path):
         ({"episode": 1.0}, "episode must be a whole number"),
         ({"episode": -1}, "episode must be a whole number"),
         ({"episode": 10**30}, "episode must be a whole number"),
+        ({"seed": "1"}, "seed must be a whole number"),
+        ({"seed": -1}, "seed must be a whole number"),
+        ({"seed": 2**32}, "seed must be a whole number"),
+        ({"pair": ["a"]}, "pair must be null or two names"),
+        ({"pair": "a>b"}, "pair must be null or two names"),
     ],
 )
 def test_bad_episode_lines_are_refused_by_number(tmp_path, change, message):
@@ -593,7 +601,7 @@ def test_bad_episode_lines_are_refused_by_number(tmp_path, change, message):
     path = tmp_path / "e.jsonl"
     path.write_text(f"{json.dumps(good)}\n{json.dumps(good | change)}\n", encoding="utf-8")
     with pytest.raises(StudyError, match=message) as error:
-        ep.read_episodes(path)
+        read_episodes(path)
     assert "line 2" in str(error.value)
 
 
@@ -608,22 +616,49 @@ def test_bad_episode_lines_are_refused_by_number(tmp_path, change, message):
 )
 def test_lines_that_are_no_episodes_are_refused_by_number(tmp_path, line, message):
     path = tmp_path / "e.jsonl"
-    ep.write_episodes(path, [sample(0)])
+    write_episodes(path, [sample(0)])
     path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
     with pytest.raises(StudyError, match=rf"e.jsonl, line 2: {message}"):
-        ep.read_episodes(path)
+        read_episodes(path)
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ("test", ("test", 7)),
+        ("test@1", ("test", 1)),
+        ("dev@0", ("dev", 0)),
+        ("test@7", ("test@7", 7)),
+        ("test@01", ("test@01", 7)),
+    ],
+)
+def test_files_of_the_first_version_are_read(tmp_path, split, expected):
+    """They say another study seed in the split, the first one, here 7, nowhere; what they never said stays as it is."""
+    old = {
+        "task": "t",
+        "split": split,
+        "episode": 0,
+        "demos": [["a", "b"]],
+        "query": "q",
+        "answers": ["r"],
+        "dummies": ["z"],
+    }
+    path = tmp_path / "e.jsonl"
+    path.write_text(json.dumps(old) + "\n", encoding="utf-8")
+    (episode,) = read_episodes(path, 7)
+    assert (episode.split, episode.seed, episode.pair) == (*expected, None)
 
 
 @pytest.mark.parametrize("kind", ["as it should be", "mark", "utf-16", "CR LF", "decomposed", "no last line end"])
 def test_given_episodes_are_read_as_editors_write_them(tmp_path, kind):
-    episode = ep.Episode("t", "test", 0, (("été", "b"),), "où", ("né",), ("x",))
+    episode = Episode("t", "test", 0, 0, (("été", "b"),), "où", ("né",), ("x",))
     path = tmp_path / "e.jsonl"
-    ep.write_episodes(path, [episode, episode])
+    write_episodes(path, [episode, episode])
     text = path.read_text(encoding="utf-8")
     text = {"CR LF": text.replace("\n", "\r\n"), "decomposed": unicodedata.normalize("NFD", text)}.get(kind, text)
     text = text.rstrip("\n") if kind == "no last line end" else text
     path.write_bytes(text.encode({"mark": "utf-8-sig", "utf-16": "utf-16"}.get(kind, "utf-8")))
-    assert ep.read_episodes(path) == [episode, episode]
+    assert read_episodes(path) == [episode, episode]
 
 
 @hypothesis.given(st.lists(ANYTHING, min_size=5, max_size=5))
@@ -637,18 +672,18 @@ def test_any_text_in_an_episode_survives_or_is_refused_by_line(texts):
             json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogatepass", newline=""
         )
         try:
-            (episode,) = ep.read_episodes(path)
+            (episode,) = read_episodes(path)
         except StudyError as error:
             assert re.match(rf"{re.escape(str(path))}, line 1: ", str(error))
             return
         found = (*episode.demos[0], episode.query, *episode.answers, *episode.dummies)
         assert list(found) == [normal_form(text) for text in (demo, output, query, answer, dummy)]
-        ep.write_episodes(path, [episode])
-        assert ep.read_episodes(path) == [episode]
+        write_episodes(path, [episode])
+        assert read_episodes(path) == [episode]
 
 
 def test_growing_prompts_end_at_every_arrow():
-    episode = ep.Episode("t", "test", 0, (("a", "b"), ("c", "d")), "q", ("r",), ("x", "y"))
+    episode = Episode("t", "test", 0, 0, (("a", "b"), ("c", "d")), "q", ("r",), ("x", "y"))
     assert growing_prompts(episode) == [
         "example:a->",
         "example:a->b\nexample:c->",
@@ -657,7 +692,7 @@ def test_growing_prompts_end_at_every_arrow():
 
 
 def test_prompts_follow_the_template():
-    episode = ep.Episode("t", "dev", 0, (("a", "b"), ("c", "d")), "x", ("y",), ("p", "q"))
+    episode = Episode("t", "dev", 0, 0, (("a", "b"), ("c", "d")), "x", ("y",), ("p", "q"))
     assert regular_prompt(episode) == "example:a->b\nexample:c->d\nexample:x->"
     assert dummy_prompts(episode)[1] == "example:a->b\nexample:c->d\nexample:q->"
     assert zero_shot_prompt(episode) == "example:x->"

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from taskvectors import settings
 from taskvectors.errors import StudyError
 
-ROOT = Path(__file__).parents[1]
-FAMILIES = settings.families(ROOT / "workflow/schemas/config.schema.yaml")
+ROOT = Path(__file__).parents[2]
 
 
 def refused(tmp_path, text, data=None) -> str:
@@ -124,41 +123,47 @@ def config(tasks=(), models=(), label="Mine", **entry):
     }
 
 
-@pytest.mark.parametrize("name", ["all", "paper", *FAMILIES])
+OTHERS = {"thing_colour": {"family": "colours", "label": "Colours", "ours": True}}
+
+
+@pytest.mark.parametrize("name", ["all", "paper", "own", "colours"])
 def test_names_that_mean_something_else_are_refused(name):
     for registry in ("tasks", "models"):
         with pytest.raises(StudyError, match=rf"{registry}: {name}: the name means"):
-            settings.check_names(config(**{registry: [name]}), FAMILIES)
+            settings.check_names(
+                config(**{registry: [name]})
+                | ({"tasks": {**OTHERS, **config([name])["tasks"]}} if registry == "tasks" else {"tasks": OTHERS})
+            )
 
 
 @pytest.mark.parametrize("name", ["logs", "items", "archive", "environments", "summary.csv", "mine-random"])
 def test_names_of_models_that_would_hide_something_are_refused(name):
     with pytest.raises(StudyError, match=rf"models: {name}: "):
-        settings.check_names(config(models=[name]), FAMILIES)
+        settings.check_names(config(models=[name]))
 
 
 @pytest.mark.parametrize("name", ["two words", "a/b", "été", "", "-a", "a\n", "a>b", "test@1", "."])
 def test_names_that_no_file_can_have_are_refused(name):
     with pytest.raises(StudyError, match="a name has letters"):
-        settings.check_names(config(tasks=[name]), FAMILIES)
+        settings.check_names(config(tasks=[name]))
 
 
 @pytest.mark.parametrize("name", ["1", "007", "null", "true", "1e5", "a.b", "a-b", "all2", "papers", "NaN"])
 def test_other_names_are_names(name):
-    settings.check_names(config([name], [name]), FAMILIES)
+    settings.check_names(config([name], [name]))
 
 
 @pytest.mark.parametrize(
     "label", ["$x$ & <b>", "\"quoted\" 'twice'", "日本語", "Ελληνικά", "100 % _a_ {b} #1 \\n", "a|b", "*", "→"]
 )
 def test_labels_may_hold_anything_that_can_be_seen(label):
-    settings.check_names(config(["a"], ["b"], label), FAMILIES)
+    settings.check_names(config(["a"], ["b"], label))
 
 
 @pytest.mark.parametrize("label", ["", " ", " a", "a\n", "a\u200bb", "a\tb", "x" * 101])
 def test_labels_that_cannot_be_seen_are_refused(label):
     with pytest.raises(StudyError, match=r"tasks: a: label"):
-        settings.check_names(config(["a"], label=label), FAMILIES)
+        settings.check_names(config(["a"], label=label))
 
 
 def test_labels_that_figures_could_not_tell_apart_are_refused():
@@ -192,9 +197,9 @@ def test_json_with_tabs_has_every_key_once(tmp_path):
 
 @pytest.mark.parametrize("labels", [["é", "e\u0301"], ["a b", "a\u00a0b"], ["\u212b", "Å"]])
 def test_labels_of_classes_that_are_one_in_normal_form_are_refused(labels):
-    entry = {"label": "T", "labels": labels}
+    entry = {"label": "T", "family": "own", "labels": labels}
     with pytest.raises(StudyError, match=r"tasks: t: labels: .* stands twice"):
-        settings.check_names({"tasks": {"t": entry}, "models": {}}, FAMILIES)
+        settings.check_names({"tasks": {"t": entry}, "models": {}})
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from taskvectors.engine.model_check import check_model
 from taskvectors.errors import StudyError
 from taskvectors.models.language_model import LanguageModel, find_blocks
 
-TABLE = Path(__file__).parents[1] / "docs/architectures.md"
+TABLE = Path(__file__).parents[2] / "docs/architectures.md"
 EXACT, REFUSED = "exact", "refused"
 SECONDS = 60  # for one model; a default vision tower may take minutes to make
 LAYERS = 4

@@ -12,11 +12,15 @@ from scipy.spatial.distance import cosine
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import silhouette_score
 
+from taskvectors.analysis.accuracy import accuracy, by_method, by_seed, controls, differences, limits, seed_spread, tidy
+from taskvectors.analysis.choose_layer import layer_choice
 from taskvectors.analysis.conclusions import Finding, can_do, pooled
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
+from taskvectors.analysis.names import main_tasks
 from taskvectors.analysis.statistics import accuracies, bootstrap_mean, paired_differences, wilson
+from taskvectors.analysis.views import VIEWS, tasks_in_view
 from taskvectors.errors import StudyError
 from taskvectors.store.files import atomic, write_text
 from taskvectors.store.tables import STRINGS, read_csv, write_csv
@@ -66,33 +70,33 @@ def test_accuracy_table_counts():
 def predictions():
     """Two tasks, three layers. Dev is best at layer 1 for `a` and 2 for `b`; test of `b` is best at layer 0."""
     correct = {
-        ("a", "dev"): [[0, 1, 0], [0, 1, 1]],
-        ("b", "dev"): [[0, 0, 1], [0, 1, 1]],
-        ("a", "test"): [[0, 1, 0], [0, 1, 0]],
-        ("b", "test"): [[1, 0, 0], [1, 0, 1]],
-        ("a", "dev@5"): [[1, 0, 0], [1, 0, 0]],
-        ("a", "test@5"): [[1, 0, 0], [1, 0, 0]],
-        ("b", "dev@5"): [[1, 0, 0], [1, 0, 0]],
-        ("b", "test@5"): [[0, 0, 0], [1, 0, 0]],
+        ("a", "dev", 0): [[0, 1, 0], [0, 1, 1]],
+        ("b", "dev", 0): [[0, 0, 1], [0, 1, 1]],
+        ("a", "test", 0): [[0, 1, 0], [0, 1, 0]],
+        ("b", "test", 0): [[1, 0, 0], [1, 0, 1]],
+        ("a", "dev", 5): [[1, 0, 0], [1, 0, 0]],
+        ("a", "test", 5): [[1, 0, 0], [1, 0, 0]],
+        ("b", "dev", 5): [[1, 0, 0], [1, 0, 0]],
+        ("b", "test", 5): [[0, 0, 0], [1, 0, 0]],
     }
     rows = [
-        (task, split, episode, "hypothesis", layer, "w", "w", bool(hit))
-        for (task, split), episodes in correct.items()
+        (task, seed, split, episode, "hypothesis", layer, "w", "w", bool(hit))
+        for (task, split, seed), episodes in correct.items()
         for episode, layers in enumerate(episodes)
         for layer, hit in enumerate(layers)
     ]
     for task in "ab":
-        rows += [(task, "baseline", e, "baseline", None, "w", "w", False) for e in range(2)]
-        rows += [(task, "test", e, "regular", None, "w", "w", True) for e in range(2)]
-        rows += [(task, "dev", e, "regular", None, "w", "w", False) for e in range(2)]
-        rows += [(task, "test@5", e, "regular", None, "w", "w", e == 0) for e in range(2)]
-        rows += [(task, split, e, "zero_shot", None, "w", "w", False) for split in ("dev", "dev@5") for e in range(2)]
+        rows += [(task, 0, "baseline", e, "baseline", None, "w", "w", False) for e in range(2)]
+        rows += [(task, 0, "test", e, "regular", None, "w", "w", True) for e in range(2)]
+        rows += [(task, 0, "dev", e, "regular", None, "w", "w", False) for e in range(2)]
+        rows += [(task, 5, "test", e, "regular", None, "w", "w", e == 0) for e in range(2)]
+        rows += [(task, seed, "dev", e, "zero_shot", None, "w", "w", False) for seed in (0, 5) for e in range(2)]
         for control in ("zero_shot", "majority", "copy_query"):
-            rows += [(task, "test", e, control, None, "w", "w", control == "majority" and e == 0) for e in range(2)]
+            rows += [(task, 0, "test", e, control, None, "w", "w", control == "majority" and e == 0) for e in range(2)]
         for layer in range(3):  # swept at the chosen layer (1 for a, 2 for b) and others
-            rows += [(task, "test", e, "random_theta", layer, "w", "w", layer == 1) for e in range(2)]
-            rows += [(task, "test", e, "other_theta", layer, "w", "w", layer == 2) for e in range(2)]
-    columns = ["task", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
+            rows += [(task, 0, "test", e, "random_theta", layer, "w", "w", layer == 1) for e in range(2)]
+            rows += [(task, 0, "test", e, "other_theta", layer, "w", "w", layer == 2) for e in range(2)]
+    columns = ["task", "seed", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
     table = pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
     table["exact"] = table["correct"] & (
         table["method"] != "regular"
@@ -101,31 +105,31 @@ def predictions():
 
 
 def test_layer_choice_and_accuracy_by_method():
-    table = acc.tidy(predictions(), "m", {"a": "f", "b": "f"}, seed=0)
+    table = tidy(predictions(), "m", {task: {"family": "f", "role": "main"} for task in "ab"})
     table, repeats = table[table["seed"] == 0], table
-    choice = acc.layer_choice(table, seed=0).set_index("task")
+    choice = layer_choice(table, seed=0).set_index("task")
     assert choice["layer"].to_dict() == {"a": 1, "b": 2} and choice["own"].all()
     assert set(choice["common_layer"]) == {1}  # means: 0, .75, .75; the tie goes to the lower layer
-    chosen = acc.by_method(table, choice.reset_index())
-    result = acc.accuracy(chosen, seed=0)
+    chosen = by_method(table, choice.reset_index())
+    result = accuracy(chosen, seed=0)
     by = result.set_index(["task", "method"])["accuracy"].to_dict()
     assert (by["a", "hypothesis"], by["b", "hypothesis"], by["all", "hypothesis"]) == (1, 0.5, 0.75)
     assert (by["b", "hypothesis_common"], by["b", "hypothesis_oracle"], by["b", "last_layer"]) == (0, 1, 0.5)
     assert (by["all", "baseline"], by["all", "regular"]) == (0, 1)  # dev episodes are never reported
     exact = result.set_index(["task", "method"])["exact"]
     assert (exact["b", "hypothesis"], exact["all", "hypothesis"], exact["all", "regular"]) == (0.5, 0.75, 0)
-    controls = acc.controls(chosen, seed=0).set_index(["task", "control"])
-    assert controls.loc[("b", "other_theta"), ["source", "layer", "n", "accuracy"]].tolist() == ["a", 2, 2, 1]
+    judged = controls(chosen, seed=0).set_index(["task", "control"])
+    assert judged.loc[("b", "other_theta"), ["source", "layer", "n", "accuracy"]].tolist() == ["a", 2, 2, 1]
     beaten = {("a", control) for control in ("zero_shot", "copy_query", "other_theta", "last_layer")}
-    assert set(controls.index[~controls["reached"]]) == beaten  # two episodes decide little
-    paired = acc.differences(chosen, seed=0).set_index(["task", "reference"])["difference"]
+    assert set(judged.index[~judged["reached"]]) == beaten  # two episodes decide little
+    paired = differences(chosen, seed=0).set_index(["task", "reference"])["difference"]
     assert (paired["a", "regular"], paired["b", "regular"], paired["all", "regular"]) == (0, -0.5, -0.25)
     assert (paired["a", "majority"], paired["b", "majority"]) == (0.5, 0)
-    seeds = acc.by_seed(repeats, seed=0)
+    seeds = by_seed(repeats, seed=0)
     by = seeds.set_index(["task", "seed", "method"])["accuracy"]
     assert (by["all", 0, "hypothesis"], by["all", 5, "hypothesis"]) == (0.75, 0.75)  # layers are chosen anew
     assert (by["a", 5, "hypothesis"], by["b", 5, "hypothesis"], by["a", 5, "regular"]) == (1, 0.5, 0.5)
-    spread = acc.seed_spread(seeds).set_index(["task", "method"])
+    spread = seed_spread(seeds).set_index(["task", "method"])
     assert spread.loc[("all", "regular"), ["seeds", "mean", "lowest", "highest"]].tolist() == [2, 0.75, 0.5, 1]
     assert spread.loc[("all", "regular"), "sd"] == pytest.approx(np.std([0.5, 1], ddof=1))
 
@@ -133,13 +137,13 @@ def test_layer_choice_and_accuracy_by_method():
 def swept(dev, bare):
     """Tidy dev predictions: of each task hits by layer and episode, and those of the bare prompt."""
     rows = [
-        ("m", "limits" if task == "limit" else "f", task, "dev", episode, method, layer, bool(hit))
+        ("m", "f", "limit" if task == "limit" else "main", task, "dev", episode, method, layer, bool(hit))
         for task, layers in dev.items()
         for method, by_layer in (("hypothesis", enumerate(layers)), ("zero_shot", [(None, bare[task])]))
         for layer, hits in by_layer
         for episode, hit in enumerate(hits)
     ]
-    columns = ["model", "family", "task", "split", "episode", "method", "layer", "correct"]
+    columns = ["model", "family", "role", "task", "split", "episode", "method", "layer", "correct"]
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
 
 
@@ -158,7 +162,7 @@ def test_a_task_has_a_layer_of_its_own_only_where_theta_does_something():
         "limit": [hits(0), hits(0), hits(0), hits(20)],
     }
     bare = dict.fromkeys(dev, hits(0)) | {"anyway": hits(20), "bare": hits(10), "worse": hits(12)}
-    choice = acc.layer_choice(swept(dev, bare), seed=0).set_index("task")
+    choice = layer_choice(swept(dev, bare), seed=0).set_index("task")
     assert set(choice["common_layer"]) == {1}
     assert choice.index[choice["own"]].tolist() == ["works", "tied", "limit"]
     assert choice["layer"].to_dict() == dict.fromkeys(dev, 1) | {"limit": 3}  # tied: 0, 1 and 3; all tasks like 1 best
@@ -175,7 +179,7 @@ def test_a_task_has_a_layer_of_its_own_only_where_theta_does_something():
     st.lists(st.booleans(), min_size=8, max_size=8),
 )
 def test_the_choice_is_among_the_layers_and_own_only_with_a_gain(layers, bare):
-    choice = acc.layer_choice(swept({"t": layers}, {"t": bare}), seed=0).iloc[0]
+    choice = layer_choice(swept({"t": layers}, {"t": bare}), seed=0).iloc[0]
     means = [np.mean(its) for its in layers]
     assert choice["layer"] in range(3) and choice["dev_accuracy"] == max(means)
     assert choice["paper_layer"] == np.argmax(means)
@@ -186,7 +190,7 @@ def test_a_control_is_judged_by_the_paired_interval():
     """Ten points below on 50 episodes is undecided where they differ both ways, and decided where they do not."""
 
     def rows(method, correct):
-        return [("m", "f", "t", e, method, None, None, bool(c)) for e, c in enumerate(correct)]
+        return [("m", "f", "main", "t", e, method, None, None, bool(c)) for e, c in enumerate(correct)]
 
     theta = [1] * 30 + [0] * 20
     methods = {
@@ -198,26 +202,24 @@ def test_a_control_is_judged_by_the_paired_interval():
     }
     table = pd.DataFrame(
         [row for method, correct in methods.items() for row in rows(method, correct)],
-        columns=["model", "family", "task", "episode", "method", "source", "layer", "correct"],
+        columns=["model", "family", "role", "task", "episode", "method", "source", "layer", "correct"],
     )
-    controls = acc.controls(table, seed=0).set_index("control")
-    assert controls["reached"].to_dict() == {
+    judged = controls(table, seed=0).set_index("control")
+    assert judged["reached"].to_dict() == {
         "zero_shot": True,
         "majority": False,
         "copy_query": True,
         "random_theta": True,
     }
-    assert controls["undecided"].to_dict() == {
+    assert judged["undecided"].to_dict() == {
         "zero_shot": True,
         "majority": False,
         "copy_query": False,
         "random_theta": False,
     }
-    assert controls.loc["zero_shot", "difference"] == pytest.approx(0.1)
+    assert judged.loc["zero_shot", "difference"] == pytest.approx(0.1)
     by_hand = bootstrap_mean([np.array(theta) - np.array(methods["zero_shot"])], 0)
-    assert controls.loc["zero_shot", ["difference", "difference_ci_low", "difference_ci_high"]].tolist() == list(
-        by_hand
-    )
+    assert judged.loc["zero_shot", ["difference", "difference_ci_low", "difference_ci_high"]].tolist() == list(by_hand)
 
 
 def test_views_are_the_papers_rules_and_limits_stand_apart():
@@ -225,12 +227,12 @@ def test_views_are_the_papers_rules_and_limits_stand_apart():
         "good": ("f", 0.1, 0.9, 0.8),
         "edge": ("f", 0.1, 0.3, 0.75),  # .20 is enough for figure 4; .75 is not for figures 3 and 7
         "flat": ("f", 0.5, 0.6, 0.9),
-        "hard": ("limits", 0.0, 1.0, 1.0),
+        "hard": ("limits", 0.0, 1.0, 1.0),  # as in tables of the first version, which have no roles
     }
     rows = [(f, t, m, v) for t, (f, b, r, _) in by_task.items() for m, v in (("baseline", b), ("regular", r))]
     accuracy = pd.DataFrame(rows, columns=["family", "task", "method", "accuracy"])
     choice = pd.DataFrame({"task": list(by_task), "dev_accuracy": [best for *_, best in by_task.values()]})
-    shown = {view: acc.tasks_in_view(accuracy, choice, view) for view in acc.VIEWS}
+    shown = {view: tasks_in_view(accuracy, choice, view) for view in VIEWS}
     assert shown == {"all": ["good", "edge", "flat"], "gain": ["good", "edge"], "passes": ["good", "flat"]}
 
 
@@ -240,8 +242,8 @@ def test_limits_count_the_right_item_in_the_wrong_direction():
     rows += [("turn", e, "hypothesis", 3, word, False) for e, word in enumerate(["a", " B", "c", "D"])]
     rows += [("other", 0, "regular", None, "a", False), ("other", 0, "copy_query", None, "a", False)]
     chosen = pd.DataFrame(rows, columns=["task", "episode", "method", "layer", "predicted", "correct"])
-    chosen = chosen.assign(model="m", family="limits").astype({"layer": "Int64"})
-    table = acc.limits(chosen, ["turn", "other"], ["turn"]).set_index(["task", "method", "outcome"])["share"]
+    chosen = chosen.assign(model="m", family="f", role="limit").astype({"layer": "Int64"})
+    table = limits(chosen, ["turn"]).set_index(["task", "method", "outcome"])["share"]
     assert table["turn", "regular", "right"] == 0.25 and table["turn", "regular", "wrong_direction"] == 0.5
     assert table["turn", "hypothesis", "right"] == 0 and table["turn", "hypothesis", "wrong_direction"] == 1
     assert ("other", "regular", "right") in table and ("other", "regular", "wrong_direction") not in table
@@ -381,7 +383,7 @@ def test_formation_follows_k_at_the_chosen_layer():
         for task in "ab" for e in range(2) for layer in (1, 2) for k in range(3)
     ]  # fmt: skip
     columns = ["task", "episode", "layer", "demonstrations", "correct", "cosine"]
-    variants = pd.DataFrame(rows, columns=columns).assign(model="m", family="f", method="theta_after")
+    variants = pd.DataFrame(rows, columns=columns).assign(model="m", family="f", role="main", method="theta_after")
     variants["cosine_centred"] = variants["cosine"] / 2
     choice = pd.DataFrame({"task": ["a", "b"], "layer": [1, 2]})
     table = formation(variants, choice, seed=0).set_index(["task", "demonstrations"])
@@ -447,3 +449,19 @@ def test_claims_about_other_tasks_are_made_at_both_layers():
     table = pd.concat([conflict, back])
     shares = {layer: pooled(table, "task_b", "patched_b", choice, layer).value for layer in ("layer", "common_layer")}
     assert shares == {"layer": pytest.approx((0.9 + 0.02) / 2), "common_layer": pytest.approx((0.9 + 0.76) / 2)}
+
+
+def test_roles_decide_what_is_a_limit_and_old_tables_say_it_by_their_family():
+    table = pd.DataFrame({"task": ["a", "b"], "family": ["limits", "f"], "role": ["main", "limit"]})
+    assert main_tasks(table)["task"].tolist() == ["a"]
+    assert main_tasks(table.drop(columns="role"))["task"].tolist() == ["b"]
+    assert len(main_tasks(table.assign(role="limit"))) == 2
+
+
+def test_means_over_tasks_are_of_numbers_of_demonstrations_that_all_have():
+    """A task may have longer prompts than others."""
+    rows = [(task, 0, k, 2, True, 1.0, 1.0) for task, most in (("a", 2), ("b", 4)) for k in range(most + 1)]
+    columns = ["task", "episode", "demonstrations", "layer", "correct", "cosine", "cosine_centred"]
+    variants = pd.DataFrame(rows, columns=columns).assign(model="m", family="f", role="main", method="theta_after")
+    table = formation(variants, pd.DataFrame({"task": ["a", "b"], "layer": [2, 2]}), seed=0)
+    assert table.groupby("task")["demonstrations"].max().to_dict() == {"a": 2, "b": 4, "all": 2}

@@ -11,7 +11,7 @@ import yaml
 from taskvectors.store.sources import digests
 from taskvectors.store.tables import parse_csv
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The workflow on real weights: a fresh copy, a second run, edits, damage, kills."""
 
 import hashlib
+import html
 import json
 import os
 import re
@@ -20,36 +21,31 @@ from transformers import AutoTokenizer
 from taskvectors.data.tokens import decode
 from taskvectors.store.tables import read_csv, write_csv
 
-pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MODEL = "results/smollm2-135m"
+DECLARED = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text(encoding="utf-8"))
+TABLES = yaml.safe_load((ROOT / "workflow/tables.yaml").read_text(encoding="utf-8"))
+FIGURES = set(DECLARED)  # the smoke study leaves out none
+DRAWN = {f"figure_{name}" for name in FIGURES}
+GEOMETRY = {f"figure_{name}" for name in ("embedding", "embedding_seeds", "distances", "separation")}
+REPORT = {"study_notebook", "study_page", "study"}
+AFTER_A_TABLE = {"conclusions", "provenance", "latex_tables", *REPORT}
 AFTER_SWEEP = {
     "choose_layer",
     "patch_variants",
     "accuracy",
-    "formation",
-    "conclusions",
-    "provenance",
-    "latex_tables",
+    "formation_tables",
     "geometry",
     "embed_theta",
     "decode_theta",
-    "study_notebook",
-    "study_page",
-    "all",
 }
-DECLARED = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text(encoding="utf-8"))
-GEOMETRY = {"embedding", "embedding_seeds", "distances", "separation"}
-FIGURES = set(DECLARED)  # the smoke study leaves out none
-REPORT = {"study_notebook", "study_page", "all"}
-AFTER_A_TABLE = {"conclusions", "provenance", "latex_tables", *REPORT}
-AFTER_SWEEP |= {f"figure_{name}" for name in FIGURES}
+AFTER_SWEEP |= {"summary", *DRAWN, *AFTER_A_TABLE}
 
 
 def test_the_environment_may_lie_in_a_folder_with_spaces(changed, tmp_path):
     spaced = tmp_path / "with spaces"
     spaced.symlink_to(Path(sys.executable).parents[1])
-    command = [str(spaced / "bin/python"), *changed.command("--configfile", "config/smoke.yaml")[1:]]
+    command = [str(spaced / "bin/python"), "-m", "snakemake", "--cores", "2", "--configfile", "config/smoke.yaml"]
     result = subprocess.run(
         [*command, "--forcerun", "filter_table", "--until", "filter_table"],
         cwd=changed.folder, env=changed.environment(), capture_output=True, text=True, check=False,
@@ -67,21 +63,25 @@ def test_the_study_leaves_report_figures_and_tables(finished):
         for suffix in ("svg", "pdf", "png", "csv"):
             assert (finished.folder / f"reports/figures/{name}.{suffix}").stat().st_size > 500
     accuracy = pd.read_csv(finished.folder / MODEL / "accuracy.csv")
-    assert list(accuracy) == [
-        "model",
-        "family",
-        "task",
-        "method",
-        "layer",
-        "n",
-        "accuracy",
-        "ci_low",
-        "ci_high",
-        "exact",
-    ]
     assert ((accuracy["ci_low"] <= accuracy["accuracy"]) & (accuracy["accuracy"] <= accuracy["ci_high"])).all()
     sweep = pd.read_csv(finished.folder / MODEL / "layer_sweep.csv")
     assert set(sweep["layer"]) == set(range(30)) and set(sweep["split"]) == {"dev", "test"}
+
+
+def test_tables_have_the_columns_that_are_said_of_them(finished):
+    for name, entry in TABLES["results"].items():
+        file = finished.folder / (f"results/{name}.csv" if entry.get("study") else f"{MODEL}/{name}.csv")
+        assert list(pd.read_csv(file, nrows=1)) == entry["columns"], name
+
+
+def test_everything_on_the_page_names_its_file(finished):
+    page = (finished.folder / "reports/study.html").read_text(encoding="utf-8")
+    for name in FIGURES:
+        assert f"<code>reports/figures/{name}.csv</code>" in page
+    for name, entry in TABLES["report"].items():
+        (shown,) = re.findall(rf'<figure class="[^"]+" id="table-{name}"><figcaption>(.*?)</figcaption>', page)
+        assert all(f"<code>{table}.csv</code>" in shown for table in entry["tables"]), name
+        assert html.escape(" ".join(entry["caption"].split())) in shown, name
 
 
 def test_demonstrations_and_theta_help_on_real_weights(finished):
@@ -154,6 +154,7 @@ def test_snakemakes_own_report_has_captions(finished):
     with zipfile.ZipFile(finished.folder / "reports/workflow.zip") as archive:
         text = "".join(archive.read(name).decode(errors="ignore") for name in archive.namelist())
     assert "Accuracy of every task by method" in text and "Conflicting tasks" in text and "Study seeds 0, 1" in text
+    assert "Paired differences" in text or ("paired difference with its" in text and "``controls.csv``" not in text)
 
 
 def test_a_source_table_holds_all_that_its_figure_is_drawn_from(finished):
@@ -192,10 +193,7 @@ def test_figures_and_report_are_rebuilt_from_an_archive_without_torch_weights_an
         (absent / name / "__init__.py").write_text("raise ImportError('not here')", encoding="utf-8")
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "PYTHONPATH": str(absent)}
     start = time.monotonic()
-    result = subprocess.run(
-        project.command("--configfile", "mine.yaml"), cwd=project.folder, env=project.environment() | nowhere,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
+    result = project.snakemake(config="mine.yaml", **nowhere)
     assert result.returncode == 0, result.stdout[-3000:]
     assert time.monotonic() - start < 300  # the README's 90 s are of a quiet machine
     for name in FIGURES:
@@ -239,8 +237,9 @@ def test_tables_for_a_paper_are_latex(finished):
 def test_an_edited_table_reruns_its_family_and_what_follows(changed):
     changed.edit("data/tasks/country_capital.csv", "France,Paris,", "France,Paris,Lutetia")
     jobs = changed.planned()
-    assert jobs.pop("episodes") == 1 and jobs.pop("extract_theta") == 1 and jobs.pop("sweep_layers") == 1
-    assert set(jobs) == AFTER_SWEEP | {"filter_table", "conflict_episodes", "sweep_conflict", "conflict"}
+    of_one_family = ("episodes", "extract_theta", "sweep_layers", "constant_answers")
+    assert [jobs.pop(rule) for rule in of_one_family] == [1, 1, 1, 1]
+    assert set(jobs) == AFTER_SWEEP | {"filter_table", "conflict_episodes", "sweep_conflict", "conflict_tables"}
 
 
 def test_an_edited_parameter_reruns_what_uses_it(changed):
@@ -285,6 +284,7 @@ def test_a_folder_of_tables_adds_tasks(changed):
 
 
 def test_given_episodes_take_the_place_of_sampling(changed):
+    """What is refused of them is tested without Snakemake (tests/unit/test_given.py)."""
     sampled = changed.folder / MODEL / "episodes/knowledge.jsonl"
     lines = sampled.read_text(encoding="utf-8").splitlines()
     mine = changed.folder / "given"
@@ -295,29 +295,13 @@ def test_given_episodes_take_the_place_of_sampling(changed):
     result = changed.snakemake("mine.yaml", "--", target)
     assert result.returncode == 0, result.stdout[-3000:]
     assert sampled.read_text(encoding="utf-8") == given.read_text(encoding="utf-8")
-    for wrong, message in [
-        (
-            [*lines, lines[0]],
-            rf"country_capital.jsonl, line {len(lines) + 1}: baseline episode 0 stands already in line 1",
-        ),
-        ([lines[0], "{}"], r"country_capital.jsonl, line 2: an episode is an object with the keys"),
-        (lines[:1], r"country_capital.jsonl: no episodes of split dev, test"),
-        ([lines[0].replace('"baseline"', '"test@x"')], r"country_capital.jsonl, line 1: task must be country_capital"),
-        ([lines[0].replace('"baseline"', '"test@0"')], r"country_capital.jsonl, line 1: task must be country_capital"),
-        ([lines[0].replace('"baseline"', '"test@01"')], r"line 1: task must be country_capital"),
-        (
-            [*lines[:-1], re.sub(r'"demos": \[\[[^]]*\], ', '"demos": [', lines[-1])],
-            rf"line {len(lines)}: 2 demonstrations, but `episodes: demonstrations` asks for 3",
-        ),
-        (
-            [*lines[:-1], re.sub(r'"dummies": \["[^"]*", ', '"dummies": [', lines[-1])],
-            r"1 dummies, but `episodes: dummies` asks for 2",
-        ),
-        ([line for line in lines if '"dev@1"' not in line], r"country_capital.jsonl: no episodes of split dev@1"),
-    ]:
-        given.write_text("\n".join(wrong) + "\n", encoding="utf-8")
-        result = changed.snakemake("mine.yaml", "--", target)
-        assert re.search(message, result.stdout) and "Traceback" not in result.stdout, result.stdout[-3000:]
+    given.write_text("\n".join([*lines, lines[0]]) + "\n", encoding="utf-8")
+    result = changed.snakemake("mine.yaml", "--", target)
+    assert re.search(
+        rf"country_capital.jsonl, line {len(lines) + 1}: baseline episode 0 of seed 0 stands already in line 1",
+        result.stdout,
+    )
+    assert "Traceback" not in result.stdout
 
 
 def test_an_input_beyond_the_context_is_refused_with_file_and_line(changed):
@@ -368,21 +352,23 @@ def test_longer_answers_are_scored_on_the_whole_answer(changed):
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        ("conflict", {"conflict", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
-        ("figures/style", {f"figure_{name}" for name in FIGURES} | {"latex_tables", "provenance"} | REPORT),
+        ("analysis/conflict_tables", {"conflict_tables", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
+        ("figures/style", {*DRAWN, "provenance", *REPORT}),
         ("figures/distances", {"figure_distances", "provenance", *REPORT}),
-        ("geometry", {"geometry", "embed_theta", *(f"figure_{name}" for name in GEOMETRY), *AFTER_A_TABLE}),
+        ("analysis/geometry", {"geometry", "embed_theta", *GEOMETRY, *AFTER_A_TABLE}),
     ],
 )
-def test_an_edited_library_function_reruns_what_imports_it(changed, module, rules):
+def test_an_edited_function_reruns_exactly_what_uses_it_and_the_reason_names_the_file(changed, module, rules):
     path = changed.folder / f"workflow/scripts/taskvectors/{module}.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
-    assert set(changed.planned()) == rules
+    path.write_text(path.read_text(encoding="utf-8") + "\n\ndef edited():\n    pass\n", encoding="utf-8")
+    planned = changed.snakemake("-n")
+    assert changed.jobs_in(planned.stdout).keys() == rules
+    assert re.search(rf"Params have changed.*taskvectors/{module}.py", planned.stdout)
 
 
-def test_a_touched_file_reruns_nothing(changed):
-    for path in (changed.folder / "workflow/scripts/taskvectors").rglob("*.py"):
-        path.touch()
+def test_an_edited_comment_and_a_touched_file_rerun_nothing(changed):
+    for path in (changed.folder / "workflow/scripts").rglob("*.py"):
+        path.write_text(f"{path.read_text(encoding='utf-8')}\n# edited\n", encoding="utf-8")
     assert changed.planned() == {}
 
 

@@ -8,7 +8,7 @@ import yaml
 from taskvectors.errors import StudyError
 from taskvectors.registry import figures_of
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TABLES, PUBLISHED = ["accuracy", "limits"], ["main_results"]
 GOOD = """\
 accuracy_bars:
@@ -60,7 +60,7 @@ def test_a_figure_is_left_out_where_its_condition_does_not_hold(tmp_path):
         (
             "caption: Dots.",
             "captoin: Dots.",
-            "line 7: limits: captoin is no key of a figure; the keys are section, title",
+            "line 7: limits: captoin is no key of an entry; the keys are section, title",
         ),
         ("  title: limits\n", "", "line 7: limits: the key title is missing. Add it."),
         ("tables: [limits]", "tables: limits", "line 7: limits: tables: 'limits' is no list. Correct it."),
@@ -86,7 +86,7 @@ def test_a_name_that_is_of_a_table_and_of_published_data_is_not_drawn_twice_in_o
 def test_an_entry_without_keys_is_refused(tmp_path):
     with pytest.raises(StudyError, match="line 1: limits: an entry has keys and values"):
         figures(tmp_path, "limits: dots\n")
-    with pytest.raises(StudyError, match=r"figures\.yaml: no figures"):
+    with pytest.raises(StudyError, match=r"figures\.yaml: no entries"):
         figures(tmp_path, "")
 
 

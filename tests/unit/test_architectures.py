@@ -3,7 +3,6 @@
 import re
 
 import pytest
-
 from architectures import CLASSES, EXACT, REFUSED, TABLE, quiet, tried
 
 TEXT = TABLE.read_text(encoding="utf-8")

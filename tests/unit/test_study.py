@@ -1,24 +1,30 @@
-"""Bad input to the workflow: one clear message, an exit code, and nothing left behind."""
-
-import re
-import subprocess
-import time
+"""What a study is: a configuration resolved into plain objects, and one clear message for a bad one."""
 
 import psutil
 import pytest
 import yaml
 
+from conftest import ROOT
 from taskvectors import sizing
+from taskvectors.errors import StudyError
 from taskvectors.models.memory import memory_at_hand
+from taskvectors.study import read_study, study_of
 
 
-def refused(project, yaml: str) -> str:
-    (project.folder / "mine.yaml").write_text(yaml, encoding="utf-8")
-    result = project.snakemake("-n", config="mine.yaml")
-    assert result.returncode != 0
-    assert "Traceback" not in result.stdout and len(result.stdout.split("\n")) < 12
-    assert not (project.folder / "results").exists()
-    return result.stdout
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Studies are read in a folder of their own, not in the workflow's."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(text: str, folder) -> str:
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(StudyError) as error:
+        study = read_study(["mine.yaml"])
+        assert study.figures and study.report_tables
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,17 @@ def refused(project, yaml: str) -> str:
         ),
         ("tasks: {mine: {label: M, family: own, inverse_of: antonym}}", ["mine: inverse_of", "Did you mean antonyms?"]),
         ("tasks: {mine: {label: M, family: own, inverse_of: copy}}", ["copy is itself made of another task"]),
+        (
+            "tasks: {mine: {label: M, family: knowledge, table: x.csv}}",
+            ["tasks: mine: a family is a label alone, knowledge, too. Add `scoring: prefix`", "`scoring: exact`"],
+        ),
+        (
+            "tasks: {mine: {label: M, family: limits, table: x.csv}}",
+            ["tasks: mine: a family is a label alone, limits, too. Add `role: limit`", "`role: main`"],
+        ),
+        ("tasks: {mine: {label: M, family: conflict, table: x.csv}}", ["tasks: family: conflict: the name means"]),
+        ("tasks: {mine: {label: M, family: all, table: x.csv}}", ["tasks: family: all: the name means"]),
+        ("tasks: {mine: {label: M, family: a b, table: x.csv}}", ["'a b' does not match"]),
         ("task_folders: [{folder: /nowhere}]", ["task_folders: /nowhere holds no table"]),
         ("study: {seeds: [1]}\nstudy: {seeds: [2]}", ["mine.yaml, line 2", "the key study", "line 1"]),
         ("models: {007: {label: A, folder: x}}", ["mine.yaml, line 1", "007 is no string", "'007'"]),
@@ -69,7 +86,7 @@ def refused(project, yaml: str) -> str:
             "max_position_embeddings: 9}}, b: {label: SmolLM2 135M, hub: a/b, revision: c}}, study: {models: [b, smollm2-135m]}}",
             ["models: b and smollm2-135m are both labelled"],
         ),
-        ("task_folders: [{folder: data/tasks}]", ["a task animal_tool is known already", "Rename the table"]),
+        (f"task_folders: [{{folder: {ROOT}/data/tasks}}]", ["a task animal_tool is known already", "Rename the table"]),
     ],
     ids=[
         "key typo",
@@ -88,6 +105,11 @@ def refused(project, yaml: str) -> str:
         "no table",
         "inverse",
         "made of made",
+        "scoring of knowledge",
+        "role of limits",
+        "reserved family",
+        "family all",
+        "family of two words",
         "no tables",
         "key twice",
         "number as a name",
@@ -103,65 +125,19 @@ def refused(project, yaml: str) -> str:
         "known table",
     ],  # fmt: skip,
 )
-def test_a_bad_configuration_is_refused_with_key_and_remedy(project, yaml, parts):
-    message = refused(project, yaml)
+def test_a_bad_configuration_is_refused_with_key_and_remedy(elsewhere, yaml, parts):
+    message = refused(yaml, elsewhere)
     for part in parts:
         assert part in message
 
 
 @pytest.mark.parametrize("table", ["knowledge", "all", "paper", "two words", "été"])
-def test_a_table_whose_name_means_something_else_is_refused(project, table):
-    folder = project.folder / "my tables"
+def test_a_table_whose_name_means_something_else_is_refused(elsewhere, table):
+    folder = elsewhere / "my tables"
     folder.mkdir()
     (folder / f"{table}.csv").write_text("input,output,also_accepted\nsky,blue,\n", encoding="utf-8")
-    message = refused(project, "task_folders: [{folder: my tables}]")
+    message = refused("task_folders: [{folder: my tables}]", elsewhere)
     assert "tasks: " in message and ("the name means" in message or "a name has letters" in message)
-
-
-def test_readmes_snippets_fit_into_one_file(project, saved):
-    """Pasted one after the other, with a folder and a table that are there."""
-    readme = (project.folder / "README.md").read_text(encoding="utf-8")
-    snippets = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
-    (table,) = re.findall(r"```csv\n(.*?)```", readme, re.DOTALL)
-    assert len(snippets) == 2
-    (project.folder / "my tables").mkdir()
-    (project.folder / "my tables/thing_colour.csv").write_text(table, encoding="utf-8")
-    mine = "".join(snippets).replace("/path/to/a/save_pretrained/folder", str(saved))
-    (project.folder / "mine.yaml").write_text(mine, encoding="utf-8")
-    result = project.snakemake("-n", "--quiet", "rules", config="mine.yaml")
-    assert result.returncode == 0, result.stdout
-    settings = yaml.safe_load(mine)
-    assert settings["study"]["models"] == ["my-model"]
-    plan = project.snakemake("-n", config="mine.yaml").stdout
-    assert "my-model: θ of the own tasks" in plan and "my-model: θ of the limits tasks" in plan
-
-
-def plan(study, *overlays):
-    command = [*study.command()[:1], "workflow/plan.py", *overlays]
-    return subprocess.run(
-        command, cwd=study.folder, env=study.environment(), capture_output=True, text=True, check=False
-    )
-
-
-def test_the_papers_study_is_planned_with_what_each_model_asks_for(project):
-    start = time.monotonic()
-    result = plan(project, "config/paper.yaml")
-    assert time.monotonic() - start < 30  # 10 s on a quiet machine
-    assert result.returncode == 0, result.stderr
-    rows = {" ".join(line.split()[:2]): line for line in result.stdout.splitlines() if " GB " in line}
-    assert len([name for name in rows if name.split()[0] in ("LLaMA", "GPT-J", "Pythia")]) == 7
-    assert "65.1 + 14.5" in rows["LLaMA 30B"] and not (project.folder / "results/llama-30b").exists()
-    assert " 2 " in rows["LLaMA 30B"] and " 2 " not in rows["LLaMA 13B"]  # GPUs of 80 GB
-    result = plan(project, "nowhere.yaml")
-    assert result.returncode != 0 and "nowhere.yaml" in result.stderr and "Traceback" not in result.stderr
-
-
-def test_a_plan_says_where_an_overlay_cannot_be_read(project):
-    """Snakemake, which reads it first, would not."""
-    (project.folder / "mine.yaml").write_text("study:\n  models: [a", encoding="utf-8")
-    result = plan(project, "mine.yaml")
-    assert result.returncode != 0 and result.stdout == ""
-    assert re.fullmatch(r"mine.yaml, line \d+: not YAML \(.*\)\. Correct the line\.\n", result.stderr)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +159,58 @@ def test_a_job_takes_no_more_memory_than_slurm_gave_it(monkeypatch):
     assert memory_at_hand() == 0
 
 
-def test_the_default_study_is_planned(project):
-    result = project.snakemake("-n", config="config/config.yaml")
-    assert result.returncode == 0, result.stdout
-    assert "study_page" in result.stdout
+def test_a_study_is_what_the_configuration_says():
+    study = study_of({})
+    assert list(study.models) == ["smollm2-135m", "gemma-3-270m"] and study.seed == 0 and study.archive is None
+    assert len(study.tasks) == 23 and len(study.main_tasks) == 18
+    assert study.limits == ["upper_lower", "present_gerund", "english_french", "letter_word", "animal_tool"]
+    assert study.bijections == study.limits[:3] and "limits" not in study.main_families
+    assert study.pairs and study.transfer and set(study.conflict_tasks) == set(study.main_tasks)
+    assert [task for task, prefix in study.scored_by_prefix(study.tasks).items() if prefix] == list(
+        study.of_family("knowledge")
+    )
+    assert study.task_tables(["english_french"]) == [str(ROOT / "data/tasks/en_fr.csv")]
+    assert study.absent == {} and set(study.evidence) <= set(study.tables)
+
+
+def test_the_workflow_s_own_files_are_found_from_anywhere(elsewhere, monkeypatch):
+    assert study_of({}).path_of("data/paper/main_results.csv") == str(ROOT / "data/paper/main_results.csv")
+    monkeypatch.chdir(ROOT)
+    study = study_of({})
+    assert study.path_of("data/paper/main_results.csv") == "data/paper/main_results.csv"
+    assert study.task_tables(["antonyms"]) == ["data/tasks/antonyms.csv"]
+
+
+def test_what_a_task_is_is_said_by_the_task_and_families_are_free(elsewhere):
+    (elsewhere / "colours.csv").write_text("input,output,also_accepted\nsky,blue,\n", encoding="utf-8")
+    its = {"label": "Colours", "family": "colours", "table": "colours.csv", "role": "limit", "scoring": "prefix"}
+    study = study_of({"tasks": {"thing_colour": its}, "study": {"tasks": ["colours", "to_upper"]}})
+    assert list(study.tasks) == ["thing_colour", "to_upper"] and study.families == ["colours", "algorithmic"]
+    assert study.limits == ["thing_colour"] and study.main_tasks == ["to_upper"] and study.bijections == []
+    assert study.scored_by_prefix(study.tasks) == {"thing_colour": True, "to_upper": False}
+
+
+def test_the_settings_of_a_user_are_left_as_they_are():
+    asked = {"study": {"models": ["gpt-j-6b"]}, "models": {"gpt-j-6b": {"source": "random"}}}
+    study = study_of(asked)
+    assert list(study.models) == ["gpt-j-6b-random"] and study.random("gpt-j-6b-random")
+    assert asked == {"study": {"models": ["gpt-j-6b"]}, "models": {"gpt-j-6b": {"source": "random"}}}
+
+
+def test_overlays_lie_over_each_other_in_order(elsewhere):
+    for name, seeds in (("a.yaml", [1]), ("b.yaml", [2])):
+        (elsewhere / name).write_text(yaml.safe_dump({"study": {"seeds": seeds}}), encoding="utf-8")
+    assert read_study(["a.yaml", "b.yaml"]).seed == 2 and read_study(["b.yaml", "a.yaml"]).seed == 1
+
+
+def test_every_configuration_of_ours_is_a_study(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for name in ("smoke", "full", "paper", "archive", "config"):
+        study = read_study([f"config/{name}.yaml"])
+        assert study.models and study.tasks and study.figures, name
+
+
+def test_each_rule_that_loads_a_model_asks_for_time():
+    study = study_of({})
+    assert set(study.tokens) == {"extract_theta", "sweep_layers", "patch_variants", "decode_theta", "sweep_conflict"}
+    assert all(study.minutes("smollm2-135m", rule) >= 20 for rule in study.tokens)

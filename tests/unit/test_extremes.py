@@ -15,19 +15,26 @@ import yaml
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from taskvectors.analysis.accuracy import accuracy_tables, tidy
+from taskvectors.analysis.choose_layer import layer_choice, layer_sweep
 from taskvectors.analysis.conclusions import conclusions, in_words
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
 from taskvectors.analysis.names import ALL, main_tasks
 from taskvectors.figures.style import Labels, save, set_style
+from taskvectors.report.html import escaped, table_html
+from taskvectors.report.page_tables import page_table
+from taskvectors.report.sentences import answer, distance_words, lead
+from taskvectors.report.summary import summary
 from taskvectors.store.tables import read_csv, read_csvs, write_csv
 
 LAYERS, HIDDEN, DEMONSTRATIONS = 4, 8, 2
 FEW = ["a", "b", "c", "turn"]
-MANY = [f"task_{number}" for number in range(40)]
+MANY = [f"task_{number}" for number in range(32)]  # more than one panel of the pictures has room for
 FAMILY = {"a": "algorithmic", "b": "algorithmic", "c": "knowledge", "turn": "limits"}
 FAMILY |= {task: "linguistic" if number % 2 else "translation" for number, task in enumerate(MANY)}
+REPORT = yaml.safe_load(Path("workflow/tables.yaml").read_text(encoding="utf-8"))["report"]
 FIGURES = yaml.safe_load(Path("workflow/figures.yaml").read_text(encoding="utf-8"))
 LABELS = {"a": "Task A", "b": "<b>Task B</b>", "c": "Task C", "turn": "There and back"}
 LABELS |= {task: f"Language {task[5:]} → English" for task in MANY}
@@ -41,7 +48,7 @@ CASES = {
     "limits alone": {"tasks": ["turn"]},
     "one model lacks a task": {"lacking": ["b"]},
     "one model": {"models": 1},
-    "ten models, forty tasks": {"tasks": MANY, "episodes": 2, "models": 10},
+    "ten models, many tasks": {"tasks": MANY, "episodes": 2, "models": 10},
 }
 
 
@@ -49,20 +56,20 @@ def predictions(rng, tasks, episodes, outcome):
     """What extraction, sweep and variants would leave: task, split, episode, method, layer, predicted, answer, correct, …"""
     rows = []
 
-    def add(task, split, method, layer=None, **more):
+    def add(task, split, method, layer=None, seed=0, **more):
         for episode in range(episodes):
             hit = bool(rng.random() < 0.5) if outcome is None else outcome
-            row = {"task": task, "split": split, "episode": episode, "method": method, "layer": layer}
+            row = {"task": task, "seed": seed, "split": split, "episode": episode, "method": method, "layer": layer}
             rows.append(row | {"predicted": "y" if hit else "x", "answer": "y", "correct": hit, "exact": hit} | more)
 
     for task in tasks:
-        for seed in ("", "@1"):
-            add(task, f"baseline{seed}", "baseline")
+        for seed in (0, 1):
+            add(task, "baseline", "baseline", seed=seed)
             for split in ("dev", "test"):
-                add(task, split + seed, "regular")
-                add(task, split + seed, "zero_shot")
+                add(task, split, "regular", seed=seed)
+                add(task, split, "zero_shot", seed=seed)
                 for layer in range(LAYERS):
-                    add(task, split + seed, "hypothesis", layer)
+                    add(task, split, "hypothesis", layer, seed=seed)
         for method in ("majority", "copy_query"):
             add(task, "test", method)
         for layer in range(LAYERS):
@@ -97,22 +104,16 @@ def cross_predictions(rng, tasks, episodes, outcome):
 
 def model_tables(model, rng, tasks, episodes, outcome):
     """Every table of one model, made by the functions that the rules call."""
-    families = {task: FAMILY[task] for task in tasks}
-    tidy = acc.tidy(predictions(rng, tasks, episodes, outcome), model, families, seed=0)
-    first = tidy[tidy["seed"] == 0]
-    sweep = acc.layer_sweep(first)
-    choice = acc.layer_choice(first, 0)
-    chosen = acc.by_method(first, choice)
-    found = {"layer_sweep": sweep, "layer_choice": choice, "accuracy": acc.accuracy(chosen, 0)}
-    found |= {"controls": acc.controls(chosen, 0), "differences": acc.differences(chosen, 0)}
-    found["views"] = acc.views(chosen, found["accuracy"], choice, 0)
-    found["limits"] = acc.limits(chosen, [task for task in tasks if FAMILY[task] == "limits"], ["turn"])
-    found["seed_spread"] = acc.seed_spread(acc.by_seed(tidy, 0))
-    found["formation"] = formation(tidy, choice, 0)
+    kinds = {task: {"family": FAMILY[task], "role": "limit" if FAMILY[task] == "limits" else "main"} for task in tasks}
+    every = tidy(predictions(rng, tasks, episodes, outcome), model, kinds)
+    first = every[every["seed"] == 0]
+    choice = layer_choice(first, 0)
+    found = {"layer_sweep": layer_sweep(first), "layer_choice": choice} | accuracy_tables(every, choice, 0, ["turn"])
+    found["formation"] = formation(every, choice, 0)
     cross = cross_predictions(rng, tasks, episodes, outcome)
     found["conflict"] = conflicts(cross, model, [("a", "b")])
     found["transfer"] = transfers(cross, model)
-    head = {"model": model, "family": "algorithmic"}
+    head = {"model": model, "family": "algorithmic", "role": "main"}
     main = list(main_tasks(choice)["task"])
     theta = rng.normal(size=(len(main) * episodes, LAYERS, HIDDEN)).astype(np.float32)
     of = np.repeat(main, episodes)
@@ -217,12 +218,10 @@ def test_every_figure_is_drawn(study, tmp_path, name):
     tables |= {table: pd.read_csv(f"data/paper/{table}.csv") for table in entry.get("published", [])}
     set_style()
     figure = import_module(f"taskvectors.figures.{name}").draw(tables, Labels(MODELS, LABELS))
-    paths = [tmp_path / f"{name}{suffix}" for suffix in (".svg", ".csv")]
-    save(figure, tables, paths)
-    assert paths[0].stat().st_size > 1000, name
-    drawn_from = read_csv(paths[1])["table"].value_counts().to_dict()
-    assert drawn_from == {table: len(rows) for table, rows in tables.items() if len(rows)}, name
     check_legible(figure, name)
+    save(figure, tables, [tmp_path / "source.csv"])
+    drawn_from = read_csv(tmp_path / "source.csv")["table"].value_counts().to_dict()
+    assert drawn_from == {table: len(rows) for table, rows in tables.items() if len(rows)}, name
 
 
 def unseen_labels(axis):
@@ -260,34 +259,23 @@ def check_legible(figure, name):
 
 def test_every_table_of_the_report_is_made_and_escaped(study):
     _, t = study
-    config = {
+    config: dict = {
         "models": {name: {"label": label} for name, label in MODELS.items()},
         "tasks": {name: {"label": label} for name, label in LABELS.items()},
         "episodes": {"demonstrations": DEMONSTRATIONS},
     }
     published = pd.read_csv("data/paper/main_results.csv")
-    choice = t["layer_choice"]
-    safe = reporting.escaped(config)
-    text = reporting.answer(t["accuracy"], t["controls"], t["differences"], choice, t["seed_spread"], safe)
-    text += reporting.lead(t["accuracy"], t["controls"], t["differences"], conclusions(t, LABELS), safe)
+    paper = {f"paper/{file.stem}": read_csv(file) for file in Path("data/paper").glob("*.csv")}
+    resources = pd.DataFrame({"model": ["m"], "rule": "weights", "jobs": 1, "seconds": 1.5, "peak_memory_mb": 2.5})
+    made = {"conclusions": conclusions(t, LABELS), "summary": summary(t["accuracy"], published, config)}
+    tables = {**t, **paper, **made, "resources": resources}
+    safe = escaped(config)
+    text = answer(tables, safe) + lead(tables, safe)
     assert "Model M" in text and "nan" not in text and "<b>Task" not in text
-    distances = pd.read_csv("data/paper/distances.csv")
-    assert "LLaMA 7B, published, 0.08–0.16" in reporting.distance_words(t["geometry"], choice, distances, config)
-    tables = [
-        reporting.summary(t["accuracy"], published, config),
-        reporting.view_table(t["views"], config),
-        reporting.task_table(t["accuracy"], choice, config),
-        reporting.paper_table(t["accuracy"], published, config),
-        reporting.spread_table(t["seed_spread"], config),
-        reporting.difference_table(t["differences"], config),
-        reporting.control_table(t["controls"], config),
-        reporting.formation_table(t["formation"], config),
-        reporting.transfer_summary(t["transfer"], choice, config),
-        reporting.limits_table(t["limits"], t["differences"], config),
-        reporting.quality_table(t["embedding_quality"], config),
-        reporting.geometry_table(t["geometry"], choice, config),
-        reporting.rank_table(t["decoded_ranks"], choice, config),
-        reporting.conclusion_table(conclusions(t, LABELS), config),
-    ]
-    for table in tables:
-        assert "<b>Task" not in reporting.table_html(table, "name", "caption")
+    assert "LLaMA 7B, published, 0.08–0.16" in distance_words(tables, config)
+    for name, entry in REPORT.items():
+        if set(entry["tables"]) <= set(tables):
+            table = page_table(name, tables, config)
+            assert "<b>Task" not in table_html(table, name, entry["caption"], entry["tables"]), name
+    missing = {name for name, entry in REPORT.items() if not set(entry["tables"]) <= set(tables)}
+    assert missing == {"decoded_tokens", "filter"}  # of a tokenizer; the workflow's own tests show them

@@ -14,10 +14,10 @@ import pytest
 
 from conftest import ROOT, SMOKE, Study, copy_project, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+pytestmark = pytest.mark.slurm
 MODEL = "results/smollm2-135m"
-SMALL = "tests/slurm/small.yaml"
-UP = [str(ROOT / "tests/slurm/slurm-up.sh")]
+SMALL = "tests/cluster/slurm/small.yaml"
+UP = [str(ROOT / "tests/cluster/slurm/slurm-up.sh")]
 MODEL_RULES = ("extract_theta", "sweep_layers", "patch_variants", "sweep_conflict", "decode_theta")
 # What this little cluster is, in place of the profile's: no accounting, two cores, a disk of its own.
 SITE = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue", "--latency-wait", "5"]

@@ -13,12 +13,11 @@ import zipfile
 import pandas as pd
 import pytest
 import yaml
+from test_tokens import sentencepiece
 
 from conftest import ROOT, SHAPE
 from taskvectors.models.random_weights import random_model
-from test_tokens import sentencepiece
 
-pytestmark = pytest.mark.slow
 SMALL = {"episodes": {"demonstrations": 2, "dummies": 2, "baseline": 3, "dev": 3, "test": 3}}
 SMALL |= {"embedding": {"seeds": [41]}, "formation": {"episodes": 2}, "decoding": {"top": 5}}
 SMALL["conflict"] = {"demonstrations": 2, "episodes": 2, "transfer": {"episodes": 2}}

@@ -1,0 +1,48 @@
+"""A process that has imported Snakemake and forks for every run of it: its start would be half of what tests of the workflow take.
+
+Requests come as lines of JSON (folder, arguments, environment, output), the exit status goes back as a line.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def serve() -> None:
+    import jsonschema  # noqa: F401 (what the Snakefile imports, the study's own library aside: every copy has its own)
+    import pandas  # noqa: F401
+    import snakemake.cli
+    import yaml  # noqa: F401
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            os._exit(_run(snakemake.cli.main, **request))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _run(main, folder: str, arguments: list[str], environment: dict[str, str], output: str) -> int:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.setsid()
+    handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, to in ((0, nothing), (1, handle), (2, handle)):
+        os.dup2(to, number)
+    sys.argv = [str(Path(sys.executable).parent / "snakemake"), *arguments]
+    try:
+        main(arguments)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,167 @@
+"""The experiments on made-up θ, and on a tiny random model with a tokenizer: what is patched, what is predicted, what is counted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from taskvectors.data.episodes import Episode
+from taskvectors.data.prompts import zero_shot_prompt
+from taskvectors.data.sampling import sample_conflict, sample_episode
+from taskvectors.data.tasks import load_task
+from taskvectors.data.tokens import prompt_ids
+from taskvectors.engine.definition import Intervention, plain_answer
+from taskvectors.engine.model_check import load_model
+from taskvectors.experiments.constant_answers import constant_answers
+from taskvectors.experiments.decode_theta import decode_thetas
+from taskvectors.experiments.extract_theta import extract
+from taskvectors.experiments.patch_variants import mean_of_others, random_like, shared_by_tasks, variants
+from taskvectors.experiments.sweep_conflict import sweep_pairs
+from taskvectors.experiments.sweep_layers import sweep
+from taskvectors.models.preparation import prepare
+from taskvectors.store.thetas import Thetas
+
+TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
+PREFIX = dict.fromkeys(TASKS, False)
+
+
+def sampled(seeds=(0,), counts=(3, 2, 3)) -> list[Episode]:
+    return [
+        sample_episode(task, split, number, demonstrations=0 if split == "baseline" else 2,
+                       dummies=0 if split == "baseline" else 2, seed=seed)
+        for task in TASKS.values() for seed in seeds
+        for split, count in zip(("baseline", "dev", "test"), counts, strict=True) for number in range(count)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lm(saved, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared") / "weights"
+    prepare(saved, folder)
+    return load_model(folder, "float32", "cpu")
+
+
+@pytest.fixture(scope="module")
+def extracted(lm):
+    episodes = sampled(seeds=(0, 1))
+    return episodes, *extract(lm, episodes, PREFIX, 1)
+
+
+def test_theta_is_of_every_dev_and_test_episode_and_found_by_name(extracted):
+    episodes, thetas, table = extracted
+    shown = [episode for episode in episodes if episode.split != "baseline"]
+    assert list(thetas.rows) == [episode.key for episode in shown] and thetas.theta.dtype == np.float32
+    one = thetas.of("to_upper", "test", 1)
+    assert set(one.tasks) == {"to_upper"} and one.episodes.tolist() == [0, 1, 2]
+    assert (one.theta == thetas.of_episodes(one.rows)).all()
+    assert (
+        thetas.of_tasks(["to_upper", "next_letter"], "test", 0).tasks.tolist() == ["next_letter"] * 3 + ["to_upper"] * 3
+    )
+    counts = table.groupby(["method", "split", "seed"]).size()
+    assert (
+        counts["baseline", "baseline", 1] == 6
+        and counts["regular", "test", 0] == 6
+        and counts["regular", "dev", 1] == 4
+    )
+
+
+def test_the_sweep_patches_each_episode_with_its_own_theta(lm, extracted):
+    episodes, thetas, _ = extracted
+    table = sweep(lm, episodes, thetas, PREFIX, 1).set_index(["method", "task", "split", "seed", "episode"])
+    for episode in [e for e in episodes if e.split == "test"][::3]:
+        (ids,) = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode)])
+        theta = torch.from_numpy(thetas.of_episodes([episode.key]))
+        found = table.loc[("hypothesis", *episode.key)].set_index("layer")["predicted"]
+        for layer in range(lm.layers):
+            (token,), _ = plain_answer(lm, ids, 1, Intervention(layer, theta[:, layer]))
+            assert found[layer].strip() == lm.tokenizer.decode([token]).strip()
+    assert len(table.loc["zero_shot"]) == len(thetas.rows)
+
+
+def test_a_random_vector_has_the_length_of_theta_and_its_own_direction():
+    episodes = [episode for episode in sampled() if episode.split == "test"]
+    theta = torch.randn(len(episodes), 40) * torch.arange(1, 1 + len(episodes))[:, None]
+    noise = random_like(theta, episodes, 0)
+    torch.testing.assert_close(noise.norm(dim=-1), theta.norm(dim=-1))
+    assert torch.equal(noise, random_like(theta, episodes, 0)) and not torch.equal(
+        noise, random_like(theta, episodes, 1)
+    )
+    turned = random_like(theta.flip(0), episodes[::-1], 0).flip(0)
+    torch.testing.assert_close(turned, noise)  # of an episode, whatever stands beside it
+    directions = noise / noise.norm(dim=-1, keepdim=True)
+    assert (directions @ directions.T - torch.eye(len(episodes))).abs().max() < 0.9
+
+
+def test_the_mean_over_others_leaves_out_who_shows_the_query():
+    base = Episode("t", "test", 0, 0, (("a", "1"),), "q", ("2",), ("d",))
+    episodes = [replace(base, episode=n, query=f"q{n}") for n in range(3)]
+    episodes[2] = replace(episodes[2], demos=(("q0", "1"),))  # shows the query of episode 0
+    theta = torch.tensor([[1.0], [2.0], [4.0]])
+    assert mean_of_others(theta, episodes).flatten().tolist() == [2.0, 2.5, 1.5]
+    everyone = [replace(base, episode=n, query="a") for n in range(2)]  # every other shows it: all others
+    assert mean_of_others(theta[:2], everyone).flatten().tolist() == [2.0, 1.0]
+    assert mean_of_others(theta[:1], episodes[:1]).flatten().tolist() == [1.0]
+
+
+def test_what_tasks_share_weighs_tasks_not_episodes():
+    few, many = torch.zeros(1, 2, 3), torch.ones(9, 2, 3)
+    assert (shared_by_tasks([few, many]) == 0.5).all()
+
+
+def test_constant_answers_are_of_the_other_episodes_and_the_query_itself():
+    base = Episode("t", "dev", 0, 0, (), "x", ("yes",), ())
+    others = [replace(base, episode=n, answers=("no",)) for n in range(2)] + [replace(base, split="baseline")]
+    test = [replace(base, split="test", episode=n, query=q, answers=("no",)) for n, q in enumerate(["x", "no"])]
+    ignored = [replace(base, seed=1, episode=n) for n in range(9)]
+    table = constant_answers([*others, *test, *ignored], {"t": False}, 0).set_index(["method", "episode"])
+    assert table["predicted"].to_dict() == {
+        ("majority", 0): "no", ("majority", 1): "no", ("copy_query", 0): "x", ("copy_query", 1): "no",
+    }  # fmt: skip
+    assert table["correct"].tolist() == [True, True, False, True] and table["layer"].isna().all()
+
+
+def test_variants_are_every_control_and_every_arrow(lm, extracted):
+    episodes, thetas, _ = extracted
+    choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 2]})
+    table = variants(lm, episodes, thetas, choice, PREFIX, 1, forming_episodes=2, seed=0)
+    assert set(table["seed"]) == {0} and set(table["split"]) == {"test"}
+    counts = table.groupby("method").size().to_dict()
+    assert counts == {"random_theta": 6, "other_theta": 6, "mean_theta": 6, "theta_after": 2 * 2 * 3}
+    assert table.groupby("task")["layer"].unique().map(list).to_dict() == {"next_letter": [1], "to_upper": [2]}
+    others = table[table["method"] == "other_theta"]
+    assert dict(zip(others["task"], others["source"], strict=True)) == {
+        "next_letter": "to_upper",
+        "to_upper": "next_letter",
+    }
+    after = table[table["method"] == "theta_after"]
+    assert sorted(after["demonstrations"].unique()) == [0, 1, 2]
+    assert (after["cosine"] <= 1 + 1e-5).all() and after["cosine"].notna().all()
+
+
+def test_conflicting_prompts_are_scored_for_both_tasks(lm):
+    pairs = [
+        side for n in range(3)
+        for side in sample_conflict(TASKS["next_letter"], TASKS["to_upper"], n, demonstrations=2, dummies=2, seed=0)
+    ]  # fmt: skip
+    table = sweep_pairs(lm, pairs, PREFIX, 1, without=2)
+    counts = table.groupby(["demonstrations", table["layer"].isna()]).size()
+    assert counts["kept", True] == 3 and counts["kept", False] == 3 * lm.layers
+    assert counts["none", True] == 2 and counts["none", False] == 2 * lm.layers
+    assert set(table["task_a"]) == {"next_letter"} and set(table["task_b"]) == {"to_upper"}
+
+
+def test_decoding_gives_every_task_and_layer(lm, extracted):
+    episodes, thetas, _ = extracted
+    choice = pd.DataFrame({"model": "m", "family": "f", "role": "main", "task": list(TASKS)})
+    labels = {"next_letter": "Next letter (ours)", "to_upper": "To upper"}
+    tokens, ranks = decode_thetas(lm, thetas, choice, episodes, labels, top=4, seed=0)
+    assert list(tokens)[:4] == ["model", "family", "role", "task"] and len(tokens) == 2 * lm.layers * 4
+    assert len(ranks) == 2 * lm.layers and (ranks["answer_rank_best"] <= ranks["answer_rank_median"]).all()
+
+
+def test_thetas_of_no_such_episode_are_an_error():
+    thetas = Thetas([("t", "test", 0, 0)], np.zeros((1, 2, 3), np.float32), np.zeros((1, 2), np.float32))
+    with pytest.raises(KeyError):
+        thetas.of_episodes([("t", "test", 0, 1)])

@@ -1,0 +1,286 @@
+"""The house: which room may know which, short files, one name for one thing; what rules declare against what their scripts import;
+environments and pins."""
+
+import ast
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.specifiers import SpecifierSet
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
+
+from taskvectors.code import used_by
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
+LIBRARY = ROOT / "workflow/scripts/taskvectors"
+# Import names that differ from the names of packages on conda-forge.
+PACKAGES = {
+    "torch": "pytorch",
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "umap": "umap-learn",
+    "matplotlib": "matplotlib-base",
+}
+PACKAGES |= {"seaborn": "seaborn-base", "IPython": "ipykernel", "mpl_toolkits": "matplotlib-base"}
+
+# Which rooms of the library may import which. Data walks one way, and tables are all that its two halves share.
+BASICS = {"errors", "progress", "store", "analysis.names"}
+ROOMS = {
+    "data": BASICS,
+    "models": BASICS | {"data", "sizing"},
+    "engine": BASICS | {"data.tokens", "data.prompts", "models"},
+    "experiments": BASICS | {"data", "models", "engine", "job"},
+    "analysis": BASICS | {"analysis"},
+    "figures": BASICS | {"analysis"},
+    "report": BASICS | {"analysis", "figures.style"},
+    "store": {"errors", "progress", "code"},
+    "errors": set(),
+    "progress": {"errors"},
+    "sizing": set(),
+    "code": {"store.files"},
+    "settings": {"errors", "data.text"},
+    "resolving": {"errors", "settings"},
+    "registry": {"errors", "settings"},
+    "job": {"errors", "progress", "store"},
+    "study": {"errors", "settings", "resolving", "registry", "sizing", "code", "store", "analysis.names"},
+}
+
+
+def modules() -> dict[str, Path]:
+    return {".".join(file.relative_to(LIBRARY).with_suffix("").parts): file for file in LIBRARY.rglob("*.py")}
+
+
+def imports(file: Path) -> set[str]:
+    """Modules of the library that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "taskvectors":
+            inside = ".".join(node.module.split(".")[1:])
+            names = [f"{inside}.{alias.name}".lstrip(".") for alias in node.names]
+            found |= {name if name in modules() else inside for name in names}
+    return found - {""}
+
+
+def allowed(module: str, imported: str) -> bool:
+    room = module.split(".", maxsplit=1)[0]
+    return imported.split(".", maxsplit=1)[0] == room or any(
+        imported == one or imported.startswith(f"{one}.") for one in ROOMS[room]
+    )
+
+
+def test_rooms_import_one_way():
+    wrong = [
+        f"{module} imports {imported}"
+        for module, file in modules().items()
+        if module != "__init__"
+        for imported in imports(file)
+        if not allowed(module, imported)
+    ]
+    assert wrong == []
+
+
+def test_nothing_but_the_job_knows_snakemake():
+    for file in (*LIBRARY.rglob("*.py"), *SCRIPTS):
+        text = file.read_text(encoding="utf-8")
+        names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+        assert "snakemake" not in names and not re.search(r"^(from|import) snakemake", text, re.MULTILINE), file
+    assert ".snakemake" in (LIBRARY / "job.py").read_text(encoding="utf-8")
+
+
+def test_files_are_short_scripts_shorter_and_names_mean_one_thing():
+    files = [*LIBRARY.rglob("*.py"), *(ROOT / "workflow").glob("*.py"), *(ROOT / "workflow/rules").glob("*.smk")]
+    for file in files:
+        assert len(file.read_text(encoding="utf-8").splitlines()) <= 400, file
+    for script in SCRIPTS:
+        lines = [line for line in script.read_text(encoding="utf-8").splitlines() if line.strip()]
+        code = [line for line in lines if not line.startswith(("from ", "import ", '"""'))]
+        assert len(code) <= 20, script
+    names = [file.stem for file in LIBRARY.rglob("*.py")]
+    assert sorted(names) == sorted(set(names))
+    for script in {file.stem for file in SCRIPTS} & set(names):  # a rule is called as what it calls
+        assert any(file.endswith(f"/{script}.py") for file in used_by(f"{script}.py")), script
+
+
+def test_functions_fit_a_screen():
+    for file in (*LIBRARY.rglob("*.py"), *(ROOT / "workflow").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 75, f"{file.name}: {node.name}"
+
+
+@pytest.fixture(scope="module")
+def rules():
+    """Every rule of the default study as Snakemake sees it."""
+    os.environ.pop("PYTHONNOUSERSITE", None)
+    executable = sys.executable  # the workflow quotes it for Snakemake, whose process this one is not
+    with contextlib.chdir(ROOT), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        workflow = api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=Path("Snakefile"))
+        found = {rule.name: rule for rule in workflow._workflow.rules}
+    sys.executable = executable
+    return found
+
+
+def test_jobs_do_not_see_packages_of_the_users_own_folder(rules):
+    """With conda or without: jobs inherit what the workflow sets."""
+    assert os.environ["PYTHONNOUSERSITE"] == "1"
+
+
+def running(rules):
+    return {name: rule for name, rule in rules.items() if rule.script or rule.notebook or rule.shellcmd}
+
+
+def code_of(rule) -> set[str]:
+    """Files whose fingerprints are parameters of a rule."""
+    return {
+        param(None).split()[0] for param in rule.params if callable(param) and param.__name__ == "fingerprint_of_file"
+    }
+
+
+@pytest.fixture(scope="module")
+def really_imported():
+    """By script, and by module of a figure: files of the library in memory after its imports, each in a process forked for it."""
+    code = """
+import json, os, runpy, sys
+sys.path.insert(0, "workflow/scripts")
+import matplotlib.figure, numpy, pandas, pyarrow.parquet, seaborn, sklearn.metrics, torch, transformers
+import papermill, nbconvert, rocrate.rocrate
+for script in sys.argv[1:]:
+    read, write = os.pipe()
+    if os.fork() == 0:
+        runpy.run_path(script, run_name="imported")
+        files = [m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "taskvectors" and getattr(m, "__file__", None)]
+        os.write(write, json.dumps(files).encode())
+        os._exit(0)
+    os.close(write)
+    print(script, os.fdopen(read).read(), sep="\\t", flush=True)
+    os.wait()
+"""
+    scripts = [*SCRIPTS, *(LIBRARY / "figures").glob("*.py")]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, scripts)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    found = dict(line.split("\t") for line in result.stdout.splitlines())
+    base = ROOT / "workflow/scripts"
+    return {
+        Path(script).relative_to(base).as_posix(): {
+            Path(ROOT, file).relative_to(base).as_posix() for file in json.loads(files)
+        }
+        for script, files in found.items()
+    }
+
+
+def test_fingerprints_are_of_all_that_scripts_import(really_imported):
+    """And of no more."""
+    for script, files in really_imported.items():
+        assert set(used_by(script)) == files | {script}, script
+
+
+def test_rules_have_the_fingerprints_of_their_script(rules):
+    for name, rule in running(rules).items():
+        script = Path(str(rule.script)).name
+        expected = set(used_by(script))
+        if script == "figure.py":
+            expected |= set(used_by(f"taskvectors/figures/{name.removeprefix('figure_')}.py"))
+        if script == "study_notebook.py":
+            expected |= set(used_by("../notebooks/study.ipynb"))
+        assert code_of(rule) == expected, name
+        assert script in ("figure.py", f"{name}.py")
+
+
+def test_every_running_rule_has_log_and_environment(rules):
+    for name, rule in running(rules).items():
+        assert rule.conda_env, name
+        assert rule.log, name
+        for log in rule.log:
+            assert name in str(log), f"{name}: {log}"
+
+
+def third_party(file: Path) -> set[str]:
+    """Packages a file imports, lazily or not, beside the standard library and ours."""
+    names = set()
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+    return {PACKAGES.get(name, name) for name in names - set(sys.stdlib_module_names) - {"taskvectors", "imported"}}
+
+
+def test_environments_declare_what_their_scripts_import(rules):
+    for name, rule in running(rules).items():
+        environment = ROOT / "envs" / Path(str(rule.conda_env)).name
+        declared = {re.split(r"[ =<>]", item)[0] for item in yaml.safe_load(environment.read_text())["dependencies"]}
+        needed = set().union(*(third_party(ROOT / "workflow/scripts" / file) for file in code_of(rule)))
+        assert needed <= declared, f"{name}: {environment.name} lacks {needed - declared}"
+
+
+def test_environments_are_conda_forge_without_pip_section():
+    for file in (ROOT / "envs").glob("*.yaml"):
+        environment = yaml.safe_load(file.read_text())
+        assert environment["channels"] == ["conda-forge", "nodefaults"]
+        assert all(isinstance(item, str) for item in environment["dependencies"])
+
+
+def test_environments_agree_with_the_pins():
+    """Every version is bounded on both sides, and what the pip path installs lies between the bounds."""
+    lines = (ROOT / "envs/requirements.txt").read_text().splitlines()
+    pinned = {name.lower(): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
+    on_pypi = {"pytorch": "torch", "matplotlib-base": "matplotlib", "seaborn-base": "seaborn"}
+    for file in (ROOT / "envs").glob("*.yaml"):
+        for item in yaml.safe_load(file.read_text())["dependencies"]:
+            name, bounds = item.split()
+            assert re.fullmatch(r">=[\d.]+,<[\d.]+", bounds), f"{file.name}: {item}"
+            if name not in ("python", "pip"):  # the pip path takes those that are there
+                version = pinned[on_pypi.get(name, name).lower()]
+                assert SpecifierSet(bounds).contains(version), f"{file.name}: {item}, but the pins have {version}"
+
+
+def test_pins_install_on_every_python_supported():
+    """Minor releases matter: soupsieve 3 asks for 3.11.5, and Debian 12 has 3.11.2."""
+    refused = [
+        f"{installed.name} {installed.version} needs Python {wanted}"
+        for installed in distributions()
+        if (wanted := installed.metadata["Requires-Python"])
+        and not all(python in SpecifierSet(wanted) for python in ("3.11.0", "3.12.0", "3.13.0"))
+    ]
+    assert refused == []
+
+
+def test_pins_are_exact_and_hold_all_direct_dependencies():
+    lines = (ROOT / "envs/requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin) for pin in pins)
+    pinned = {pin.split("==")[0].lower().replace("_", "-") for pin in pins}
+    direct = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.split(r"[\[=]", name)[0].replace("_", "-") for name in direct} <= pinned
+
+
+LINTERS = {
+    "ruff check": ["ruff", "check", "."],
+    "ruff format": ["ruff", "format", "--check", "."],
+    "snakefmt": ["snakefmt", "--check", "Snakefile", "workflow/Snakefile", "workflow/rules"],
+    "mypy": ["mypy"],
+    "snakemake --lint": ["snakemake", "--lint"],
+}
+
+
+@pytest.mark.parametrize("name", LINTERS)
+def test_the_linters_find_nothing(name):
+    executable, *arguments = LINTERS[name]
+    command = [str(Path(sys.executable).parent / executable), *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
