@@ -1,10 +1,11 @@
 # make study: the whole study. make test: all tests. Both first make a virtual environment from exact pins.
 PYTHON ?= python3
 CORES ?= all
+WORKERS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: study plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark lint format pins report clean
+.PHONY: study plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark lint format docs pins report clean
 
 study: .venv/installed
 	snakemake --cores $(CORES)
@@ -38,19 +39,22 @@ pictures:
 check-results: .venv/installed
 	snakemake --cores $(CORES) -- results/check_results.csv
 
+# All tests but those of the two commands below; CONTRIBUTING.md tells the tiers.
 test: .venv/installed
-	python -m pytest
+	python -m pytest -n $(WORKERS) tests/unit tests/benchmark
+	python -m pytest tests/workflow
 
+# No Snakemake, no weights: a minute.
 test-fast: .venv/installed
-	python -m pytest -m "not slow"
+	python -m pytest -n $(WORKERS) tests/unit
 
-# Runs killed at ten points, run twice, run in another order; about ten minutes.
+# Runs killed at ten points, run twice, run in another order, every class of transformers; about ten minutes.
 test-slow: .venv/installed
-	python -m pytest -m extended
+	python -m pytest -m extended tests/unit tests/workflow
 
 # The study through a SLURM of one node, which is installed and started for it (root, Debian); about ten minutes.
 test-slurm: .venv/installed
-	python -m pytest -m slurm
+	python -m pytest -m slurm tests/cluster
 
 # The engine beside the paper's algorithm and the libraries' habit, on real weights; about six minutes.
 benchmark: .venv/installed
@@ -60,13 +64,18 @@ benchmark: .venv/installed
 lint: .venv/installed
 	ruff check .
 	ruff format --check .
-	snakefmt --check Snakefile workflow/rules
+	snakefmt --check Snakefile workflow/Snakefile workflow/rules
+	mypy
 	snakemake --lint
 
 format: .venv/installed
 	ruff check --fix .
 	ruff format .
-	snakefmt Snakefile workflow/rules
+	snakefmt Snakefile workflow/Snakefile workflow/rules
+
+# The list of tables in results/README.md, from workflow/tables.yaml.
+docs: .venv/installed
+	python workflow/document.py
 
 report: .venv/installed
 	mkdir -p reports
@@ -85,7 +94,7 @@ report: .venv/installed
 pins:
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(PYTHON) -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))' > .venv/wanted.txt
+	$(PYTHON) -c 'import tomllib; groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; print("\n".join(name for group in groups.values() for name in group if isinstance(name, str)))' > .venv/wanted.txt
 	.venv/bin/python -m pip install --quiet -r .venv/wanted.txt
 	{ echo "# Exact pins of the pip path: everything pyproject.toml asks for and all it needs. Written by 'make pins'."; \
 	  .venv/bin/python -m pip freeze | sed 's/+cpu$$//'; } > envs/requirements.txt

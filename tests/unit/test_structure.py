@@ -1,10 +1,8 @@
-"""The house: which room may know which, short files, one name for one thing; what rules declare against what their scripts import;
-environments and pins."""
+"""The house: which room may know which, short files, one name for one thing; fingerprints, environments and pins."""
 
 import ast
-import contextlib
+import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,24 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
-from snakemake.api import SnakemakeApi
-from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
 
 from taskvectors.code import used_by
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 LIBRARY = ROOT / "workflow/scripts/taskvectors"
-# Import names that differ from the names of packages on conda-forge.
-PACKAGES = {
-    "torch": "pytorch",
-    "yaml": "pyyaml",
-    "sklearn": "scikit-learn",
-    "umap": "umap-learn",
-    "matplotlib": "matplotlib-base",
-}
-PACKAGES |= {"seaborn": "seaborn-base", "IPython": "ipykernel", "mpl_toolkits": "matplotlib-base"}
-
 # Which rooms of the library may import which. Data walks one way, and tables are all that its two halves share.
 BASICS = {"errors", "progress", "store", "analysis.names"}
 ROOMS = {
@@ -119,34 +105,6 @@ def test_functions_fit_a_screen():
 
 
 @pytest.fixture(scope="module")
-def rules():
-    """Every rule of the default study as Snakemake sees it."""
-    os.environ.pop("PYTHONNOUSERSITE", None)
-    executable = sys.executable  # the workflow quotes it for Snakemake, whose process this one is not
-    with contextlib.chdir(ROOT), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        workflow = api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=Path("Snakefile"))
-        found = {rule.name: rule for rule in workflow._workflow.rules}
-    sys.executable = executable
-    return found
-
-
-def test_jobs_do_not_see_packages_of_the_users_own_folder(rules):
-    """With conda or without: jobs inherit what the workflow sets."""
-    assert os.environ["PYTHONNOUSERSITE"] == "1"
-
-
-def running(rules):
-    return {name: rule for name, rule in rules.items() if rule.script or rule.notebook or rule.shellcmd}
-
-
-def code_of(rule) -> set[str]:
-    """Files whose fingerprints are parameters of a rule."""
-    return {
-        param(None).split()[0] for param in rule.params if callable(param) and param.__name__ == "fingerprint_of_file"
-    }
-
-
-@pytest.fixture(scope="module")
 def really_imported():
     """By script, and by module of a figure: files of the library in memory after its imports, each in a process forked for it."""
     code = """
@@ -183,49 +141,6 @@ def test_fingerprints_are_of_all_that_scripts_import(really_imported):
     """And of no more."""
     for script, files in really_imported.items():
         assert set(used_by(script)) == files | {script}, script
-
-
-def test_rules_have_the_fingerprints_of_their_script(rules):
-    for name, rule in running(rules).items():
-        script = Path(str(rule.script)).name
-        expected = set(used_by(script))
-        if script == "figure.py":
-            expected |= set(used_by(f"taskvectors/figures/{name.removeprefix('figure_')}.py"))
-        if script == "study_notebook.py":
-            expected |= set(used_by("../notebooks/study.ipynb"))
-        assert code_of(rule) == expected, name
-        assert script in ("figure.py", f"{name}.py")
-
-
-def test_every_running_rule_has_log_and_environment(rules):
-    for name, rule in running(rules).items():
-        assert rule.conda_env, name
-        assert rule.log, name
-        for log in rule.log:
-            assert name in str(log), f"{name}: {log}"
-
-
-def third_party(file: Path) -> set[str]:
-    """Packages a file imports, lazily or not, beside the standard library and ours."""
-    names = set()
-    text = file.read_text(encoding="utf-8")
-    if file.suffix == ".ipynb":
-        cells = json.loads(text)["cells"]
-        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom):
-            names.add(node.module.split(".")[0])
-        elif isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-    return {PACKAGES.get(name, name) for name in names - set(sys.stdlib_module_names) - {"taskvectors", "imported"}}
-
-
-def test_environments_declare_what_their_scripts_import(rules):
-    for name, rule in running(rules).items():
-        environment = ROOT / "envs" / Path(str(rule.conda_env)).name
-        declared = {re.split(r"[ =<>]", item)[0] for item in yaml.safe_load(environment.read_text())["dependencies"]}
-        needed = set().union(*(third_party(ROOT / "workflow/scripts" / file) for file in code_of(rule)))
-        assert needed <= declared, f"{name}: {environment.name} lacks {needed - declared}"
 
 
 def test_environments_are_conda_forge_without_pip_section():
@@ -265,22 +180,15 @@ def test_pins_are_exact_and_hold_all_direct_dependencies():
     pins = [line for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin) for pin in pins)
     pinned = {pin.split("==")[0].lower().replace("_", "-") for pin in pins}
-    direct = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    assert set(groups) == {"study", "report", "test", "lint"}
+    direct = [name for group in groups.values() for name in group]
     assert {re.split(r"[\[=]", name)[0].replace("_", "-") for name in direct} <= pinned
 
 
-LINTERS = {
-    "ruff check": ["ruff", "check", "."],
-    "ruff format": ["ruff", "format", "--check", "."],
-    "snakefmt": ["snakefmt", "--check", "Snakefile", "workflow/Snakefile", "workflow/rules"],
-    "mypy": ["mypy"],
-    "snakemake --lint": ["snakemake", "--lint"],
-}
-
-
-@pytest.mark.parametrize("name", LINTERS)
-def test_the_linters_find_nothing(name):
-    executable, *arguments = LINTERS[name]
-    command = [str(Path(sys.executable).parent / executable), *arguments]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+def test_the_list_of_results_is_that_of_the_tables():
+    """`make docs` writes it."""
+    spec = importlib.util.spec_from_file_location("document", ROOT / "workflow/document.py")
+    document = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(document)
+    assert document.documented() == document.README.read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
 """What a study is: a configuration resolved into plain objects, and one clear message for a bad one."""
 
+import json
+
 import psutil
 import pytest
 import yaml
@@ -8,6 +10,9 @@ from conftest import ROOT
 from taskvectors import sizing
 from taskvectors.errors import StudyError
 from taskvectors.models.memory import memory_at_hand
+from taskvectors.report.page import Page
+from taskvectors.store.archived import CHECKSUMS, read_archive
+from taskvectors.store.crate import CRATE, write_archive
 from taskvectors.study import read_study, study_of
 
 
@@ -214,3 +219,53 @@ def test_each_rule_that_loads_a_model_asks_for_time():
     study = study_of({})
     assert set(study.tokens) == {"extract_theta", "sweep_layers", "patch_variants", "decode_theta", "sweep_conflict"}
     assert all(study.minutes("smollm2-135m", rule) >= 20 for rule in study.tokens)
+
+
+def archive_without(folder, *tables):
+    """The shipped archive, less some tables, as an older version of the study would have written it."""
+    contents = read_archive(ROOT / "data/archive/default.zip")
+    files = {}
+    for name, data in contents.items():
+        if name not in (CHECKSUMS, CRATE) and not any(name.endswith(f"/{table}.csv") for table in tables):
+            files[name] = folder / "files" / name
+            files[name].parent.mkdir(parents=True, exist_ok=True)
+            files[name].write_bytes(data)
+    write_archive(folder / "old.zip", files)
+
+
+def test_what_an_older_archive_lacks_is_left_out_with_a_word(elsewhere):
+    archive_without(elsewhere, "views", "formation")
+    study = study_of({"archive": "old.zip"})
+    assert study.absent == {"views": ["views"], "layer_choice": ["views"], "formation": ["formation"]}
+    assert not {"layer_choice", "formation"} & set(study.figures) and not {"views", "formation"} & set(
+        study.report_tables
+    )
+    assert "accuracy_bars" in study.figures and "views" not in study.latex_sources and "views" not in study.tables
+    page = Page({}, study.figures, study.report_tables, study.absent, study.config)
+    assert (
+        page.figure("formation")
+        == '<p class="missing" id="formation">Left out: the archive lacks <code>formation.csv</code>.</p>'
+    )
+    assert "the archive lacks <code>views.csv</code>" in page.table("views")
+    assert page.figure("no such figure") == ""
+
+
+def test_an_archive_without_what_claims_rest_on_is_refused(elsewhere):
+    archive_without(elsewhere, "controls")
+    with pytest.raises(
+        StudyError, match=r"archive: old.zip: the archive lacks controls, which claims rest on. Make it anew"
+    ):
+        assert study_of({"archive": "old.zip"}).tables
+
+
+def test_limits_of_an_archive_without_roles_are_those_of_their_family(elsewhere):
+    archive_without(elsewhere)
+    settings = json.loads((elsewhere / "files/provenance.json").read_text(encoding="utf-8"))
+    for entry in settings["config"]["tasks"].values():
+        entry.pop("role", None)
+    (elsewhere / "files/provenance.json").write_text(json.dumps(settings), encoding="utf-8")
+    files = {
+        str(file.relative_to(elsewhere / "files")): file for file in (elsewhere / "files").rglob("*") if file.is_file()
+    }
+    write_archive(elsewhere / "old.zip", files)
+    assert study_of({"archive": "old.zip"}).limits == study_of({}).limits

@@ -35,8 +35,8 @@ ARCHIVED = f"results/archive/{Path(STUDY.archive or 'none').stem}"
 TABLES = ARCHIVED if STUDY.archive else "results"  # where figures and report find tables
 # A pass of one job keeps no core busy all the time, and half of a short job is its start: several share the cores better.
 MODEL_THREADS = max(1, (workflow.resource_settings.cores or 1) // STUDY.config["compute"]["jobs_at_once"])
-# For captions in Snakemake's report, which see no more of the study than this.
-config.update(STUDY.config, captions={name: entry["caption"] for name, entry in STUDY.all_tables.items()})
+# For captions in Snakemake's report, which see no more of the study than this. Bound anew, as another workflow's stays as it is.
+config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.all_tables.items()}}
 
 
 wildcard_constraints:

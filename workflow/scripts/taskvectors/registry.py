@@ -61,9 +61,9 @@ def report_tables_of(path: str | Path, tables: Collection[str], published: Colle
 
 def readme(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """The list of tables in results/README.md (Markdown)."""
-    lines = ["| file | one row is | columns beside model, family, task |", "|---|---|---|"]
+    lines = ["| file | one row is | columns beside model, family, role, task |", "|---|---|---|"]
     for name, entry in tables.items():
-        columns = ", ".join(column for column in entry["columns"] if column not in ("model", "family", "task"))
+        columns = ", ".join(column for column in entry["columns"] if column not in ("model", "family", "role", "task"))
         note = f" ({entry['note']})" if entry["note"] else ""
         folder = "" if entry["study"] else "<model>/"
         lines.append(f"| `{folder}{name}.csv` | {entry['row']} | {columns}{note} |")

@@ -1,0 +1,125 @@
+"""The workflow run from elsewhere: in another folder, twice at a time from one clone, and as a module of another workflow."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from conftest import ROOT, Study, run_snakemake
+
+ARCHIVE = ROOT / "data/archive/default.zip"
+FIGURE = "reports/figures/accuracy_bars.svg"
+
+
+def environment() -> dict[str, str]:
+    return Study(ROOT).environment()
+
+
+@pytest.fixture
+def elsewhere(tmp_path) -> Path:
+    folder = tmp_path / "a folder of mine"
+    folder.mkdir()
+    return folder
+
+
+def test_a_study_in_another_folder_leaves_its_clone_alone(project, elsewhere, saved):
+    """With a model and a table of the user's in that folder, named from there; real jobs."""
+    (elsewhere / "my tables").mkdir()
+    rows = "".join(f"{word},{word.upper()},\n" for word in "abcdefghijklmnop")
+    (elsewhere / "my tables/shout.csv").write_text(f"input,output,also_accepted\n{rows}", encoding="utf-8")
+    shutil.copytree(saved, elsewhere / "my model")
+    mine = {"models": {"mine": {"label": "Mine", "folder": "my model"}}, "task_folders": [{"folder": "my tables"}]}
+    mine |= {"study": {"models": ["mine"], "tasks": ["shout", "antonyms"], "seeds": [0]}}
+    (elsewhere / "mine.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
+    before = sorted(project.folder.rglob("*"))
+    arguments = ["--snakefile", str(project.folder / "Snakefile"), "--directory", str(elsewhere), "--cores", "2"]
+    arguments += ["--configfile", str(elsewhere / "mine.yaml"), "--", "results/mine/filter.csv"]
+    result = run_snakemake(project.folder, arguments, environment())
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert set(pd.read_csv(elsewhere / "results/mine/filter.csv")["task"]) == {"shout", "antonyms"}
+    added = set(project.folder.rglob("*")) - set(before)
+    assert not [path for path in added if "__pycache__" not in path.parts]
+
+
+def test_two_studies_are_drawn_from_one_clone_at_a_time(project, tmp_path):
+    """Of an archive, in two folders at once: the same bytes, and published numbers of the clone in both."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    running = []
+    for folder in folders:
+        folder.mkdir()
+        (folder / "mine.yaml").write_text(f"archive: {ARCHIVE}", encoding="utf-8")
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(project.folder / "Snakefile"), "--cores", "1"]
+        command += ["--directory", str(folder), "--configfile", "mine.yaml", "--", FIGURE]
+        running.append(subprocess.Popen(
+            command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ))  # fmt: skip
+    for run in running:
+        said, _ = run.communicate(timeout=300)
+        assert run.returncode == 0, said[-3000:]
+    one, two = ((folder / FIGURE).read_bytes() for folder in folders)
+    assert one == two
+    source = pd.read_csv(folders[0] / FIGURE.replace(".svg", ".csv"))
+    assert set(source["table"]) == {"accuracy", "main_results"}
+
+
+MODULE = """
+configfile: "config/config.yaml"
+
+
+module task_vectors:
+    snakefile:
+        "{clone}/workflow/Snakefile"
+    config:
+        config
+
+
+use rule * from task_vectors as task_vectors_*
+
+
+use rule figure_accuracy_bars from task_vectors as task_vectors_figure_accuracy_bars with:
+    log:
+        "logs/my_own.log",
+
+
+rule all:
+    default_target: True
+    input:
+        rules.task_vectors_all.input,
+"""
+
+
+def test_it_is_a_module_of_another_workflow(project, elsewhere):
+    """In the form that snakedeploy writes, from a local path: results here, tables from there, rules overridable."""
+    (elsewhere / "config").mkdir()
+    (elsewhere / "config/config.yaml").write_text(f"archive: {ARCHIVE}", encoding="utf-8")
+    (elsewhere / "Snakefile").write_text(MODULE.format(clone=project.folder), encoding="utf-8")
+    dry = run_snakemake(elsewhere, ["-n", "--cores", "2"], environment())
+    assert dry.returncode == 0, dry.stdout[-3000:]
+    assert "task_vectors_study_page" in dry.stdout and "task_vectors_figure_transfer" in dry.stdout
+    result = run_snakemake(elsewhere, ["--cores", "2", "--", FIGURE], environment())
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert (elsewhere / FIGURE).exists() and (elsewhere / "logs/my_own.log").exists()
+    assert json.loads((elsewhere / "results/archive/default/provenance.json").read_text())["config"]["study"]["models"]
+    plan = run_snakemake(elsewhere, ["-n", "--cores", "2", "--", FIGURE], environment())
+    assert "Nothing to be done" in plan.stdout, plan.stdout[-2000:]
+
+
+def test_a_module_studies_a_model_of_its_own(project, elsewhere, saved):
+    (elsewhere / "config").mkdir()
+    mine = {
+        "models": {"mine": {"label": "Mine", "folder": str(saved)}},
+        "study": {"models": ["mine"], "tasks": ["antonyms"]},
+    }
+    (elsewhere / "config/config.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
+    (elsewhere / "Snakefile").write_text(MODULE.format(clone=project.folder), encoding="utf-8")
+    dry = run_snakemake(elsewhere, ["-n", "--cores", "2", "--use-conda"], environment())
+    assert dry.returncode == 0, dry.stdout[-3000:]
+    assert "mine: θ of the linguistic tasks" in dry.stdout
+    result = run_snakemake(elsewhere, ["--cores", "2", "--", "results/mine/filter.csv"], environment())
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert (elsewhere / "results/mine/filter.csv").exists()
