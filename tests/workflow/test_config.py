@@ -34,12 +34,10 @@ def test_readmes_snippets_fit_into_one_file(project, saved):
     (project.folder / "my tables/thing_colour.csv").write_text(table, encoding="utf-8")
     mine = "".join(snippets).replace("/path/to/a/save_pretrained/folder", str(saved))
     (project.folder / "mine.yaml").write_text(mine, encoding="utf-8")
-    result = project.snakemake("-n", "--quiet", "rules", config="mine.yaml")
+    assert yaml.safe_load(mine)["study"]["models"] == ["my-model"]
+    result = project.snakemake("-n", config="mine.yaml")
     assert result.returncode == 0, result.stdout
-    settings = yaml.safe_load(mine)
-    assert settings["study"]["models"] == ["my-model"]
-    plan = project.snakemake("-n", config="mine.yaml").stdout
-    assert "my-model: θ of the own tasks" in plan and "my-model: θ of the limits tasks" in plan
+    assert "my-model: θ of the own tasks" in result.stdout and "my-model: θ of the limits tasks" in result.stdout
 
 
 def plan(study, *overlays):

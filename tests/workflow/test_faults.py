@@ -56,7 +56,7 @@ def test_damaged_files_stop_the_study_and_are_made_anew(finished, changed):
 def test_a_second_snakemake_in_the_folder_is_refused_and_the_first_completes(finished, changed):
     changed.forget()
     with subprocess.Popen(
-        changed.command("--configfile", SMOKE, "--until", "choose_layer"), cwd=changed.folder, env=changed.environment(),
+        changed.command("--configfile", SMOKE, "--until", "episodes"), cwd=changed.folder, env=changed.environment(),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as first:  # fmt: skip
         wait_for(lambda: list(changed.folder.glob(".snakemake/locks/*")), 60, "lock")
@@ -64,8 +64,9 @@ def test_a_second_snakemake_in_the_folder_is_refused_and_the_first_completes(fin
         assert second.returncode != 0 and "cannot be locked" in second.stdout and "Traceback" not in second.stdout
         output, _ = first.communicate(timeout=300)
     assert first.returncode == 0, output[-3000:]
-    for name in ("layer_choice.csv", "layer_sweep.csv"):
-        assert (changed.folder / MODEL / name).read_bytes() == (finished.folder / MODEL / name).read_bytes()
+    for name in ("linguistic", "knowledge"):
+        made, expected = (study.folder / MODEL / f"episodes/{name}.jsonl" for study in (changed, finished))
+        assert made.read_bytes() == expected.read_bytes()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")

@@ -1,4 +1,4 @@
-"""Studies of every shape reach their report: the paper's seven models, every option at its minimum, few tasks, odd names.
+"""Studies of every shape reach their report: the paper's, every option at its minimum, few tasks, odd names.
 
 On tiny random models, each in a folder as a user would have it. Their numbers mean nothing.
 """
@@ -22,6 +22,7 @@ SMALL = {"episodes": {"demonstrations": 2, "dummies": 2, "baseline": 3, "dev": 3
 SMALL |= {"embedding": {"seeds": [41]}, "formation": {"episodes": 2}, "decoding": {"top": 5}}
 SMALL["conflict"] = {"demonstrations": 2, "episodes": 2, "transfer": {"episodes": 2}}
 SMALL["study"] = {"seeds": [0]}
+TWO = ("llama-7b", "gpt-j-6b")
 
 
 def run(project, *overlays: str) -> str:
@@ -46,11 +47,15 @@ def merged(*contents):
 
 
 def test_the_papers_study_reaches_its_report(project, tmp_path, sentencepiece_file):
-    """config/paper.yaml, small folders in the places of its seven models, under their own labels; LLaMA with SentencePiece."""
+    """config/paper.yaml, small folders in the places of two of its seven models, under their own labels; LLaMA with SentencePiece.
+
+    `make plan` of all seven is tested in test_config.py.
+    """
     paper = yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8"))
     registry = yaml.safe_load((ROOT / "config/models.yaml").read_text(encoding="utf-8"))["models"]
     models = {}
-    for name in paper["study"]["models"]:
+    assert len(paper["study"]["models"]) == 7 and set(TWO) < set(paper["study"]["models"])
+    for name in TWO:
         folder = tmp_path / name
         folder.mkdir()
         model_type = registry[name]["shape"]["model_type"]
@@ -75,12 +80,12 @@ def test_the_papers_study_reaches_its_report(project, tmp_path, sentencepiece_fi
         file.write_text(json.dumps({row["input"]: row["output"] for row in pairs}), encoding="utf-8")
         items[task] = {"path": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     changes = {"models": models, "items": {"base_url": tmp_path.as_uri(), "files": items}}
-    tasks = {"study": {"tasks": ["en_es", "en_fr"]}}  # two of its eighteen, for time
+    tasks = {"study": {"models": list(TWO), "tasks": ["en_es", "en_fr"]}}  # two of its eighteen, for time
     page = run(project, "config/paper.yaml", overlay(project, merged(SMALL, changes, tasks)))
     summary = pd.read_csv(project.folder / "results/summary.csv")
-    assert summary["source"].value_counts().to_dict() == {"this study": 7, "published": 7}
+    assert summary["source"].value_counts().to_dict() == {"this study": 2, "published": 7}
     names = {source: set(its["model"]) for source, its in summary.groupby("source")}
-    assert names["this study"] == names["published"] == {registry[name]["label"] for name in models}
+    assert names["this study"] == {registry[name]["label"] for name in TWO} < names["published"]
     assert "LLaMA 7B (published)" in page and "random weights" not in page
     filtered = pd.read_csv(project.folder / "results/llama-7b/filter.csv").set_index("task")
     assert filtered.loc["en_fr", "leading_space"] and 0 < filtered.loc["en_fr", "kept"] < filtered.loc["en_fr", "total"]
@@ -140,19 +145,20 @@ def test_every_option_at_its_minimum_reaches_the_report_on_random_weights(projec
 LABEL = "$x_1$ <b>\"q\" & 'z'</b> *日本* Ωя"
 
 
-def test_odd_names_and_labels_of_one_task_reach_the_report_and_the_archive(project, saved):
-    """A model called 1 and a task called 007, alone: no pairs, no limits, no transfer."""
+def test_odd_names_and_labels_of_limits_alone_reach_the_report_and_the_archive(project, saved):
+    """A model called 1 and a task called 007 of a family of its own: no pairs, no transfer, nothing but a limit."""
     tables = project.folder / "my tables"
     tables.mkdir()
     rows = [f"{word},{word.upper()},\n" for word in "abcdefghij"]
     (tables / "007.csv").write_text("input;output;also_accepted\n" + "".join(rows).replace(",", ";"), encoding="utf-16")
-    models = {"1": {"label": LABEL, "folder": str(saved)}}
-    mine = {"models": models, "task_folders": [{"folder": "my tables"}], "study": {"models": ["1"], "tasks": ["007"]}}
-    mine["conflict"] = {"pairs": []}
+    mine = {"models": {"1": {"label": LABEL, "folder": str(saved)}}, "study": {"models": ["1"], "tasks": ["007"]}}
+    mine |= {"task_folders": [{"folder": "my tables", "family": "1e5", "role": "limit"}], "conflict": {"pairs": []}}
     page = run(project, overlay(project, merged(SMALL, mine)))
     assert '$x_1$ &lt;b&gt;"q" &amp;' in page and '<b>"q"' not in page and not re.search(r">[^<]*\bnan\b", page)
+    assert 'id="limits"' in page and not re.search('id="transfer"', page)
     accuracy = pd.read_csv(project.folder / "results/1/accuracy.csv", dtype=str)
     assert set(accuracy["model"]) == {"1"} and set(accuracy["task"]) == {"007", "all"}
+    assert set(accuracy.query("task == '007'")["role"]) == {"limit"} and "1e5" in set(accuracy["family"])
     result = project.snakemake("--", "reports/archive.zip", config="mine.yaml")
     assert result.returncode == 0, result.stdout[-3000:]
     with zipfile.ZipFile(project.folder / "reports/archive.zip") as archive:
@@ -168,17 +174,10 @@ def test_odd_names_and_labels_of_one_task_reach_the_report_and_the_archive(proje
     assert run(project, "archived.yaml") == page
 
 
-@pytest.mark.parametrize(
-    ("tasks", "pairs", "transfer"),
-    [
-        (["animal_tool"], [], 0),  # limits alone
-        (["next_letter", "to_upper", "animal_tool"], [], 2),  # limits, and transfer without a pair
-    ],
-    ids=["limits alone", "transfer without pairs"],
-)
-def test_studies_of_few_tasks_reach_their_report(project, saved, tasks, pairs, transfer):
-    mine = {"models": {"mine": {"label": "Mine", "folder": str(saved)}}, "study": {"models": ["mine"], "tasks": tasks}}
-    mine["conflict"] = {"pairs": pairs, "transfer": {"episodes": transfer}}
+@pytest.mark.extended
+def test_transfer_without_a_pair_reaches_its_report(project, saved):
+    mine = {"models": {"mine": {"label": "Mine", "folder": str(saved)}}}
+    mine |= {"study": {"models": ["mine"], "tasks": ["next_letter", "to_upper", "animal_tool"]}}
+    mine["conflict"] = {"pairs": [], "transfer": {"episodes": 2}}
     page = run(project, overlay(project, merged(SMALL, mine)))
-    assert "Does in-context learning create task vectors?" in page
-    assert bool(re.search('id="transfer"', page)) == bool(transfer)
+    assert "Does in-context learning create task vectors?" in page and re.search('id="transfer"', page)

@@ -101,5 +101,6 @@ def model_gpus(wildcards):
     return STUDY.gpus(wildcards.model)
 
 
-def minutes_of(rule):
-    return lambda wildcards, attempt: attempt * STUDY.minutes(wildcards.model, rule)
+def minutes_of(rule, jobs=len(STUDY.families)):
+    """Of a rule with so many jobs: one for each family, if it does not say otherwise."""
+    return lambda wildcards, attempt: attempt * STUDY.minutes(wildcards.model, rule, jobs)

@@ -38,7 +38,7 @@ rule sweep_conflict:
     resources:
         mem_mb=model_memory,
         gpu=model_gpus,
-        runtime=minutes_of("sweep_conflict"),
+        runtime=minutes_of("sweep_conflict", jobs=1),
     params:
         *code_of("sweep_conflict.py"),
         dtype=of_model("dtype"),

@@ -18,7 +18,7 @@ rule decode_theta:
     resources:
         mem_mb=model_memory,
         gpu=model_gpus,
-        runtime=minutes_of("decode_theta"),
+        runtime=minutes_of("decode_theta", jobs=1),
     params:
         *code_of("decode_theta.py"),
         dtype=of_model("dtype"),

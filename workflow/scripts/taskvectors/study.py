@@ -31,18 +31,8 @@ DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml")
 SCHEMA, TABLES, FIGURES = (f"workflow/{file}" for file in ("schemas/config.schema.yaml", "tables.yaml", "figures.yaml"))
 ITEMS = "results/items"  # the paper's own, made by a rule
 # Scripts that make no number of the study, whatever they import.
-NO_NUMBERS = {
-    "figure",
-    "summary",
-    "latex_tables",
-    "study_notebook",
-    "study_page",
-    "provenance",
-    "archive",
-    "archived_tables",
-}
-NO_NUMBERS |= {"check_results", "download_weights", "paper_items"}
-ONE_JOB = ("sweep_conflict", "decode_theta")  # rules that load a model once for all families
+NO_NUMBERS = {"figure", "summary", "latex_tables", "study_notebook", "study_page", "provenance", "archive"}
+NO_NUMBERS |= {"archived_tables", "check_results", "download_weights", "paper_items"}
 
 
 @dataclass(frozen=True)
@@ -204,9 +194,8 @@ class Study:
         """Tokens that every rule that loads a model reads."""
         return sizing.tokens_read(self.config, len(self.tasks), len(self.pairs))
 
-    def minutes(self, model: str, rule: str) -> int:
-        """What a job of a rule asks for: three times the estimate, and twenty minutes for start and a slow disk."""
-        jobs = 1 if rule in ONE_JOB else len(self.families)
+    def minutes(self, model: str, rule: str, jobs: int) -> int:
+        """What one of the `jobs` of a rule asks for: three times the estimate, and twenty minutes for start and a slow disk."""
         return 20 + int(180 * self.hours(model)[rule] / jobs)
 
     @cached_property
