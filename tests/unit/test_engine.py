@@ -44,10 +44,20 @@ def in_float64():
         yield
 
 
-@pytest.fixture(params=["together", "chunked"])
-def chunks(request, monkeypatch):
-    """All prompts of a length together, or one at a time."""
-    if request.param == "chunked":
+# All prompts of a length together, for every architecture; one at a time, which is about batches, for three.
+BATCHED = [(architecture, False) for architecture in ARCHITECTURES]
+BATCHED += [(architecture, True) for architecture in ("llama", "gemma3_text", "falcon alibi")]
+EVERY = pytest.mark.parametrize(
+    ("architecture", "chunked"),
+    BATCHED,
+    ids=[f"{name}{' chunked' * one}" for name, one in BATCHED],
+    indirect=["chunked"],
+)
+
+
+@pytest.fixture
+def chunked(request, monkeypatch):
+    if request.param:
         for room in ("read", "passes", "patch"):
             monkeypatch.setattr(f"taskvectors.engine.{room}.tokens_at_once", lambda *arguments, **options: 1)
 
@@ -57,8 +67,8 @@ def random_theta(episodes: int, layers: int) -> torch.Tensor:
     return 3 * torch.randn(episodes, layers, HIDDEN, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_float64, chunks):
+@EVERY
+def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_float64, chunked):
     lm = tiny(architecture)
     check_model(lm)
     prompts = ragged(1, episodes=7, prompts=3)
@@ -73,8 +83,8 @@ def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_f
             assert tokens[e, p] == expected_logits.argmax()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_prefixes_read_in_one_pass_equal_one_plain_forward_each(architecture, in_float64, chunks):
+@EVERY
+def test_prefixes_read_in_one_pass_equal_one_plain_forward_each(architecture, in_float64, chunked):
     lm = tiny(architecture)
     whole = [episode[0] for episode in ragged(4, episodes=5, prompts=1)]
     prefixes = [[ids[:1], ids[: len(ids) // 2 + 1], ids] for ids in whole]
@@ -86,7 +96,8 @@ def test_prefixes_read_in_one_pass_equal_one_plain_forward_each(architecture, in
     assert read_prefixes(lm, []).shape[0] == 0
 
 
-def test_several_vectors_at_one_layer_are_patched_each_by_itself(in_float64, chunks):
+@pytest.mark.parametrize("chunked", [False, True], indirect=True)
+def test_several_vectors_at_one_layer_are_patched_each_by_itself(in_float64, chunked):
     lm = tiny("llama")
     prompts = [episode[0] for episode in ragged(5, episodes=4, prompts=1)]
     layers = [1, 1, 3, 3, 3]
@@ -110,10 +121,10 @@ def test_variance_over_dummies_is_that_of_plain_loops():
     assert variance_over_dummies(states[:, :1]).isnan().all()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_sweep_equals_one_plain_forward_per_layer(architecture, in_float64, chunks, monkeypatch):
+@EVERY
+def test_sweep_equals_one_plain_forward_per_layer(architecture, in_float64, chunked, monkeypatch):
     lm = tiny(architecture)
-    prompts = [episode[0] for episode in ragged(2, episodes=6, prompts=1)]
+    prompts = [episode[0] for episode in ragged(2, episodes=3, prompts=1)]
     theta = random_theta(len(prompts), lm.layers)
     tokens, unpatched = sweep_layers(lm, prompts, theta)
     finals = []
@@ -152,10 +163,10 @@ def interventions(lm, episodes: int) -> list[Intervention]:
     ]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_kind_of_intervention_equals_plain_forwards(architecture, in_float64, chunks):
+@EVERY
+def test_every_kind_of_intervention_equals_plain_forwards(architecture, in_float64, chunked):
     lm = tiny(architecture)
-    prompts = [episode[0] for episode in ragged(4, episodes=4, prompts=1)]
+    prompts = [episode[0] for episode in ragged(4, episodes=2, prompts=1)]
     asked = interventions(lm, len(prompts))
     tokens, unpatched = patched_answers(lm, prompts, asked, answer_tokens=2)
     for episode, ids in enumerate(prompts):
@@ -204,10 +215,10 @@ def test_a_position_before_the_prompt_is_refused():
         patched_answers(lm, [[5, 6, 7]], [patch])
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_longer_answers_equal_plain_forwards_without_a_cache(architecture, in_float64, chunks):
+@EVERY
+def test_longer_answers_equal_plain_forwards_without_a_cache(architecture, in_float64, chunked):
     lm = tiny(architecture)
-    prompts = [episode[0] for episode in ragged(7, episodes=4, prompts=1)]
+    prompts = [episode[0] for episode in ragged(7, episodes=2, prompts=1)]
     theta = random_theta(len(prompts), lm.layers)
     tokens, unpatched = sweep_layers(lm, prompts, theta, answer_tokens=3)
     assert torch.equal(unpatched, continue_prompts(lm, prompts, 3))
