@@ -218,8 +218,9 @@ def test_every_figure_is_drawn(study, tmp_path, name):
     tables |= {table: pd.read_csv(f"data/paper/{table}.csv") for table in entry.get("published", [])}
     set_style()
     figure = import_module(f"taskvectors.figures.{name}").draw(tables, Labels(MODELS, LABELS))
-    check_legible(figure, name)
-    save(figure, tables, [tmp_path / "source.csv"])
+    save(figure, tables, [tmp_path / "figure.svg", tmp_path / "source.csv"])
+    assert (tmp_path / "figure.svg").stat().st_size > 1000
+    check_legible(figure, name)  # as it was laid out for the file
     drawn_from = read_csv(tmp_path / "source.csv")["table"].value_counts().to_dict()
     assert drawn_from == {table: len(rows) for table, rows in tables.items() if len(rows)}, name
 

@@ -28,9 +28,11 @@ def test_the_shipped_archive_is_of_the_current_code(shipped, monkeypatch):
 
 
 def test_it_covers_what_numbers_follow_from(shipped):
-    assert {"workflow/scripts/taskvectors/engine/patch.py", "workflow/scripts/accuracy.py", "config/config.yaml"} <= set(
-        shipped
-    )
+    assert {
+        "workflow/scripts/taskvectors/engine/patch.py",
+        "workflow/scripts/accuracy.py",
+        "config/config.yaml",
+    } <= set(shipped)
     entries = yaml.safe_load((ROOT / "config/tasks.yaml").read_text(encoding="utf-8"))["tasks"].values()
     assert {entry[key] for entry in entries for key in ("table", "lookup", "classes") if key in entry} - set(
         shipped

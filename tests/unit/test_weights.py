@@ -346,7 +346,7 @@ def test_a_head_that_does_more_than_unembed_is_refused_by_name(tmp_path):
 
 
 def test_a_model_beyond_the_memory_is_checked_by_names_and_shapes(local, monkeypatch):
-    monkeypatch.setattr("taskvectors.preparation.memory_at_hand", lambda: 1000)
+    monkeypatch.setattr("taskvectors.engine.model_check.memory_at_hand", lambda: 1000)
     assert prepared(local).exists()
     without(GATE)(local)
     shutil.rmtree(local.parent / "weights")

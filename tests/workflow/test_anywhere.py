@@ -117,7 +117,7 @@ def test_a_module_studies_a_model_of_its_own(project, elsewhere, saved):
     }
     (elsewhere / "config/config.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
     (elsewhere / "Snakefile").write_text(MODULE.format(clone=project.folder), encoding="utf-8")
-    dry = run_snakemake(elsewhere, ["-n", "--cores", "2", "--use-conda"], environment())
+    dry = run_snakemake(elsewhere, ["-n", "--cores", "2"], environment())
     assert dry.returncode == 0, dry.stdout[-3000:]
     assert "mine: θ of the linguistic tasks" in dry.stdout
     result = run_snakemake(elsewhere, ["--cores", "2", "--", "results/mine/filter.csv"], environment())

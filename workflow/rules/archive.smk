@@ -1,11 +1,4 @@
 # A finished study in one file, what it came from, and a study beside an archived one.
-localrules:
-    provenance,
-    archive,
-    archived_tables,
-    check_results,
-
-
 rule provenance:
     input:
         tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.tables),
@@ -24,6 +17,7 @@ rule provenance:
         resources=table("resources"),
     log:
         "results/logs/provenance.log",
+    localrule: True
     conda:
         "../../envs/inference.yaml"
     params:
@@ -53,6 +47,7 @@ rule archive:
         tables="reports/archive_tables.zip",
     log:
         "results/logs/archive.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     params:
@@ -73,6 +68,7 @@ rule archived_tables:
         resources=f"{ARCHIVED}/resources.csv",
     log:
         f"{ARCHIVED}/logs/archived_tables.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -91,6 +87,7 @@ rule check_results:
         verdicts="results/check_results.csv",
     log:
         "results/logs/check_results.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -102,5 +102,5 @@ def model_gpus(wildcards):
 
 
 def minutes_of(rule, jobs=len(STUDY.families)):
-    """Of a rule with so many jobs: one for each family, if it does not say otherwise."""
+    """What each of so many jobs asks for; one for each family, if nothing else is said."""
     return lambda wildcards, attempt: attempt * STUDY.minutes(wildcards.model, rule, jobs)

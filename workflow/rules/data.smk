@@ -1,7 +1,4 @@
 # Episodes: the tasks as one tokenizer sees them, sampled once and replayed by every stage.
-localrules:
-    paper_items,
-    filter_table,
 
 
 # Only where the configuration asks for them (config/paper.yaml).
@@ -10,6 +7,7 @@ rule paper_items:
         table="results/items/{task}.csv",
     log:
         "results/logs/paper_items.{task}.log",
+    localrule: True
     conda:
         "../../envs/inference.yaml"
     params:
@@ -55,6 +53,7 @@ rule filter_table:
         table=table("filter"),
     log:
         "results/{model}/logs/filter_table.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

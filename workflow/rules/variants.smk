@@ -1,8 +1,4 @@
 # What might do as well as θ, or better: other vectors in its place, and answers that need no model.
-localrules:
-    constant_answers,
-
-
 rule constant_answers:
     input:
         episodes="results/{model}/episodes/{family}.jsonl",
@@ -10,6 +6,7 @@ rule constant_answers:
         predictions="results/{model}/predictions/constant_answers.{family}.parquet",
     log:
         "results/{model}/logs/constant_answers.{family}.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
