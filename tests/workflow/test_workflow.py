@@ -374,6 +374,7 @@ def test_an_edited_comment_and_a_touched_file_rerun_nothing(changed):
 
 def test_an_edit_really_changes_the_report(changed):
     changed.edit("config/models.yaml", "label: SmolLM2 135M", "label: 'Renamed model <script>alert(1)</script>'")
+    assert set(changed.planned()) == {*DRAWN, "provenance", "summary", "latex_tables", *REPORT}  # a name is no number
     result = changed.snakemake()
     assert result.returncode == 0, result.stdout[-3000:]
     page = (changed.folder / "reports/study.html").read_text(encoding="utf-8")

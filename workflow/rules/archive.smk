@@ -14,7 +14,7 @@ rule provenance:
     output:
         provenance="results/provenance.json",
         of_models=collect("results/{model}/provenance.json", model=STUDY.models),
-        resources=table("resources"),
+        resources=table("resources", folder="results"),
     log:
         "results/logs/provenance.log",
     localrule: True

@@ -57,10 +57,10 @@ def code_of(*scripts):
     return [named(file) for file in sorted({file for script in scripts for file in code.used_by(script)})]
 
 
-def table(name):
-    """A table that a rule writes, listed in Snakemake's report if workflow/tables.yaml says how."""
+def table(name, folder=TABLES):
+    """A table that a rule writes, listed in Snakemake's report if workflow/tables.yaml says how; one of the study in this folder."""
     entry = STUDY.all_tables[name]
-    path = f"{TABLES}/{name}.csv" if entry["study"] else f"results/{{model}}/{name}.csv"
+    path = f"{folder}/{name}.csv" if entry["study"] else f"results/{{model}}/{name}.csv"
     if not entry["title"]:
         return path
     labels = {"model": "all" if entry["study"] else "{model}", "table": entry["title"]}

@@ -11,7 +11,7 @@ rule download_weights:
         "../../envs/inference.yaml"
     params:
         *code_of("download_weights.py"),
-        entry=lambda wildcards: STUDY.models[wildcards.model],
+        entry=lambda wildcards: STUDY.download(wildcards.model),
     message:
         "{wildcards.model}: downloading weights"
     script:

@@ -157,6 +157,11 @@ class Study:
         """Whether a model has random weights."""
         return self.models[model].get("source") == "random"
 
+    def download(self, model: str) -> Entry:
+        """What says where a model's files come from; its label, for instance, does not."""
+        keys = ("wheels", "gguf_sha256", "hub", "revision")
+        return {key: self.models[model][key] for key in keys if key in self.models[model]}
+
     def weights_folder(self, model: str) -> str:
         """Where the files of a model lie before they are prepared: the user's own folder, or the download."""
         return self.models[model].get("folder") or f"results/{model}/download"
