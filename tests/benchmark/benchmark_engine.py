@@ -37,7 +37,8 @@ from taskvectors.engine.passes import continue_prompts
 from taskvectors.engine.patch import sweep_layers
 from taskvectors.engine.read import mean_theta, read_states
 from taskvectors.engine.unembed import next_tokens
-from taskvectors.models.language_model import LanguageModel, block_hidden, find_blocks, multiply_by_onednn
+from taskvectors.models.kernels import multiply_faster
+from taskvectors.models.language_model import LanguageModel, block_hidden, find_blocks
 
 Ids = list[int]
 BATCH = 50  # prompts in one pass of the paper's and the library's way
@@ -342,7 +343,7 @@ def resized(weights: Path, lm: LanguageModel, layers: int) -> LanguageModel:
         config.layer_types = (config.layer_types * 2)[:layers]
     model = AutoModelForCausalLM.from_config(config, dtype=lm.dtype).to(lm.device).eval().requires_grad_(False)
     if lm.device.type == "cpu" and lm.dtype == torch.float32:
-        multiply_by_onednn(model)
+        multiply_faster(model)
     return LanguageModel(model, lm.tokenizer, find_blocks(model))
 
 
