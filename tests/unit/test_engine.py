@@ -125,11 +125,13 @@ def test_prefixes_read_in_one_pass_equal_one_plain_forward_each(architecture, in
     whole = [episode[0] for episode in ragged(4, episodes=5, prompts=1)]
     prefixes = [[ids[:1], ids[: len(ids) // 2 + 1], ids] for ids in whole]
     prefixes[2][0] = [whole[2][0] + 1]  # as where a tokenizer merges across a border
-    states = read_prefixes(lm, prefixes)
-    for episode, parts in enumerate(prefixes):
-        for prefix, ids in enumerate(parts):
-            torch.testing.assert_close(states[episode, prefix], plain_states(lm, ids)[0], **EXACT)
-    assert read_prefixes(lm, []).shape[0] == 0
+    expected = [[plain_states(lm, ids)[0] for ids in parts] for parts in prefixes]
+    for layer in (0, 2, lm.layers - 1):
+        states = read_prefixes(lm, prefixes, layer)
+        for episode, parts in enumerate(expected):
+            for prefix, plain in enumerate(parts):
+                torch.testing.assert_close(states[episode, prefix], plain[layer], **EXACT)
+    assert read_prefixes(lm, [], 1).shape[0] == 0
 
 
 @pytest.mark.parametrize("chunked", [False, True], indirect=True)

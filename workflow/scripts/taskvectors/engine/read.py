@@ -13,7 +13,7 @@ from taskvectors.data.tokens import Ids
 from taskvectors.engine.passes import READ_TOKENS, SHORTEST, check_finite, forked, numbered, prefill
 from taskvectors.errors import StudyError
 from taskvectors.models.batches import by_length, check_lengths, nobody, run_in_batches, tokens_at_once
-from taskvectors.models.language_model import LanguageModel, block_hidden
+from taskvectors.models.language_model import LanguageModel, block_hidden, removed
 
 PASS_TOKENS = 128  # fewer are not worth a pass of their own: the matrices are read from memory for each
 STEP = 4  # prompts whose lengths differ by less are read together
@@ -159,14 +159,17 @@ def _padded(lm: LanguageModel, rows: list[Ids]) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def read_prefixes(lm: LanguageModel, prefixes: list[list[Ids]], names: Sequence[str] | None = None) -> Tensor:
-    """States `[episode, prefix, layer, hidden]` after every block at the last token of every prefix, on the CPU.
+def read_prefixes(
+    lm: LanguageModel, prefixes: list[list[Ids]], layer: int, names: Sequence[str] | None = None
+) -> Tensor:
+    """States `[episode, prefix, hidden]` after block `layer` at the last token of every prefix, on the CPU.
 
     How θ forms while a prompt is read. Where every prefix begins the next one, as ids, one pass over the longest reads them
     all: under causal attention no token sees what follows it. Where a tokenizer merges across a border, each runs by itself.
 
     Args:
         prefixes: `[episode][prefix]` token ids, from short to long; every episode has the same number of prefixes.
+        layer: 0-based index of the block; those above it are not run.
         names: how to call each episode in an error message.
 
     Raises:
@@ -174,22 +177,22 @@ def read_prefixes(lm: LanguageModel, prefixes: list[list[Ids]], names: Sequence[
     """
     names = names or numbered(prefixes)
     count = len(prefixes[0]) if prefixes else 0
-    states = torch.empty(len(prefixes), count, lm.layers, lm.hidden, dtype=lm.dtype)
+    states = torch.empty(len(prefixes), count, lm.hidden, dtype=lm.dtype)
     nested = [i for i, parts in enumerate(prefixes) if all(b[: len(a)] == a for a, b in pairwise(parts))]
     alone = sorted(set(range(len(prefixes))) - set(nested))
     if alone:
-        states[alone], _ = read_states(lm, [prefixes[i] for i in alone], [names[i] for i in alone])
+        states[alone] = read_states(lm, [prefixes[i] for i in alone], [names[i] for i in alone])[0][:, :, layer]
     longest = [prefixes[i][-1] for i in nested]
     check_lengths(lm, longest, [names[i] for i in nested])
 
     def read(batch: list[int]) -> None:
         rows = torch.arange(len(batch), device=lm.device).repeat_interleave(count)
         last = torch.tensor([len(ids) - 1 for i in batch for ids in prefixes[nested[i]]], device=lm.device)
-        with _reading(lm, rows, last) as found:
+        with _reading(lm, rows, last, layer) as read_of_batch:
             lm.run_blocks(_padded(lm, [longest[i] for i in batch])[0])
-        read_of_batch = torch.stack(found, dim=1).cpu()
-        check_finite(read_of_batch, [names[nested[i]] for i in batch for _ in range(count)], range(lm.layers))
-        states[[nested[i] for i in batch]] = read_of_batch.unflatten(0, (len(batch), count))
+        found = read_of_batch[layer].cpu().unflatten(0, (len(batch), count))
+        check_finite(found, [names[nested[i]] for i in batch], [layer] * count)
+        states[[nested[i] for i in batch]] = found
 
     tokens = tokens_at_once(lm, READ_TOKENS)
     about = [STEP * math.ceil(len(ids) / STEP) for ids in longest]
@@ -212,7 +215,9 @@ def variance_over_dummies(states: Tensor) -> Tensor:
     """
     if states.shape[1] == 1:
         return torch.full((states.shape[0], states.shape[2]), torch.nan)
-    return states.to(torch.promote_types(states.dtype, torch.float32)).var(dim=1).sum(dim=-1)
+    states = states.to(torch.promote_types(states.dtype, torch.float32))
+    away = states - states.mean(dim=1, keepdim=True)
+    return away.square().sum(dim=(1, 3)) / (states.shape[1] - 1)
 
 
 def common_prefix(prompts: list[Ids]) -> int:
@@ -224,21 +229,30 @@ def common_prefix(prompts: list[Ids]) -> int:
     return limit
 
 
+class _ReadError(Exception):
+    """All blocks that are wanted have been read."""
+
+
 @contextmanager
-def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor) -> Iterator[list[Tensor]]:
-    """Collect each block's output at the given positions: a list over layers of `[row, hidden]`, on one device."""
+def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor, top: int | None = None) -> Iterator[list[Tensor]]:
+    """Collect each block's output at the given positions: a list over layers of `[row, hidden]`, on one device.
+
+    Up to block `top`, where the pass ends; by default up to the last.
+    """
     states: list[Tensor] = []
+    wanted = lm.blocks if top is None else lm.blocks[: top + 1]
 
     def keep(block: nn.Module, inputs: Any, output: Any) -> None:
         # Blocks of a large model may lie on several devices.
         hidden = block_hidden(output)
         states.append(hidden[rows.to(hidden.device), positions.to(hidden.device)].to(lm.device))
+        if len(states) == len(wanted) < lm.layers and lm.on_one_device:
+            raise _ReadError
 
-    handles = [block.register_forward_hook(keep) for block in lm.blocks]
-    try:
-        yield states
-    finally:
-        for handle in handles:
-            handle.remove()
-    if len(states) != lm.layers:
-        raise StudyError(f"{type(lm.model).__name__}: {len(states)} states were read from {lm.layers} blocks.")
+    with removed([block.register_forward_hook(keep) for block in wanted]):
+        try:
+            yield states
+        except _ReadError:
+            pass
+    if len(states) != len(wanted):
+        raise StudyError(f"{type(lm.model).__name__}: {len(states)} states were read from {len(wanted)} blocks.")

@@ -97,7 +97,7 @@ def mean_of_others(theta: Tensor, episodes: list[Episode]) -> Tensor:
 def forming(lm: LanguageModel, episodes: list[Episode], layer: int) -> list[Patch]:
     """The state at every arrow of each episode's prompt: θ after k demonstrations."""
     prefixes = prompt_ids_of_each(lm.tokenizer, [growing_prompts(episode) for episode in episodes])
-    states = read_prefixes(lm, prefixes, [episode.name for episode in episodes])[:, :, layer].float()
+    states = read_prefixes(lm, prefixes, layer, [episode.name for episode in episodes]).float()
     return [("theta_after", k, states[:, k]) for k in range(states.shape[1])]
 
 
