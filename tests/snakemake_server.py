@@ -1,6 +1,6 @@
 """A process that has imported Snakemake and forks for every run of it: its start would be half of what tests of the workflow take.
 
-Requests come as lines of JSON (folder, arguments, environment, output), the exit status goes back as a line.
+Requests come as lines of JSON (folder, arguments, environment, output, and the Python that jobs run in), the exit status goes back as a line.
 """
 
 import json
@@ -24,7 +24,7 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _run(main, folder: str, arguments: list[str], environment: dict[str, str], output: str) -> int:
+def _run(main, folder: str, arguments: list[str], environment: dict[str, str], output: str, python: str) -> int:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -34,6 +34,7 @@ def _run(main, folder: str, arguments: list[str], environment: dict[str, str], o
     for number, to in ((0, nothing), (1, handle), (2, handle)):
         os.dup2(to, number)
     sys.argv = [str(Path(sys.executable).parent / "snakemake"), *arguments]
+    sys.executable = python
     try:
         main(arguments)
     except SystemExit as leaving:

@@ -50,6 +50,7 @@ CASES = {
     "one model": {"models": 1},
     "ten models, many tasks": {"tasks": MANY, "episodes": 2, "models": 10},
 }
+WRITTEN = ("ordinary", "limits alone")  # the others are laid out, which is what could go wrong in them
 
 
 def predictions(rng, tasks, episodes, outcome):
@@ -210,7 +211,7 @@ def test_conclusions_have_a_verdict_for_every_claim(study):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_drawn(study, tmp_path, name):
-    _, t = study
+    case, t = study
     entry = FIGURES[name]
     if entry.get("when") in ("limits", "pairs") and not len(t[name]):
         return  # the study has no such tasks, and no such figure
@@ -218,11 +219,12 @@ def test_every_figure_is_drawn(study, tmp_path, name):
     tables |= {table: pd.read_csv(f"data/paper/{table}.csv") for table in entry.get("published", [])}
     set_style()
     figure = import_module(f"taskvectors.figures.{name}").draw(tables, Labels(MODELS, LABELS))
-    save(figure, tables, [tmp_path / "figure.svg", tmp_path / "source.csv"])
-    assert (tmp_path / "figure.svg").stat().st_size > 1000
+    if case in WRITTEN:
+        save(figure, tables, [tmp_path / "figure.svg", tmp_path / "source.csv"])
+        assert (tmp_path / "figure.svg").stat().st_size > 1000
+        drawn_from = read_csv(tmp_path / "source.csv")["table"].value_counts().to_dict()
+        assert drawn_from == {table: len(rows) for table, rows in tables.items() if len(rows)}, name
     check_legible(figure, name)  # as it was laid out for the file
-    drawn_from = read_csv(tmp_path / "source.csv")["table"].value_counts().to_dict()
-    assert drawn_from == {table: len(rows) for table, rows in tables.items() if len(rows)}, name
 
 
 def unseen_labels(axis):

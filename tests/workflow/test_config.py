@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import time
 
 import yaml
 
@@ -48,9 +47,7 @@ def plan(study, *overlays):
 
 
 def test_the_papers_study_is_planned_with_what_each_model_asks_for(project):
-    start = time.monotonic()
     result = plan(project, "config/paper.yaml")
-    assert time.monotonic() - start < 30  # 10 s on a quiet machine
     assert result.returncode == 0, result.stderr
     rows = {" ".join(line.split()[:2]): line for line in result.stdout.splitlines() if " GB " in line}
     assert len([name for name in rows if name.split()[0] in ("LLaMA", "GPT-J", "Pythia")]) == 7

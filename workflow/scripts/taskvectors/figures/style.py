@@ -95,6 +95,8 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
     Args:
         tables: those that it is drawn from, by name. In the source table they stand one below the other; column `table` has the name.
     """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, alike in every format
     for path in map(Path, paths):
         if path.suffix == ".csv":
             parts = [its.assign(table=name) for name, its in tables.items()]
