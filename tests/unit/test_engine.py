@@ -90,7 +90,9 @@ def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_f
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "falcon alibi"])
 @pytest.mark.parametrize("least", [1, 128])
-def test_theta_is_the_mean_of_plain_states_and_further_prompts_are_answered(architecture, least, in_float64, monkeypatch):
+def test_theta_is_the_mean_of_plain_states_and_further_prompts_are_answered(
+    architecture, least, in_float64, monkeypatch
+):
     """Suffixes of one length by themselves, or all padded together; of some episodes no further prompt, of others several."""
     monkeypatch.setattr("taskvectors.engine.read.PASS_TOKENS", least)
     lm = tiny(architecture)

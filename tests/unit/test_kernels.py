@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from taskvectors.models import highest_logit, kernels
-from taskvectors.models.kernels import OneDnnLinear, multiply_by_onednn, multiply_faster
 from taskvectors.models.highest_logit import FOLD, Screen, highest, screen_of
+from taskvectors.models.kernels import OneDnnLinear, multiply_by_onednn, multiply_faster
 
 
 @given(
@@ -72,18 +72,23 @@ def test_where_bfloat16_says_nothing_the_matrix_is_multiplied_as_it_is(hidden):
     assert Screen(weight).highest(hidden).tolist() == (hidden @ weight.T).argmax(-1).tolist()
 
 
-def test_rough_logits_are_within_the_bound():
-    """What the threshold follows from: no rough logit is further off than it allows for."""
+@pytest.mark.parametrize("unequal", [False, True])
+def test_rough_logits_are_within_the_bound(unequal):
+    """No rough logit is further off than is allowed for; and few tokens are candidates."""
     torch.manual_seed(0)
     weight, hidden = 0.05 * torch.randn(3000, 640), 9 * torch.randn(40, 640)
-    its = Screen(weight)
-    rough = its.logits(hidden.bfloat16()).float()
+    if unequal:
+        weight *= torch.rand(3000, 1)
+    its, rough = Screen(weight), hidden.bfloat16()
+    found = its.logits(rough).float()
     logits = (hidden.double() @ weight.double().T).float()
-    best = rough.amax(-1)
-    assert (logits.amax(-1) >= its.threshold(hidden, hidden.bfloat16().float(), best)).all()
-    slack = best - its.threshold(hidden, hidden.bfloat16().float(), best)
-    off = (rough - logits).abs().amax(-1)
-    assert (2 * off <= slack).all() and (slack < 60 * off).all()
+    lost = (hidden - rough.float()).norm(dim=1)
+    off = its._off(rough.float().norm(dim=1)[:, None], lost[:, None], its.lengths, its.lost) + 2**-7 * found.abs()
+    assert ((found - logits).abs() <= off).all()
+    rows, tokens = its.candidates(hidden)
+    assert len(rows) < 10 * len(hidden)
+    chosen = set(zip(rows.tolist(), tokens.tolist(), strict=True))
+    assert {(row, token) for row, token in enumerate(logits.argmax(-1).tolist())} <= chosen
 
 
 def test_a_screen_is_made_only_where_it_helps(monkeypatch):

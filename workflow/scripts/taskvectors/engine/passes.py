@@ -67,7 +67,7 @@ def prefill(lm: LanguageModel, prompts: list[Ids]) -> Any:
     Nobody reads what the top block makes of them, so the pass ends where that block has kept its keys and values.
     """
     cache = lm.empty_cache()
-    top = cache.layers[-1]
+    top: Any = cache.layers[-1]
     keep = top.update
 
     def update(*arguments: Any, **options: Any) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -249,10 +249,7 @@ def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor, top: int | None
         if len(states) == len(wanted) < lm.layers and lm.on_one_device:
             raise _ReadError
 
-    with removed([block.register_forward_hook(keep) for block in wanted]):
-        try:
-            yield states
-        except _ReadError:
-            pass
+    with removed([block.register_forward_hook(keep) for block in wanted]), suppress(_ReadError):
+        yield states
     if len(states) != len(wanted):
         raise StudyError(f"{type(lm.model).__name__}: {len(states)} states were read from {len(wanted)} blocks.")

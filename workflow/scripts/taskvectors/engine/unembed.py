@@ -9,7 +9,9 @@ from taskvectors.models.highest_logit import highest
 from taskvectors.models.language_model import LanguageModel, block_hidden, with_hidden
 
 UNEMBED_ROWS = 256  # last tokens unembedded at once: logits are rows × vocabulary
-SCREENED_ROWS = 64  # from so many on a screen (`taskvectors.models.highest_logit`) pays; the check of a loaded model stays below
+SCREENED_ROWS = (
+    64  # from so many on a screen (`taskvectors.models.highest_logit`) pays; the check of a loaded model stays below
+)
 
 
 @torch.inference_mode()

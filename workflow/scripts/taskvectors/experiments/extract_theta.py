@@ -37,7 +37,9 @@ def extract(
         for method, asked, tokens in (("baseline", bare, without), ("regular", reported, regular)):
             places = [place for place, episode in enumerate(asked) if episode.task == task]
             tables.append(predictions(lm, [asked[place] for place in places], method, tokens[places], prefix[task]))
-    return Thetas([episode.key for episode in shown], theta.numpy(), variances.numpy()), pd.concat(tables, ignore_index=True)
+    return Thetas([episode.key for episode in shown], theta.numpy(), variances.numpy()), pd.concat(
+        tables, ignore_index=True
+    )
 
 
 def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> tuple[Tensor, Tensor, Tensor]:

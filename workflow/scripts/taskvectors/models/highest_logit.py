@@ -1,8 +1,8 @@
 """The token of highest logit: found by column, and, of a large vocabulary, by rough multiplications before exact ones.
 
-Unembedding is most of a sweep's work where the vocabulary is large. Where a processor multiplies bfloat16 many times faster than float32,
-logits are first computed roughly; which tokens can then still be the highest follows from a bound on the roughness; these few are
-computed again from the float32 weights, in float64.
+Unembedding is most of a sweep's work where the vocabulary is large. Where a processor multiplies bfloat16 many times faster than
+float32, logits are first computed roughly; which tokens can then still be the highest follows from a bound on the roughness; these
+few are computed again from the float32 weights, in float64.
 """
 
 import time
@@ -68,17 +68,19 @@ def at_least(logits: Tensor, columns: Tensor, least: Tensor) -> tuple[Tensor, Te
 
 
 class Screen:
-    """An output matrix `[vocabulary, hidden]` of float32, and a rough copy of it."""
+    """An output matrix `[vocabulary, hidden]` of float32, and a rough copy of it.
+
+    How far a rough logit is off at most follows from lengths (Cauchy-Schwarz), from the rounding of a sum and from its own. So the
+    highest logit is that of a token whose own, at its best, is no lower than every other one's at its worst.
+    """
 
     def __init__(self, weight: Tensor) -> None:
         self.weight = weight
         rough = weight.bfloat16()
-        lost, longest = 0.0, 0.0
-        for start in range(0, len(weight), TRIED):
-            exact, rounded = weight[start : start + TRIED], rough[start : start + TRIED]
-            lost = max(lost, float((exact - rounded).norm(dim=1).max()))
-            longest = max(longest, float(exact.norm(dim=1).max()))
-        self.lost, self.longest = lost, longest  # lengths: of the longest difference, and of the longest row
+        parts = zip(weight.split(TRIED), rough.split(TRIED), strict=True)
+        lengths, lost = zip(*((part.norm(dim=1), (part - its).norm(dim=1)) for part, its in parts), strict=True)
+        self.lengths, self.lost = torch.cat(lengths), torch.cat(lost)  # of each row, and of what rounding takes from it
+        self.longest, self.most_lost = self.lengths.max(), self.lost.max()
         missing = max(0, FOLD - len(weight))
         self.logits = multiplier(torch.cat([rough, rough[-1:].expand(missing, -1)]) if missing else rough)
 
@@ -87,13 +89,9 @@ class Screen:
         return torch.cat([self._highest(rows) for rows in hidden.split(ROWS)])
 
     def _highest(self, hidden: Tensor) -> Tensor:
-        rough = hidden.bfloat16()
-        logits = self.logits(rough)
-        columns, best = by_column(logits)
-        rows, tokens = at_least(logits, columns, self.threshold(hidden, rough.float(), best.float()))
+        rows, tokens = self.candidates(hidden)
         if len(rows.unique()) < len(hidden) or len(rows) > len(hidden) * max(FOLD, AGAIN * len(self.weight)):
             return highest(linear(hidden, self.weight))  # beyond bfloat16's range, or nearly all alike
-        tokens = tokens.clamp(max=len(self.weight) - 1)
         exact = torch.cat([
             torch.einsum("th,th->t", self.weight[some].double(), hidden[of].double())
             for some, of in zip(tokens.split(TRIED), rows.split(TRIED), strict=True)
@@ -102,17 +100,33 @@ class Screen:
         tokens = tokens.where(exact == best[rows], len(self.weight))
         return torch.full((len(hidden),), len(self.weight)).scatter_reduce(0, rows, tokens, "amin")
 
-    def threshold(self, hidden: Tensor, rough: Tensor, best: Tensor) -> Tensor:
-        """The lowest rough logit `[row]` that the token of highest logit can have; `best` is the highest rough one.
+    def candidates(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Row and token of every logit that may be the highest of its row; none of a row that bfloat16 says nothing about."""
+        rough = hidden.bfloat16()
+        length, lost = rough.float().norm(dim=1), (hidden - rough.float()).norm(dim=1)
+        logits = self.logits(rough)
+        columns, best = by_column(logits)
+        best = best.float()
+        # What is at its best no lower than the one that looks highest is at its worst: first by the bound that holds for all, …
+        r = self._off(length, lost, self.longest, self.most_lost)
+        least = best - 2 * BFLOAT16 * best.abs() - 2 * r
+        rows, tokens = at_least(logits, columns, least - 2 * BFLOAT16 * least.abs())
+        # … then by each one's own.
+        found, tokens = logits[rows, tokens].float(), tokens.clamp(max=len(self.weight) - 1)
+        off = 2 * BFLOAT16 * found.abs() + self._off(length[rows], lost[rows], self.lengths[tokens], self.lost[tokens])
+        lowest = torch.full((len(hidden),), -torch.inf).scatter_reduce(0, rows, found - off, "amax")
+        kept = found + off >= lowest[rows] - FLOAT32 * lowest[rows].abs()
+        return rows[kept], tokens[kept]
 
-        Before it is rounded a rough logit is off by r at most (Cauchy-Schwarz, and the rounding of a sum). The highest token's is
-        therefore no more than 2r below that of the token which looks best. Rounding keeps the order.
+    def _off(self, length: Tensor, lost: Tensor, row: Tensor, lost_of_row: Tensor) -> Tensor:
+        """How far a rough logit is off at most, before it is rounded.
+
+        Args:
+            length, lost: of a rough state, and of what rounding took from the state.
+            row, lost_of_row: the same of a row of the matrix.
         """
-        length = rough.norm(dim=1)
-        r = length * self.lost + (hidden - rough).norm(dim=1) * self.longest
-        r = (r + hidden.shape[1] * FLOAT32 * length * (self.longest + self.lost)) * (1 + FLOAT32) + SMALL
-        lowest = best - 2 * BFLOAT16 * best.abs() - 2 * r
-        return lowest - 2 * BFLOAT16 * lowest.abs()
+        off = length * lost_of_row + lost * row + self.weight.shape[1] * FLOAT32 * length * (row + lost_of_row)
+        return off * (1 + FLOAT32 * self.weight.shape[1]) + SMALL
 
 
 def screen_of(head: nn.Module) -> Screen | None:
@@ -120,7 +134,11 @@ def screen_of(head: nn.Module) -> Screen | None:
     if not isinstance(head, nn.Linear) or head.bias is not None or head.weight.dtype != torch.float32:
         return None
     weight = head.weight.detach()
-    if weight.device.type != "cpu" or weight.numel() < SMALLEST or 2 * weight.numel() > ROOM_FOR_A_COPY * memory_at_hand():
+    if (
+        weight.device.type != "cpu"
+        or weight.numel() < SMALLEST
+        or 2 * weight.numel() > ROOM_FOR_A_COPY * memory_at_hand()
+    ):
         return None
     gain = rough_gain(weight[:TRIED])
     logger.info("unembedding: bfloat16 multiplies %.1f times as fast as float32", gain)

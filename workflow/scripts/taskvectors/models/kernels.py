@@ -68,7 +68,9 @@ def onednn_gain(weight: Tensor) -> float:
     inputs = torch.randn(tokens, weight.shape[1])
     by_onednn = multiplier(weight)
     ways: list[Callable[[], Tensor]] = [lambda: nn.functional.linear(inputs, weight), lambda: by_onednn(inputs)]
-    plain, onednn = (min(seconds) for seconds in zip(*([_seconds(way) for way in ways] for _ in range(TRIALS)), strict=True))
+    plain, onednn = (
+        min(seconds) for seconds in zip(*([_seconds(way) for way in ways] for _ in range(TRIALS)), strict=True)
+    )
     return plain / onednn
 
 

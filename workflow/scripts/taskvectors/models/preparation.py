@@ -99,12 +99,13 @@ def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
 @contextmanager
 def _read_once() -> Iterator[None]:
     """Transformers reads the head of a GGUF file, a quarter million tokens for some, anew for configuration, weights and tokenizer."""
-    reader = gguf.GGUFReader
-    gguf.GGUFReader = functools.cache(reader)
+    library: Any = gguf
+    reader = library.GGUFReader
+    library.GGUFReader = functools.cache(reader)
     try:
         yield
     finally:
-        gguf.GGUFReader = reader
+        library.GGUFReader = reader
 
 
 def _check_same_logits(model: Any, folder: Path) -> None:
