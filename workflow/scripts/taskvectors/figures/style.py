@@ -95,8 +95,7 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
     Args:
         tables: those that it is drawn from, by name. In the source table they stand one below the other; column `table` has the name.
     """
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once, alike in every format
+    lay_out(figure)
     for path in map(Path, paths):
         if path.suffix == ".csv":
             parts = [its.assign(table=name) for name, its in tables.items()]
@@ -105,6 +104,13 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
             continue
         with atomic(path) as temporary:
             figure.savefig(temporary, dpi=300, metadata=UNDATED.get(path.suffix))
+
+
+def lay_out(figure: Figure) -> None:
+    """Put everything in its place, for all formats alike."""
+    for _ in range(2):  # ticks follow from the size of an axis, and the size from its ticks
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def grid(panels: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
