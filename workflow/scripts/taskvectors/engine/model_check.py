@@ -18,8 +18,7 @@ from taskvectors.engine.patch import sweep_layers
 from taskvectors.engine.read import read_states
 from taskvectors.engine.unembed import next_tokens, unembed
 from taskvectors.errors import StudyError
-from taskvectors.models.kernels import multiply_faster
-from taskvectors.models.language_model import LanguageModel, check_blocks, find_blocks, refused
+from taskvectors.models.language_model import LanguageModel, check_blocks, find_blocks, multiply_by_onednn, refused
 from taskvectors.models.loading import (
     ROOM_FOR_WEIGHTS,
     available_device,
@@ -59,7 +58,7 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
     if device == "cpu":
         keep_freed_memory()
         if model.dtype == torch.float32:
-            multiply_faster(model)
+            multiply_by_onednn(model)
     lm = LanguageModel(model, load_tokenizer(folder), find_blocks(model))
     with one_message(folder, "the model"):
         check_model(lm)
