@@ -1,6 +1,6 @@
 """`make benchmark`: the engine beside the paper's algorithm and the usual way of the interpretability libraries.
 
-One process, same weights, same kernels, same episodes (one task: 100 baseline, 50 dev, 50 test). Three methods:
+One process, same weights, same episodes (one task: 100 baseline, 50 dev, 50 test). Three methods:
 
 * paper: as published. Whole prompts for θ, all hidden states traced; for the sweep the KV cache of all tokens but the last,
   then one pass per layer.
@@ -8,9 +8,10 @@ One process, same weights, same kernels, same episodes (one task: 100 baseline, 
 * ours: `taskvectors.engine`.
 
 "main experiment" gives what the paper reports: baseline, regular on test, θ of dev and test, the sweep on dev, one layer on
-test. "as in this study" adds, for ours alone, regular on dev and the whole sweep on test.
+test. "as in this study" adds, for ours alone, the whole sweep on test.
 
-The first two call the model plainly, so that logits are made at every position, as their originals do.
+The first two run as their users run them: torch's own kernels, their own batches, the model called plainly, so that logits are made at
+every position. Where ours multiplies by other kernels (oneDNN), they are also timed with these.
 """
 
 import argparse
@@ -35,9 +36,11 @@ from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.model_check import load_model
 from taskvectors.engine.passes import continue_prompts
 from taskvectors.engine.patch import sweep_layers
-from taskvectors.engine.read import mean_theta, read_states
+from taskvectors.engine.read import mean_theta, read_states, read_theta
 from taskvectors.engine.unembed import next_tokens
-from taskvectors.models.language_model import LanguageModel, block_hidden, find_blocks, multiply_by_onednn
+from taskvectors.models.kernels import OneDnnLinear, multiply_faster
+from taskvectors.models.language_model import LanguageModel, block_hidden, find_blocks
+from taskvectors.models.loading import filled_model
 
 Ids = list[int]
 BATCH = 50  # prompts in one pass of the paper's and the library's way
@@ -167,10 +170,12 @@ def published_main(sweep: Callable[[LanguageModel, list[Ids], Tensor, range], Te
     return main
 
 
-def our_read(lm: LanguageModel, task: Task, splits: list[str]) -> tuple[Tensor, Tensor]:
-    prompts = [[r, *d] for split in splits for r, d in zip(task.regular[split], task.dummies[split], strict=True)]
-    states, final = read_states(lm, prompts)
-    return mean_theta(states[:, 1:]), next_tokens(lm, final[:, 0])
+def our_read(lm: LanguageModel, task: Task, splits: list[str], answered: str = "test") -> tuple[Tensor, Tensor]:
+    """θ of splits, and the tokens after the full prompts of one of them."""
+    dummies = [its for split in splits for its in task.dummies[split]]
+    others = [[ids] if split == answered else [] for split in splits for ids in task.regular[split]]
+    theta, _, final = read_theta(lm, dummies, others)
+    return theta, next_tokens(lm, final)
 
 
 def our_sweep(lm: LanguageModel, prompts: list[Ids], theta: Tensor) -> Tensor:
@@ -179,11 +184,11 @@ def our_sweep(lm: LanguageModel, prompts: list[Ids], theta: Tensor) -> Tensor:
 
 def our_main(lm: LanguageModel, task: Task) -> None:
     continue_prompts(lm, task.baseline, 1)
-    states, _ = read_states(lm, task.dummies["dev"])
-    our_sweep(lm, task.zero_shot["dev"], mean_theta(states))
-    theta, _ = our_read(lm, task, ["test"])
+    theta, _ = our_read(lm, task, ["dev", "test"])
+    dev = len(task.dummies["dev"])
+    our_sweep(lm, task.zero_shot["dev"], theta[:dev])
     best = lm.layers // 2
-    sweep_layers(lm, task.zero_shot["test"], theta[:, [best]], layers=[best])
+    sweep_layers(lm, task.zero_shot["test"], theta[dev:, [best]], layers=[best])
 
 
 def our_study(lm: LanguageModel, task: Task) -> None:
@@ -204,7 +209,7 @@ def all_layers(sweep: Callable[..., Tensor]) -> Callable[[LanguageModel, list[Id
 METHODS = [
     Method("paper", whole_split, all_layers(paper_sweep), published_main(paper_sweep)),
     Method("library", whole_split, all_layers(library_sweep), published_main(library_sweep)),
-    Method("ours", lambda lm, task, split: our_read(lm, task, [split])[0], our_sweep, our_main),
+    Method("ours", lambda lm, task, split: our_read(lm, task, [split], split)[0], our_sweep, our_main),
 ]
 
 
@@ -307,27 +312,34 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
 
 
-def compare(lm: LanguageModel, task: Task, repeats: int) -> str:
-    """Markdown table of all experiments and methods."""
+def compare(lm: LanguageModel, task: Task, repeats: int, plain: LanguageModel | None = None) -> str:
+    """Markdown table of all experiments and methods.
+
+    Args:
+        plain: the same model with torch's own kernels, where `lm` has others.
+    """
     theta, _ = our_read(lm, task, ["dev"])
     rate = max(matrix_rates(lm).values())
     work = block_multiplications(lm)
+    ways = [(method, method.name, lm if plain is None or method.name == "ours" else plain) for method in METHODS]
+    if plain is not None:
+        ways[-1:-1] = [(method, f"{method.name}, our kernels", lm) for method in METHODS if method.name != "ours"]
     rows = []
     for name in experiments(lm, task, METHODS[-1], theta):
         times: dict[str, float] = {}
-        for method in METHODS:
-            run = experiments(lm, task, method, theta).get(name)
+        for method, way, model in ways:
+            run = experiments(model, task, method, theta).get(name)
             if run is None:
                 continue
-            memory = PeakMemory(lm)
+            memory = PeakMemory(model)
             memory.start()
-            with Passes(lm) as passes:
-                first = seconds(lm, run, 1)  # also warms up
+            with Passes(model) as passes:
+                first = seconds(model, run, 1)  # also warms up
             peak = memory.megabytes()
-            times[method.name] = min(first, seconds(lm, run, repeats)) if first < 20 else first
+            times[way] = min(first, seconds(model, run, repeats)) if first < 20 else first
             floor = passes.tokens * work / rate
-            cells = [name, method.name, f"{times[method.name]:.2f}", f"{passes.tokens / times[method.name]:.0f}"]
-            rows.append([*cells, f"{floor / times[method.name]:.0%}", f"{peak:.0f}"])
+            cells = [name, way, f"{times[way]:.2f}", f"{passes.tokens / times[way]:.0f}"]
+            rows.append([*cells, f"{floor / times[way]:.0%}", f"{peak:.0f}"])
         for row in rows[-len(times) :]:
             row.append(f"{times[row[1]] / times['ours']:.1f}×")
     header = ["experiment", "method", "seconds", "tokens/s", "share of floor", "peak memory, MB", "ours is faster by"]
@@ -342,7 +354,7 @@ def resized(weights: Path, lm: LanguageModel, layers: int) -> LanguageModel:
         config.layer_types = (config.layer_types * 2)[:layers]
     model = AutoModelForCausalLM.from_config(config, dtype=lm.dtype).to(lm.device).eval().requires_grad_(False)
     if lm.device.type == "cpu" and lm.dtype == torch.float32:
-        multiply_by_onednn(model)
+        multiply_faster(model)
     return LanguageModel(model, lm.tokenizer, find_blocks(model))
 
 
@@ -375,7 +387,7 @@ def growth(weights: Path, lm: LanguageModel, task: Task, repeats: int) -> str:
     return table(["work", "growth", "measured", "predicted"], rows)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="smollm2-135m", help="a folder of results/ with weights and episodes")
     parser.add_argument("--family", default="linguistic")
@@ -384,7 +396,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     folder = Path("results", options.model)
     episodes = by_task(read_episodes(folder / "episodes" / f"{options.family}.jsonl"))[options.task]
@@ -400,7 +412,11 @@ def main() -> None:
             )
             for name, rate in matrix_rates(lm).items():
                 print(f"matrix rate of {name}: {rate / 1e9:.0f} billion multiply-adds a second")
-            print(f"\n{compare(lm, task, options.repeats)}\n", flush=True)
+            plain = None
+            if any(isinstance(module, OneDnnLinear) for module in lm.model.modules()):
+                model = filled_model(folder / "weights", dtype, {"": "cpu"})
+                plain = LanguageModel(model, lm.tokenizer, find_blocks(model))
+            print(f"\n{compare(lm, task, options.repeats, plain)}\n", flush=True)
             if dtype == options.dtype[0]:
                 print(f"{growth(folder / 'weights', lm, task, options.repeats)}\n", flush=True)
 

@@ -2,10 +2,15 @@
 
 import pytest
 import torch
-from benchmark_engine import METHODS, Passes, Task, block_multiplications, compare, growth
+from benchmark_engine import METHODS, Passes, Task, block_multiplications, compare, growth, main
 from reference import InFloat64, ragged, tiny
 
+from conftest import ROOT
+from taskvectors.data.episodes import write_episodes
+from taskvectors.data.family_episodes import family_episodes
 from taskvectors.engine.patch import sweep_layers
+from taskvectors.models.loading import load_tokenizer
+from taskvectors.models.preparation import prepare
 
 
 @pytest.fixture
@@ -40,8 +45,10 @@ def test_the_sweep_passes_as_many_tokens_as_the_design_says(task):
     prompts = task.zero_shot["dev"]
     with Passes(lm) as passes:
         sweep_layers(lm, prompts, torch.zeros(len(prompts), lm.layers, lm.hidden))
-    before_last = sum(len(ids) - 1 for ids in prompts)
-    assert passes.tokens * lm.layers == before_last * lm.layers + len(prompts) * lm.layers * (lm.layers + 1) / 2
+    before_last = sum(
+        len(ids) - 1 for ids in prompts
+    )  # they leave the top block when it has kept their keys and values
+    assert passes.tokens * lm.layers == before_last * (lm.layers - 1) + len(prompts) * lm.layers * (lm.layers + 1) / 2
     blocks = [p for name, p in lm.model.named_parameters() if ".layers." in name and p.dim() > 1]
     assert block_multiplications(lm) == sum(p.numel() for p in blocks)
 
@@ -53,3 +60,21 @@ def test_the_benchmark_prints_its_tables(task, tmp_path):
     text = compare(lm, task, repeats=1)
     assert text.count("| ours |") == 5 and text.count("| paper |") == 4 and "sweep, demonstrations kept" in text
     assert growth(tmp_path, lm, task, repeats=1).count("twice the") == 4
+    both = compare(lm, task, repeats=1, plain=tiny("llama", torch.float32))
+    assert both.count("| ours |") == 5 and both.count("| paper |") == both.count("| library, our kernels |") == 4
+
+
+def test_make_benchmark_runs_on_a_studys_own_episodes(saved, tmp_path, monkeypatch, capsys):
+    """Of several study seeds, as the rules leave them."""
+    folder = tmp_path / "results/mine"
+    prepare(saved, folder / "weights")
+    entries = {"antonyms": {"family": "linguistic", "table": str(ROOT / "data/tasks/antonyms.csv")}}
+    counts = {"baseline": 4, "dev": 4, "test": 4}
+    sizes = {**counts, "demonstrations": 2, "dummies": 2, "source": None, "repeats": counts}
+    episodes, _ = family_episodes(load_tokenizer(folder / "weights"), None, entries, sizes, [0, 1], 1)
+    (folder / "episodes").mkdir()
+    write_episodes(folder / "episodes/linguistic.jsonl", episodes)
+    monkeypatch.chdir(tmp_path)
+    main(["--model", "mine", "--task", "antonyms", "--repeats", "1", "--threads", "1"])
+    said = capsys.readouterr().out
+    assert said.count("| as in this study | ours |") == 2 and "bfloat16" in said

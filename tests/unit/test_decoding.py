@@ -2,7 +2,7 @@
 
 import torch
 
-from taskvectors.experiments.decode_theta import filtered_ranks, ranks, task_words
+from taskvectors.experiments.decode_theta import Ranks, filtered_ranks, task_words
 
 
 def test_the_filter_keeps_alphabetic_tokens_once():
@@ -15,8 +15,8 @@ def test_the_filter_keeps_alphabetic_tokens_once():
 def test_ranks_are_places_in_the_order_of_logits():
     logits = torch.randn(500, generator=torch.Generator().manual_seed(0))
     order = logits.argsort(descending=True)
-    assert ranks(logits, order[[0, 1, 250, 499]].tolist()).tolist() == [1, 2, 251, 500]
-    assert ranks(torch.tensor([1.0, 3.0, 3.0, 2.0]), [0, 1, 2, 3]).tolist() == [4, 1, 1, 3]
+    assert Ranks(logits).of(order[[0, 1, 250, 499]].tolist()).tolist() == [1, 2, 251, 500]
+    assert Ranks(torch.tensor([1.0, 3.0, 3.0, 2.0])).of([0, 1, 2, 3]).tolist() == [4, 1, 1, 3]
 
 
 def test_words_of_a_name_are_looked_up_in_every_spelling_of_one_token():

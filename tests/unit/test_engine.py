@@ -20,18 +20,23 @@ from taskvectors.engine.definition import Intervention, plain_answer, plain_stat
 from taskvectors.engine.model_check import check_model
 from taskvectors.engine.passes import continue_prompts
 from taskvectors.engine.patch import patched_answers, sweep_layers
-from taskvectors.engine.read import common_prefix, mean_theta, read_prefixes, read_states, variance_over_dummies
+from taskvectors.engine.read import (
+    common_prefix,
+    mean_theta,
+    read_prefixes,
+    read_states,
+    read_theta,
+    variance_over_dummies,
+)
 from taskvectors.engine.unembed import next_tokens, unembed
 from taskvectors.errors import StudyError
 from taskvectors.models import batches
 from taskvectors.models.language_model import (
     LanguageModel,
-    OneDnnLinear,
     Rows,
     check_blocks,
     context_length,
     find_blocks,
-    multiply_by_onednn,
 )
 from taskvectors.models.loading import available_device, placement
 
@@ -83,17 +88,52 @@ def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_f
             assert tokens[e, p] == expected_logits.argmax()
 
 
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "falcon alibi"])
+@pytest.mark.parametrize("least", [1, 128])
+def test_theta_is_the_mean_of_plain_states_and_further_prompts_are_answered(
+    architecture, least, in_float64, monkeypatch
+):
+    """Suffixes of one length by themselves, or all padded together; of some episodes no further prompt, of others several."""
+    monkeypatch.setattr("taskvectors.engine.read.PASS_TOKENS", least)
+    lm = tiny(architecture)
+    prompts = ragged(1, episodes=7, prompts=4)
+    dummies, others = [its[:2] for its in prompts], [its[2 : 2 + number % 3] for number, its in enumerate(prompts)]
+    told: list[int] = []
+    theta, variance, final = read_theta(lm, dummies, others, done=told.append)
+    answers = iter(next_tokens(lm, final).tolist())
+    for e, (queries, more) in enumerate(zip(dummies, others, strict=True)):
+        states = torch.stack([plain_states(lm, ids)[0] for ids in queries])
+        torch.testing.assert_close(theta[e], states.mean(dim=0), **EXACT)
+        torch.testing.assert_close(variance[e], states.var(dim=0).sum(dim=-1), **EXACT)
+        for ids in more:
+            assert next(answers) == plain_states(lm, ids)[2].argmax()
+    assert next(answers, None) is None and sum(told) == 7
+
+
+def test_of_equal_prompts_one_is_run(in_float64):
+    lm = tiny("llama")
+    seen: list[int] = []
+    hook = lm.model.get_input_embeddings().register_forward_hook(lambda m, inputs, o: seen.append(inputs[0].numel()))
+    prompts = [[5, 6, 7], [5, 6, 8], [5, 6, 7], [5, 6, 7]]
+    tokens = continue_prompts(lm, prompts, 2)
+    hook.remove()
+    assert sum(seen) == 2 * (2 + 2)
+    assert [its.tolist() for its in tokens] == [plain_answer(lm, ids, 2)[0] for ids in prompts]
+
+
 @EVERY
 def test_prefixes_read_in_one_pass_equal_one_plain_forward_each(architecture, in_float64, chunked):
     lm = tiny(architecture)
     whole = [episode[0] for episode in ragged(4, episodes=5, prompts=1)]
     prefixes = [[ids[:1], ids[: len(ids) // 2 + 1], ids] for ids in whole]
     prefixes[2][0] = [whole[2][0] + 1]  # as where a tokenizer merges across a border
-    states = read_prefixes(lm, prefixes)
-    for episode, parts in enumerate(prefixes):
-        for prefix, ids in enumerate(parts):
-            torch.testing.assert_close(states[episode, prefix], plain_states(lm, ids)[0], **EXACT)
-    assert read_prefixes(lm, []).shape[0] == 0
+    expected = [[plain_states(lm, ids)[0] for ids in parts] for parts in prefixes]
+    for layer in (0, 2, lm.layers - 1):
+        states = read_prefixes(lm, prefixes, layer)
+        for episode, parts in enumerate(expected):
+            for prefix, plain in enumerate(parts):
+                torch.testing.assert_close(states[episode, prefix], plain[layer], **EXACT)
+    assert read_prefixes(lm, [], 1).shape[0] == 0
 
 
 @pytest.mark.parametrize("chunked", [False, True], indirect=True)
@@ -257,19 +297,6 @@ def test_patching_a_prompts_own_states_changes_nothing():
     patched, unpatched = sweep_layers(lm, prompts, states[:, 0])
     assert torch.equal(unpatched[:, 0], next_tokens(lm, final[:, 0]))
     assert torch.equal(patched, unpatched[:, None].expand(-1, lm.layers, -1))
-
-
-@pytest.mark.parametrize("room", [0.25, 0])
-@pytest.mark.parametrize("bias", [True, False])
-def test_onednn_multiplies_as_torch_does(bias, room, monkeypatch):
-    monkeypatch.setattr("taskvectors.models.language_model.ROOM_FOR_COPIES", room)
-    torch.manual_seed(0)
-    plain = nn.Linear(96, 31, bias=bias)
-    inputs = torch.randn(3, 5, 96)
-    expected = plain(inputs)
-    multiply_by_onednn(plain)
-    assert type(plain) is OneDnnLinear
-    torch.testing.assert_close(plain(inputs), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,14 @@ def test_a_stamp_travels_with_its_file(made_by, tmp_path):
     assert thetas.rows == some_thetas().rows and (thetas.theta == some_thetas().theta).all()
 
 
+def test_theta_that_is_a_view_is_written_as_it_is_read(made_by, tmp_path):
+    whole = np.arange(48, dtype=np.float32).reshape(2, 4, 6)
+    view = Thetas([("a", "test", 0, 0), ("a", "test", 0, 1)], whole[:, ::2, ::3].transpose(0, 2, 1), whole[:, :2, 1])
+    write_thetas(tmp_path / "a.safetensors", view, made_by)
+    got = read_thetas([tmp_path / "a.safetensors"], made_by)
+    assert (got.theta == view.theta).all() and (got.variance_over_dummies == view.variance_over_dummies).all()
+
+
 @pytest.mark.parametrize("what", ["weights", "dtype", "software", "code"])
 def test_files_of_different_origin_are_not_mixed(made_by, tmp_path, what):
     table = pd.DataFrame({"task": ["a"]})

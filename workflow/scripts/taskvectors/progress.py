@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -12,11 +12,26 @@ logger = logging.getLogger("taskvectors")
 Item = TypeVar("Item")
 
 
+def counted(job: str, total: int, unit: str = "task") -> Callable[[int], None]:
+    """What to tell how many more are done; shows done of total and the rate: as a bar on a terminal, as lines in the log."""
+    start, finished = time.monotonic(), 0
+    bar = tqdm(total=total, desc=job, unit=unit, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
+
+    def done(more: int) -> None:
+        nonlocal finished
+        finished += more
+        bar.update(more)
+        rate = finished / max(time.monotonic() - start, 1e-9)
+        logger.info("%s: %d of %d %ss, %.2f %ss/s", job, finished, total, unit, rate, unit)
+        if finished == total:
+            bar.close()
+
+    return done
+
+
 def track(items: Iterable[Item], total: int, job: str, unit: str = "task") -> Iterator[Item]:
-    """Yield `items`; show done of total and the rate: as a bar on a terminal, as lines in the log."""
-    start = time.monotonic()
-    bar = tqdm(items, total=total, desc=job, unit=unit, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
-    for done, item in enumerate(bar, start=1):
+    """Yield `items`; see `counted`."""
+    done = counted(job, total, unit)
+    for item in items:
         yield item
-        seconds = time.monotonic() - start
-        logger.info("%s: %d of %d %ss, %.2f %ss/s", job, done, total, unit, done / max(seconds, 1e-9), unit)
+        done(1)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import compress, islice
 from typing import Any
 
 from taskvectors.data.prompts import prompt
@@ -59,6 +59,12 @@ def prompt_ids(tokenizer: Tokenizer, prompts: list[str]) -> list[Ids]:
                 "table or episodes."
             )
     return [begin + tokens for tokens in ids]
+
+
+def prompt_ids_of_each(tokenizer: Tokenizer, prompts: Sequence[Sequence[str]]) -> list[list[Ids]]:
+    """Token ids of the prompts of every episode (`prompt_ids`), all tokenized together."""
+    ids = iter(prompt_ids(tokenizer, [text for episode in prompts for text in episode]))
+    return [list(islice(ids, len(episode))) for episode in prompts]
 
 
 def special_ids(tokenizer: Tokenizer) -> set[int]:

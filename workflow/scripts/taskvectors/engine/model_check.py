@@ -18,7 +18,8 @@ from taskvectors.engine.patch import sweep_layers
 from taskvectors.engine.read import read_states
 from taskvectors.engine.unembed import next_tokens, unembed
 from taskvectors.errors import StudyError
-from taskvectors.models.language_model import LanguageModel, check_blocks, find_blocks, multiply_by_onednn, refused
+from taskvectors.models.kernels import multiply_faster
+from taskvectors.models.language_model import LanguageModel, check_blocks, find_blocks, refused
 from taskvectors.models.loading import (
     ROOM_FOR_WEIGHTS,
     available_device,
@@ -58,7 +59,7 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
     if device == "cpu":
         keep_freed_memory()
         if model.dtype == torch.float32:
-            multiply_by_onednn(model)
+            multiply_faster(model)
     lm = LanguageModel(model, load_tokenizer(folder), find_blocks(model))
     with one_message(folder, "the model"):
         check_model(lm)

@@ -1,6 +1,7 @@
 """Passes over prompts that reading and patching share: prefill, one more token, continuations."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ SHORTEST = 32  # prompts shorter than this are batched as if they had so many to
 def continue_prompts(
     lm: LanguageModel, prompts: list[Ids], answer_tokens: int, names: Sequence[str] | None = None
 ) -> Tensor:
-    """Greedy continuations `[episode, answer_tokens]` of prompts as they are, int64, on the CPU.
+    """Greedy continuations `[episode, answer_tokens]` of prompts as they are, int64, on the CPU; of equal prompts one is run.
 
     Args:
         prompts: `[episode]` token ids, two tokens or more each.
@@ -28,16 +29,18 @@ def continue_prompts(
     """
     names = names or numbered(prompts)
     check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
-    tokens = torch.empty(len(prompts), answer_tokens, dtype=torch.long)
+    place = {ids: number for number, ids in enumerate(dict.fromkeys(map(tuple, prompts)))}
+    different = [list(ids) for ids in place]
+    tokens = torch.empty(len(different), answer_tokens, dtype=torch.long)
 
     def run(batch: list[int]) -> None:
-        cache = prefill(lm, [prompts[i][:-1] for i in batch])
-        last = torch.tensor([prompts[i][-1] for i in batch])
+        cache = prefill(lm, [different[i][:-1] for i in batch])
+        last = torch.tensor([different[i][-1] for i in batch])
         tokens[batch] = torch.stack(continue_from(lm, cache, last, answer_tokens), dim=1)
 
     at_once = tokens_at_once(lm, READ_TOKENS)
-    run_in_batches([len(ids) for ids in prompts], lambda length: at_once // max(length, SHORTEST), run)
-    return tokens
+    run_in_batches([len(ids) for ids in different], lambda length: at_once // max(length, SHORTEST), run)
+    return tokens[[place[tuple(ids)] for ids in prompts]]
 
 
 def continue_from(lm: LanguageModel, cache: Any, tokens: Tensor, count: int) -> list[Tensor]:
@@ -54,11 +57,40 @@ def extend(lm: LanguageModel, cache: Any, ids: Ids) -> Tensor:
     return lm.run_blocks(torch.tensor(ids, device=lm.device)[:, None], cache)[:, -1]
 
 
+class _FilledError(Exception):
+    """The top block has kept its keys and values."""
+
+
 def prefill(lm: LanguageModel, prompts: list[Ids]) -> Any:
-    """KV cache of prompts of equal length."""
+    """KV cache of prompts of equal length.
+
+    Nobody reads what the top block makes of them, so the pass ends where that block has kept its keys and values.
+    """
     cache = lm.empty_cache()
-    lm.run_blocks(torch.tensor(prompts, device=lm.device), cache)
+    top: Any = cache.layers[-1]
+    keep = top.update
+
+    def update(*arguments: Any, **options: Any) -> None:
+        keep(*arguments, **options)
+        raise _FilledError
+
+    if lm.on_one_device:  # what moves between devices is moved back at the end of a whole pass
+        top.update = update
+    try:
+        lm.run_blocks(torch.tensor(prompts, device=lm.device), cache)
+    except _FilledError:
+        pass
+    finally:
+        vars(top).pop("update", None)
     return cache
+
+
+def forked(cache: Any, prompts: Tensor) -> Any:
+    """Of a cache, a copy for these of its prompts `[row]`, each as often as it stands here."""
+    branch = copy(cache)
+    branch.layers = [copy(layer) for layer in cache.layers]
+    branch.batch_select_indices(prompts)
+    return branch
 
 
 def numbered(prompts: Sequence[Any]) -> list[str]:

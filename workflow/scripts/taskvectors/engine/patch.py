@@ -3,7 +3,7 @@
 The engine sees token ids and tensors; it knows nothing of tasks. `layer` is the 0-based index of a block (paper, section 3).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from taskvectors.engine.definition import LAST, Intervention
 from taskvectors.engine.passes import SHORTEST, check_finite, continue_from, extend, numbered, prefill
 from taskvectors.engine.unembed import next_tokens
 from taskvectors.errors import StudyError
-from taskvectors.models.batches import check_lengths, run_in_batches, tokens_at_once
+from taskvectors.models.batches import check_lengths, nobody, run_in_batches, tokens_at_once
 from taskvectors.models.language_model import (
     LanguageModel,
     Place,
@@ -37,6 +37,7 @@ def sweep_layers(
     answer_tokens: int = 1,
     names: Sequence[str] | None = None,
     layers: Sequence[int] | None = None,
+    done: Callable[[int], None] = nobody,
 ) -> tuple[Tensor, Tensor]:
     """Greedy answers when the last token's state after block L is replaced by θ_L, for every L, and as it is.
 
@@ -47,9 +48,8 @@ def sweep_layers(
     Returns, other arguments, raises: see `patched_answers`.
     """
     at = range(lm.layers) if layers is None else layers
-    return patched_answers(
-        lm, prompts, [Intervention(layer, theta[:, place]) for place, layer in enumerate(at)], answer_tokens, names
-    )
+    interventions = [Intervention(layer, theta[:, place]) for place, layer in enumerate(at)]
+    return patched_answers(lm, prompts, interventions, answer_tokens, names, done)
 
 
 @torch.inference_mode()
@@ -59,6 +59,7 @@ def patched_answers(
     interventions: Sequence[Intervention],
     answer_tokens: int = 1,
     names: Sequence[str] | None = None,
+    done: Callable[[int], None] = nobody,
 ) -> tuple[Tensor, Tensor]:
     """Greedy answers of prompts under each intervention by itself, and as they are.
 
@@ -98,7 +99,7 @@ def patched_answers(
     # One block's cache is held for all rows at a time, or all blocks' caches if the answers go on.
     rows = tokens_at_once(lm, SWEEP_ROWS * SHORTEST, kept_copies=1 if answer_tokens > 1 else 1 / lm.layers)
     lengths = [len(ids) for ids in prompts]
-    run_in_batches(lengths, lambda length: rows // max(length, SHORTEST) // (1 + len(rising)), sweep)
+    run_in_batches(lengths, lambda length: rows // max(length, SHORTEST) // (1 + len(rising)), sweep, done)
     return tokens[:, 1:], tokens[:, 0]
 
 

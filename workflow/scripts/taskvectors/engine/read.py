@@ -1,18 +1,22 @@
 """Reading θ: states of the residual stream at the last token of prompts, after every block."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from taskvectors.data.tokens import Ids
-from taskvectors.engine.passes import READ_TOKENS, SHORTEST, check_finite, numbered, prefill
+from taskvectors.engine.passes import READ_TOKENS, SHORTEST, check_finite, forked, numbered, prefill
 from taskvectors.errors import StudyError
-from taskvectors.models.batches import check_lengths, run_in_batches, tokens_at_once
-from taskvectors.models.language_model import LanguageModel, block_hidden
+from taskvectors.models.batches import by_length, check_lengths, nobody, run_in_batches, tokens_at_once
+from taskvectors.models.language_model import LanguageModel, block_hidden, removed
+
+PASS_TOKENS = 128  # fewer are not worth a pass of their own: the matrices are read from memory for each
+STEP = 4  # prompts whose lengths differ by less are read together
 
 
 @torch.inference_mode()
@@ -36,51 +40,136 @@ def read_states(
     Raises:
         StudyError: if a state is not finite, a prompt exceeds the model's context, or one episode exceeds the memory.
     """
-    names = names or numbered(prompts)
     count = len(prompts[0]) if prompts else 0
-    for which in range(count):
-        check_lengths(lm, [episode[which] for episode in prompts], names)
     states = torch.empty(len(prompts), count, lm.layers, lm.hidden, dtype=lm.dtype)
     final = torch.empty(len(prompts), count, lm.hidden, dtype=lm.dtype, device=lm.device)
-    shared = [common_prefix(episode) for episode in prompts]
 
-    def read(batch: list[int]) -> None:
-        found, final[batch] = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]])
-        check_finite(found.flatten(1, 2), [names[i] for i in batch], list(range(lm.layers)) * count)
-        states[batch] = found
+    def keep(episode: int, read: Tensor, unembedded: Tensor) -> None:
+        states[episode], final[episode] = read, unembedded
 
-    tokens = tokens_at_once(lm, READ_TOKENS, kept_copies=count)
-    run_in_batches(shared, lambda prefix: tokens // max(prefix, SHORTEST), read)
+    _read(lm, prompts, names or numbered(prompts), keep)
     return states, final
 
 
+@torch.inference_mode()
+def read_theta(
+    lm: LanguageModel,
+    dummies: list[list[Ids]],
+    others: list[list[Ids]] | None = None,
+    names: Sequence[str] | None = None,
+    done: Callable[[int], None] = nobody,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """θ of every episode: the mean over its dummy queries of the states at the last token (paper, section 3.1).
+
+    Args:
+        dummies: `[episode][dummy]` token ids of the prompts with a dummy query.
+        others: `[episode][prompt]`: further prompts with the same demonstrations, of which what the model unembeds is wanted; none
+            by default. Episodes may have different numbers of them.
+        names: how to call each episode in an error message.
+        done: is told, after every batch, how many episodes it held.
+
+    Returns:
+        θ `[episode, layer, hidden]`, float32 at least, on the CPU;
+        its variance over the dummies `[episode, layer]` (`variance_over_dummies`);
+        final hidden states `[prompt, hidden]` of the others, one episode after the other, on the model's device.
+
+    Raises:
+        StudyError: see `read_states`.
+    """
+    others = others or [[] for _ in dummies]
+    dtype = torch.promote_types(lm.dtype, torch.float32)
+    theta = torch.empty(len(dummies), lm.layers, lm.hidden, dtype=dtype)
+    variances = torch.empty(len(dummies), lm.layers, dtype=dtype)
+    final = torch.empty(sum(map(len, others)), lm.hidden, dtype=lm.dtype, device=lm.device)
+    starts = [0, *accumulate(map(len, others))]
+
+    def keep(episode: int, read: Tensor, unembedded: Tensor) -> None:
+        count = len(others[episode])
+        final[starts[episode] : starts[episode + 1]] = unembedded[:count]
+        of_dummies = read[None, count:]
+        theta[episode], variances[episode] = mean_theta(of_dummies)[0], variance_over_dummies(of_dummies)[0]
+
+    prompts = [[*more, *its] for more, its in zip(others, dummies, strict=True)]
+    _read(lm, prompts, names or numbered(dummies), keep, done)
+    return theta, variances, final
+
+
+def _read(
+    lm: LanguageModel,
+    prompts: list[list[Ids]],
+    names: Sequence[str],
+    keep: Callable[[int, Tensor, Tensor], None],
+    done: Callable[[int], None] = nobody,
+) -> None:
+    """Have `keep` called for every episode: its number, states `[prompt, layer, hidden]`, final hidden states `[prompt, hidden]`."""
+    for episode, name in zip(prompts, names, strict=True):
+        check_lengths(lm, episode, [name] * len(episode))
+    shared = [common_prefix(episode) for episode in prompts]
+
+    def read(batch: list[int]) -> None:
+        states, final = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]])
+        counts = [len(prompts[i]) for i in batch]
+        of_rows = [names[i] for i in batch for _ in prompts[i]]
+        check_finite(states, of_rows, range(lm.layers))
+        for i, read_of_it, final_of_it in zip(batch, states.split(counts), final.split(counts), strict=True):
+            keep(i, read_of_it, final_of_it)
+
+    tokens = tokens_at_once(lm, READ_TOKENS, kept_copies=max(map(len, prompts), default=1))
+    run_in_batches(shared, lambda prefix: tokens // max(prefix, SHORTEST), read, done)
+
+
 def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int) -> tuple[Tensor, Tensor]:
-    cache = None
-    if prefix:
-        cache = prefill(lm, [episode[0][:prefix] for episode in prompts])
-        cache.batch_repeat_interleave(len(prompts[0]))
+    """States `[row, layer, hidden]` on the CPU and final hidden states `[row, hidden]`, a row for each prompt of each episode."""
+    cache = prefill(lm, [episode[0][:prefix] for episode in prompts]) if prefix else None
+    episodes = torch.tensor([number for number, episode in enumerate(prompts) for _ in episode], device=lm.device)
     suffixes = [ids[prefix:] for episode in prompts for ids in episode]
-    # Padding stands to the right: under causal attention no real token ever sees it.
-    width = max(map(len, suffixes))
-    padded = torch.tensor([ids + [ids[-1]] * (width - len(ids)) for ids in suffixes], device=lm.device)
-    last = torch.tensor([len(ids) - 1 for ids in suffixes], device=lm.device)
-    rows = torch.arange(len(suffixes), device=lm.device)
-    with _reading(lm, rows, last) as states:
-        hidden = lm.run_blocks(padded, cache)
-    shape = (len(prompts), len(prompts[0]))
-    final = hidden.to(lm.device)[rows, last]
-    return torch.stack(states, dim=1).cpu().unflatten(0, shape), final.unflatten(0, shape)
+    states = torch.empty(len(suffixes), lm.layers, lm.hidden, dtype=lm.dtype)
+    final = torch.empty(len(suffixes), lm.hidden, dtype=lm.dtype, device=lm.device)
+    for group in _of_about_one_length(list(map(len, suffixes))):
+        padded, last = _padded(lm, [suffixes[row] for row in group])
+        branch = None if cache is None else forked(cache, episodes[group])
+        rows = torch.arange(len(group), device=lm.device)
+        with _reading(lm, rows, last) as found:
+            hidden = lm.run_blocks(padded, branch)
+        states[group] = torch.stack(found, dim=1).cpu()
+        final[group] = hidden.to(lm.device)[rows, last]
+    return states, final
+
+
+def _of_about_one_length(lengths: list[int]) -> Iterator[list[int]]:
+    """Rows of one length together; too few for a pass of their own join the next longer ones."""
+    group: list[int] = []
+    for length, rows in by_length(lengths):
+        group += rows
+        if len(group) * length >= PASS_TOKENS:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _padded(lm: LanguageModel, rows: list[Ids]) -> tuple[Tensor, Tensor]:
+    """Token ids `[row, token]`, and where each row's last real one stands `[row]`.
+
+    Padding stands to the right: under causal attention no real token ever sees it.
+    """
+    width = max(map(len, rows))
+    padded = torch.tensor([ids + [ids[-1]] * (width - len(ids)) for ids in rows], device=lm.device)
+    return padded, torch.tensor([len(ids) - 1 for ids in rows], device=lm.device)
 
 
 @torch.inference_mode()
-def read_prefixes(lm: LanguageModel, prefixes: list[list[Ids]], names: Sequence[str] | None = None) -> Tensor:
-    """States `[episode, prefix, layer, hidden]` after every block at the last token of every prefix, on the CPU.
+def read_prefixes(
+    lm: LanguageModel, prefixes: list[list[Ids]], layer: int, names: Sequence[str] | None = None
+) -> Tensor:
+    """States `[episode, prefix, hidden]` after block `layer` at the last token of every prefix, on the CPU.
 
     How θ forms while a prompt is read. Where every prefix begins the next one, as ids, one pass over the longest reads them
     all: under causal attention no token sees what follows it. Where a tokenizer merges across a border, each runs by itself.
 
     Args:
         prefixes: `[episode][prefix]` token ids, from short to long; every episode has the same number of prefixes.
+        layer: 0-based index of the block; those above it are not run.
         names: how to call each episode in an error message.
 
     Raises:
@@ -88,25 +177,26 @@ def read_prefixes(lm: LanguageModel, prefixes: list[list[Ids]], names: Sequence[
     """
     names = names or numbered(prefixes)
     count = len(prefixes[0]) if prefixes else 0
-    states = torch.empty(len(prefixes), count, lm.layers, lm.hidden, dtype=lm.dtype)
+    states = torch.empty(len(prefixes), count, lm.hidden, dtype=lm.dtype)
     nested = [i for i, parts in enumerate(prefixes) if all(b[: len(a)] == a for a, b in pairwise(parts))]
     alone = sorted(set(range(len(prefixes))) - set(nested))
     if alone:
-        states[alone], _ = read_states(lm, [prefixes[i] for i in alone], [names[i] for i in alone])
+        states[alone] = read_states(lm, [prefixes[i] for i in alone], [names[i] for i in alone])[0][:, :, layer]
     longest = [prefixes[i][-1] for i in nested]
     check_lengths(lm, longest, [names[i] for i in nested])
 
     def read(batch: list[int]) -> None:
         rows = torch.arange(len(batch), device=lm.device).repeat_interleave(count)
         last = torch.tensor([len(ids) - 1 for i in batch for ids in prefixes[nested[i]]], device=lm.device)
-        with _reading(lm, rows, last) as found:
-            lm.run_blocks(torch.tensor([longest[i] for i in batch], device=lm.device))
-        its = torch.stack(found, dim=1).cpu().unflatten(0, (len(batch), count))
-        check_finite(its.flatten(1, 2), [names[nested[i]] for i in batch], list(range(lm.layers)) * count)
-        states[[nested[i] for i in batch]] = its
+        with _reading(lm, rows, last, layer) as read_of_batch:
+            lm.run_blocks(_padded(lm, [longest[i] for i in batch])[0])
+        found = read_of_batch[layer].cpu().unflatten(0, (len(batch), count))
+        check_finite(found, [names[nested[i]] for i in batch], [layer] * count)
+        states[[nested[i] for i in batch]] = found
 
     tokens = tokens_at_once(lm, READ_TOKENS)
-    run_in_batches([len(ids) for ids in longest], lambda length: tokens // max(length, SHORTEST), read)
+    about = [STEP * math.ceil(len(ids) / STEP) for ids in longest]
+    run_in_batches(about, lambda length: tokens // max(length, SHORTEST), read)
     return states
 
 
@@ -125,7 +215,9 @@ def variance_over_dummies(states: Tensor) -> Tensor:
     """
     if states.shape[1] == 1:
         return torch.full((states.shape[0], states.shape[2]), torch.nan)
-    return states.to(torch.promote_types(states.dtype, torch.float32)).var(dim=1).sum(dim=-1)
+    states = states.to(torch.promote_types(states.dtype, torch.float32))
+    away = states - states.mean(dim=1, keepdim=True)
+    return away.square().sum(dim=(1, 3)) / (states.shape[1] - 1)
 
 
 def common_prefix(prompts: list[Ids]) -> int:
@@ -137,21 +229,27 @@ def common_prefix(prompts: list[Ids]) -> int:
     return limit
 
 
+class _ReadError(Exception):
+    """All blocks that are wanted have been read."""
+
+
 @contextmanager
-def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor) -> Iterator[list[Tensor]]:
-    """Collect each block's output at the given positions: a list over layers of `[row, hidden]`, on one device."""
+def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor, top: int | None = None) -> Iterator[list[Tensor]]:
+    """Collect each block's output at the given positions: a list over layers of `[row, hidden]`, on one device.
+
+    Up to block `top`, where the pass ends; by default up to the last.
+    """
     states: list[Tensor] = []
+    wanted = lm.blocks if top is None else lm.blocks[: top + 1]
 
     def keep(block: nn.Module, inputs: Any, output: Any) -> None:
         # Blocks of a large model may lie on several devices.
         hidden = block_hidden(output)
         states.append(hidden[rows.to(hidden.device), positions.to(hidden.device)].to(lm.device))
+        if len(states) == len(wanted) < lm.layers and lm.on_one_device:
+            raise _ReadError
 
-    handles = [block.register_forward_hook(keep) for block in lm.blocks]
-    try:
+    with removed([block.register_forward_hook(keep) for block in wanted]), suppress(_ReadError):
         yield states
-    finally:
-        for handle in handles:
-            handle.remove()
-    if len(states) != lm.layers:
-        raise StudyError(f"{type(lm.model).__name__}: {len(states)} states were read from {lm.layers} blocks.")
+    if len(states) != len(wanted):
+        raise StudyError(f"{type(lm.model).__name__}: {len(states)} states were read from {len(wanted)} blocks.")

@@ -5,9 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from taskvectors.models.highest_logit import highest
 from taskvectors.models.language_model import LanguageModel, block_hidden, with_hidden
 
 UNEMBED_ROWS = 256  # last tokens unembedded at once: logits are rows × vocabulary
+SCREENED_ROWS = (
+    64  # from so many on a screen (`taskvectors.models.highest_logit`) pays; the check of a loaded model stays below
+)
 
 
 @torch.inference_mode()
@@ -31,6 +35,8 @@ def unembed(lm: LanguageModel, states: Tensor) -> Tensor:
 @torch.inference_mode()
 def next_tokens(lm: LanguageModel, hidden: Tensor) -> Tensor:
     """Greedy tokens `[n]` of final hidden states `[n, hidden]`, on the CPU; soft-capping and scaling keep the order."""
+    if len(hidden) >= SCREENED_ROWS and lm.screen is not None:
+        return lm.screen.highest(hidden)
     unembedding = lm.model.get_output_embeddings()
     chunks = hidden.to(unembedding.weight.device).split(UNEMBED_ROWS)
-    return torch.cat([unembedding(rows).argmax(-1) for rows in chunks]).cpu()
+    return torch.cat([highest(unembedding(rows)) for rows in chunks]).cpu()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -66,10 +67,21 @@ def filtered_ranks(tokens: Sequence[str]) -> list[int | None]:
     return found
 
 
-def ranks(logits: Tensor, ids: Sequence[int]) -> Tensor:
-    """The rank, from 1, of each token among all by its logit `[vocabulary]`; equal logits share the better rank."""
-    ordered = logits.sort().values
-    return 1 + len(ordered) - torch.searchsorted(ordered, logits[list(ids)], right=True)
+class Ranks:
+    """The rank, from 1, of any token among all by its logit `[vocabulary]`; equal logits share the better rank."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits.numpy()
+        self.ordered = np.sort(self.logits)  # many times faster than torch's
+
+    def of(self, ids: Sequence[int]) -> np.ndarray:
+        """Of these tokens `[token]`."""
+        return 1 + len(self.ordered) - np.searchsorted(self.ordered, self.logits[list(ids)], side="right")
+
+
+def lower_median(numbers: np.ndarray) -> int:
+    """The middle one, or the lower of two in the middle: a rank that a token has."""
+    return int(np.sort(numbers)[(len(numbers) - 1) // 2])
 
 
 def task_words(tokenizer: Any, name: str) -> dict[str, list[int]]:
@@ -98,18 +110,19 @@ def top_tokens(lm: LanguageModel, logits: Tensor, top: int) -> pd.DataFrame:
 def answer_and_name_ranks(logits: Tensor, mine: list[int], others: list[int], names: Words) -> pd.DataFrame:
     """Where the task's own answers, other tasks' answers and the words of its name stand among all tokens, by layer."""
     rows = []
-    for layer, its in enumerate(logits):
-        own, foreign = ranks(its, mine), ranks(its, others)
-        named = {word: ranks(its, ids).min().item() for word, ids in names.items() if ids}
+    for layer, of_layer in enumerate(logits):
+        ranks = Ranks(of_layer)
+        own, foreign = ranks.of(mine), ranks.of(others)
+        named = {word: int(ranks.of(ids).min()) for word, ids in names.items() if ids}
         word = min(named, key=named.__getitem__) if named else None
         rows.append(
             {
                 "layer": layer,
-                "vocabulary": len(its),
+                "vocabulary": len(of_layer),
                 "answers": len(mine),
-                "answer_rank_best": own.min().item(),
-                "answer_rank_median": own.median().item(),
-                "other_answer_rank_median": foreign.median().item() if others else None,
+                "answer_rank_best": int(own.min()),
+                "answer_rank_median": lower_median(own),
+                "other_answer_rank_median": lower_median(foreign) if others else None,
                 "name_word": word,
                 "name_rank": named[word] if word else None,
             }

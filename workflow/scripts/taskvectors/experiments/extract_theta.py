@@ -1,53 +1,61 @@
 """θ of every episode at every layer, and the baseline and regular predictions (paper, section 3.1)."""
 
 from collections.abc import Mapping
+from itertools import compress
 
 import pandas as pd
 from torch import Tensor
 
-from taskvectors.data.episodes import BASELINE, Episode, by_task
+from taskvectors.data.episodes import BASELINE, TEST, Episode, by_task
 from taskvectors.data.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
-from taskvectors.data.tokens import prompt_ids
+from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
 from taskvectors.engine.passes import continue_prompts
-from taskvectors.engine.read import mean_theta, read_states, variance_over_dummies
+from taskvectors.engine.read import read_theta
 from taskvectors.engine.unembed import next_tokens
 from taskvectors.experiments.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
-from taskvectors.progress import track
-from taskvectors.store.thetas import Thetas, joined
+from taskvectors.progress import counted
+from taskvectors.store.thetas import Thetas
 
 
 def extract(
     lm: LanguageModel, episodes: list[Episode], prefix: Mapping[str, bool], answer_tokens: int
 ) -> tuple[Thetas, pd.DataFrame]:
-    """θ of the dev and test episodes, and predictions: `baseline` of the baseline episodes, `regular` of the others.
+    """θ of the dev and test episodes, and predictions: `baseline` of the baseline episodes, `regular` of the test episodes.
 
     Args:
         prefix: by task, whether answers count by prefix.
     """
-    tasks, tables, found = by_task(episodes), [], []
-    for task, its in track(tasks.items(), len(tasks), "extract_theta"):
-        bare = [episode for episode in its if episode.split == BASELINE]
-        tables.append(predictions(lm, bare, "baseline", baseline(lm, bare, answer_tokens), prefix[task]))
-        # All splits at once: the more prompts of equal length, the fuller the batches.
-        shown = [episode for episode in its if episode.split != BASELINE]
-        theta, variances, tokens = theta_and_regular(lm, shown, answer_tokens)
-        tables.append(predictions(lm, shown, "regular", tokens, prefix[task]))
-        found.append(Thetas([episode.key for episode in shown], theta.numpy(), variances.numpy()))
-    return joined(found), pd.concat(tables, ignore_index=True)
+    # All tasks and splits at once: the more prompts of equal length, the fuller the batches.
+    bare = [episode for episode in episodes if episode.split == BASELINE]
+    shown = [episode for episode in episodes if episode.split != BASELINE]
+    reported = [episode for episode in shown if episode.split == TEST]
+    without = baseline(lm, bare, answer_tokens)
+    theta, variances, regular = theta_and_regular(lm, shown, answer_tokens)
+    tables = []
+    for task in by_task(episodes):
+        for method, asked, tokens in (("baseline", bare, without), ("regular", reported, regular)):
+            places = [place for place, episode in enumerate(asked) if episode.task == task]
+            tables.append(predictions(lm, [asked[place] for place in places], method, tokens[places], prefix[task]))
+    return Thetas([episode.key for episode in shown], theta.numpy(), variances.numpy()), pd.concat(
+        tables, ignore_index=True
+    )
 
 
 def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
-    """θ `[episode, layer, hidden]`, the mean over dummy queries; its variance over them `[episode, layer]`; and the answer
-    to each full prompt `[episode, token]`."""
-    prompts = [prompt_ids(lm.tokenizer, [regular_prompt(episode), *dummy_prompts(episode)]) for episode in episodes]
+    """θ `[episode, layer, hidden]`, the mean over dummy queries; its variance over them `[episode, layer]`; and the answers
+    `[episode, token]` to the full prompts of the test episodes alone, as no others are reported."""
+    others = prompt_ids_of_each(lm.tokenizer, [[regular_prompt(e)] if e.split == TEST else [] for e in episodes])
+    dummies = prompt_ids_of_each(lm.tokenizer, [dummy_prompts(episode) for episode in episodes])
     names = [episode.name for episode in episodes]
-    states, final = read_states(lm, prompts, names)
+    done = counted("extract_theta", len(episodes), "episode")
+    theta, variances, final = read_theta(lm, dummies, others, names, done)
     if answer_tokens == 1:
-        answers = next_tokens(lm, final[:, 0])[:, None]  # already read
+        answers = next_tokens(lm, final)[:, None]  # already read
     else:
-        answers = continue_prompts(lm, [episode[0] for episode in prompts], answer_tokens, names)
-    return mean_theta(states[:, 1:]), variance_over_dummies(states[:, 1:]), answers
+        regular = [ids for episode in others for ids in episode]
+        answers = continue_prompts(lm, regular, answer_tokens, list(compress(names, others)))
+    return theta, variances, answers
 
 
 def baseline(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> Tensor:

@@ -16,7 +16,7 @@ from taskvectors.analysis.names import main_tasks
 from taskvectors.data.episodes import TEST, Episode, by_task
 from taskvectors.data.prompts import growing_prompts, zero_shot_prompt
 from taskvectors.data.sampling import episode_rng
-from taskvectors.data.tokens import prompt_ids
+from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
 from taskvectors.engine.patch import Intervention, patched_answers
 from taskvectors.engine.read import read_prefixes
 from taskvectors.experiments.predictions import predictions
@@ -96,8 +96,8 @@ def mean_of_others(theta: Tensor, episodes: list[Episode]) -> Tensor:
 
 def forming(lm: LanguageModel, episodes: list[Episode], layer: int) -> list[Patch]:
     """The state at every arrow of each episode's prompt: θ after k demonstrations."""
-    prefixes = [prompt_ids(lm.tokenizer, growing_prompts(episode)) for episode in episodes]
-    states = read_prefixes(lm, prefixes, [episode.name for episode in episodes])[:, :, layer].float()
+    prefixes = prompt_ids_of_each(lm.tokenizer, [growing_prompts(episode) for episode in episodes])
+    states = read_prefixes(lm, prefixes, layer, [episode.name for episode in episodes]).float()
     return [("theta_after", k, states[:, k]) for k in range(states.shape[1])]
 
 

@@ -9,12 +9,12 @@ from taskvectors.analysis.names import KEPT, WITHOUT
 from taskvectors.data.episodes import Episode
 from taskvectors.data.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.data.scoring import is_correct
-from taskvectors.data.tokens import prompt_ids
+from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
 from taskvectors.engine.patch import sweep_layers
-from taskvectors.engine.read import mean_theta, read_states
+from taskvectors.engine.read import read_theta
 from taskvectors.experiments.predictions import words_by_layer
 from taskvectors.models.language_model import LanguageModel
-from taskvectors.progress import track
+from taskvectors.progress import counted
 
 Both = tuple[Episode, Episode]  # an episode of A and one of B on the same query
 # Columns and their types; a row without a layer is a prompt as it is.
@@ -41,26 +41,22 @@ def sweep_pairs(
         prefix: by task, whether answers count by prefix.
         without: how many episodes of each pair are also patched without demonstrations.
     """
-    groups = paired(episodes)
+    pairs = paired(episodes)
+    dummies = prompt_ids_of_each(lm.tokenizer, [dummy_prompts(b) for _, b in pairs])
+    theta, _, _ = read_theta(lm, dummies, names=[b.name for _, b in pairs])
+    few = [place for place, (a, _) in enumerate(pairs) if a.episode < without]
+    kept = answers(lm, pairs, regular_prompt, theta, answer_tokens)
+    bare = answers(lm, [pairs[place] for place in few], zero_shot_prompt, theta[few], answer_tokens)
     tables = [score([], KEPT, prefix)]
-    for pairs in track(groups.values(), len(groups), "sweep_conflict"):
-        dummies = [prompt_ids(lm.tokenizer, dummy_prompts(b)) for _, b in pairs]
-        states, _ = read_states(lm, dummies, [b.name for _, b in pairs])
-        theta = mean_theta(states)
-        tables.append(score(answers(lm, pairs, regular_prompt, theta, answer_tokens), KEPT, prefix))
-        few = [i for i, (a, _) in enumerate(pairs) if a.episode < without]
-        if few:
-            bare = answers(lm, [pairs[i] for i in few], zero_shot_prompt, theta[few], answer_tokens)
-            tables.append(score(bare, WITHOUT, prefix))
+    for task in dict.fromkeys(a.task for a, _ in pairs):
+        for demonstrations, answered in ((KEPT, kept), (WITHOUT, bare)):
+            tables.append(score([row for row in answered if row[0][0].task == task], demonstrations, prefix))
     return pd.concat(tables, ignore_index=True)
 
 
-def paired(episodes: list[Episode]) -> dict[str, list[Both]]:
-    """The pairs of episodes, grouped by the task of the prompt: they are swept together."""
-    groups: dict[str, list[Both]] = {}
-    for a, b in zip(episodes[::2], episodes[1::2], strict=True):
-        groups.setdefault(a.task, []).append((a, b))
-    return groups
+def paired(episodes: list[Episode]) -> list[Both]:
+    """The pairs of episodes: those of the prompts and those of θ follow one another."""
+    return list(zip(episodes[::2], episodes[1::2], strict=True))
 
 
 def answers(
@@ -68,7 +64,8 @@ def answers(
 ) -> list[tuple[Both, int | None, str]]:
     """Answers to A's prompts as they are (no layer), and with θ of B `[episode, layer, hidden]` patched in at every layer."""
     ids = prompt_ids(lm.tokenizer, [prompt(a) for a, _ in pairs])
-    patched, regular = sweep_layers(lm, ids, theta, answer_tokens, [a.name for a, _ in pairs])
+    names, done = [a.name for a, _ in pairs], counted("sweep_conflict", len(pairs), "episode")
+    patched, regular = sweep_layers(lm, ids, theta, answer_tokens, names, done=done)
     return [*words_by_layer(lm, pairs, regular), *words_by_layer(lm, pairs, patched)]
 
 

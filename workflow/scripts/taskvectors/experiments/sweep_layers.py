@@ -11,7 +11,7 @@ from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.patch import sweep_layers
 from taskvectors.experiments.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
-from taskvectors.progress import track
+from taskvectors.progress import counted
 from taskvectors.store.thetas import Thetas
 
 
@@ -23,12 +23,14 @@ def sweep(
     Args:
         prefix: by task, whether answers count by prefix.
     """
-    tasks = by_task(episode for episode in episodes if episode.split != BASELINE)
+    shown = [episode for episode in episodes if episode.split != BASELINE]
+    ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in shown])
+    theta = torch.from_numpy(thetas.of_episodes(episode.key for episode in shown))
+    names, done = [episode.name for episode in shown], counted("sweep_layers", len(shown), "episode")
+    patched, unpatched = sweep_layers(lm, ids, theta, answer_tokens, names, done=done)
     tables = []
-    for task, its in track(tasks.items(), len(tasks), "sweep_layers"):
-        ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in its])
-        theta = torch.from_numpy(thetas.of_episodes(episode.key for episode in its))
-        patched, unpatched = sweep_layers(lm, ids, theta, answer_tokens, [episode.name for episode in its])
-        tables.append(predictions(lm, its, "hypothesis", patched, prefix[task]))
-        tables.append(predictions(lm, its, "zero_shot", unpatched, prefix[task]))
+    for task in by_task(shown):
+        places = [place for place, episode in enumerate(shown) if episode.task == task]
+        for method, tokens in (("hypothesis", patched), ("zero_shot", unpatched)):
+            tables.append(predictions(lm, [shown[place] for place in places], method, tokens[places], prefix[task]))
     return pd.concat(tables, ignore_index=True)

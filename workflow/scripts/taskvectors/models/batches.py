@@ -15,21 +15,34 @@ SHARE = 0.5  # of the memory at hand; the rest is for logits, fragmentation and 
 GPU_TOKENS = 65536  # enough to keep any GPU busy
 
 
-def run_in_batches(lengths: Sequence[int], size: Callable[[int], int], run: Callable[[list[int]], None]) -> None:
-    """Call `run` on the indices of all items, equal lengths together (no padding, no mask), `size(length)` at a time.
+def nobody(count: int) -> None:
+    """Who is told how far it went, where nobody asks."""
+
+
+def run_in_batches(
+    lengths: Sequence[int],
+    size: Callable[[int], int],
+    run: Callable[[list[int]], None],
+    done: Callable[[int], None] = nobody,
+) -> None:
+    """Call `run` on the indices of all items, equal lengths together, `size(length)` at a time.
 
     Where memory runs out, the batch is halved and run again, and so are all batches after it.
+
+    Args:
+        done: is told, after every batch, how many items it held.
 
     Raises:
         StudyError: if the memory does not hold a single item.
     """
     halved = 1
-    for length, members in _by_length(lengths):
-        done = 0
-        while done < len(members):
-            batch = members[done : done + max(1, size(length) // halved)]
+    for length, members in by_length(lengths):
+        start = 0
+        while start < len(members):
+            batch = members[start : start + max(1, size(length) // halved)]
             if _fits(run, batch):
-                done += len(batch)
+                start += len(batch)
+                done(len(batch))
             elif len(batch) == 1:
                 raise StudyError(
                     f"the memory does not hold one prompt of {length} tokens. Use a smaller model, `dtype: bfloat16`, fewer "
@@ -39,7 +52,8 @@ def run_in_batches(lengths: Sequence[int], size: Callable[[int], int], run: Call
                 halved *= 2
 
 
-def _by_length(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+def by_length(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Every length, from short to long, with the indices of the items that have it."""
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     for length, group in groupby(order, key=lambda i: lengths[i]):
         yield length, list(group)

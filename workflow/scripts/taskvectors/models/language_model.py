@@ -15,9 +15,8 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from taskvectors.errors import StudyError
-from taskvectors.models.memory import memory_at_hand
+from taskvectors.models.highest_logit import Screen, screen_of
 
-ROOM_FOR_COPIES = 0.25  # of the memory at hand
 Place = tuple[Any, ...]  # of a tensor inside the arguments of a block
 
 
@@ -40,6 +39,11 @@ class LanguageModel:
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
 
     @property
+    def on_one_device(self) -> bool:
+        """A large model's blocks may lie on several."""
+        return len(set(getattr(self.model, "hf_device_map", {}).values())) <= 1
+
+    @property
     def dtype(self) -> torch.dtype:
         return next(self.model.parameters()).dtype
 
@@ -59,6 +63,11 @@ class LanguageModel:
         holders = (self.model.config.get_text_config(), generation, self.tokenizer)
         found = [getattr(holder, "eos_token_id", None) for holder in holders]
         return frozenset(chain.from_iterable(its if isinstance(its, list) else [its] for its in found)) - {None}
+
+    @cached_property
+    def screen(self) -> Screen | None:
+        """A faster way to the token of highest logit, where there is one."""
+        return screen_of(self.model.get_output_embeddings())
 
     @cached_property
     def headless(self) -> nn.Module:
@@ -110,33 +119,6 @@ class LanguageModel:
         """What the model unembeds `[prompt, token, hidden]` of token ids `[prompt, token]` behind those in the cache; it grows."""
         kept = {} if cache is None else {self._cache_keyword: cache}
         return self.headless(ids, use_cache=cache is not None, **kept).last_hidden_state
-
-
-class OneDnnLinear(nn.Linear):
-    """A linear layer in float32 on a CPU, multiplied by oneDNN instead of MKL.
-
-    Same arithmetic, other kernels: MKL leaves the wide vector units of processors of other makers than Intel unused, which
-    makes every pass take about twice as long there (`make benchmark` prints both rates).
-    """
-
-    packed: torch.Tensor  # the weight, in oneDNN's own layout where there is room for a copy
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        return torch.ops.mkldnn._linear_pointwise(input, self.packed, self.bias, "none", [], "")
-
-
-def multiply_by_onednn(model: nn.Module) -> None:
-    """Make all plain linear layers `OneDnnLinear`, where torch was built with oneDNN."""
-    operations = ("_linear_pointwise", "_reorder_linear_weight")
-    if not (torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in operations)):
-        return
-    layers = [module for module in model.modules() if type(module) is nn.Linear]
-    size = sum(layer.weight.numel() * layer.weight.itemsize for layer in layers)
-    pack = size < ROOM_FOR_COPIES * memory_at_hand()
-    for layer in layers:
-        layer.__class__ = OneDnnLinear
-        weight = layer.weight.detach()
-        layer.packed = torch.ops.mkldnn._reorder_linear_weight(weight, None) if pack else weight
 
 
 def find_blocks(model: Any) -> nn.ModuleList:

@@ -1,10 +1,13 @@
 """Preparing weights: whatever they came as, one folder with safetensors and a tokenizer; refused if no job could use it rightly."""
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gguf
 import torch
 import transformers
 from safetensors import safe_open
@@ -71,7 +74,7 @@ def _link(source: Path, folder: Path) -> None:
 
 
 def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
-    with one_message(source / GGUF, "the model"):
+    with one_message(source / GGUF, "the model"), _read_once():
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source, gguf_file=GGUF, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
         )
@@ -91,6 +94,18 @@ def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         _check_same_logits(model, folder)
+
+
+@contextmanager
+def _read_once() -> Iterator[None]:
+    """Transformers reads the head of a GGUF file, a quarter million tokens for some, anew for configuration, weights and tokenizer."""
+    library: Any = gguf
+    reader = library.GGUFReader
+    library.GGUFReader = functools.cache(reader)
+    try:
+        yield
+    finally:
+        library.GGUFReader = reader
 
 
 def _check_same_logits(model: Any, folder: Path) -> None:

@@ -105,12 +105,16 @@ def _read(path: str | Path) -> tuple[Thetas, Stamp | None]:
 
 
 def _arrays(thetas: Thetas) -> dict[str, np.ndarray]:
-    return {THETA: thetas.theta, VARIANCE: thetas.variance_over_dummies}
+    """As they are written: safetensors would write other numbers of an array that is a view of another one."""
+    return {
+        name: np.ascontiguousarray(array)
+        for name, array in ((THETA, thetas.theta), (VARIANCE, thetas.variance_over_dummies))
+    }
 
 
 def _checksum(arrays: Mapping[str, np.ndarray], rows: str) -> str:
     digest = hashlib.sha256(rows.encode())
     for name in sorted(arrays):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
+        digest.update(arrays[name].data)
     return digest.hexdigest()

@@ -1,0 +1,131 @@
+"""Faster multiplications give the same: oneDNN's, and the screen for the token of highest logit."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from taskvectors.models import highest_logit, kernels
+from taskvectors.models.highest_logit import FOLD, Screen, highest, screen_of
+from taskvectors.models.kernels import OneDnnLinear, multiply_by_onednn, multiply_faster
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    vocabulary=st.integers(1, 300),
+    width=st.integers(1, 70),
+    scale=st.sampled_from([1e-18, 1e-3, 1.0, 1e4, 1e12]),
+    spread=st.sampled_from([0.0, 1e-6, 1e-3, 1.0]),
+    common=st.sampled_from([0.0, 1.0, 50.0]),
+)
+@settings(max_examples=150)
+def test_the_screen_finds_the_highest_logit(seed, vocabulary, width, scale, spread, common):
+    """However near to each other tokens are, and whatever all of them share: what is highest in float64, the first of equals."""
+    rng = torch.Generator().manual_seed(seed)
+    base = torch.randn(1, width, generator=rng)
+    weight = scale * (common * base + spread * torch.randn(vocabulary, width, generator=rng))
+    hidden = torch.randn(5, width, generator=rng) / scale
+    found = Screen(weight).highest(hidden)
+    logits = hidden.double() @ weight.double().T
+    chosen = logits.gather(1, found[:, None])[:, 0]
+    assert found.max() < vocabulary
+    torch.testing.assert_close(chosen, logits.amax(-1), rtol=1e-5, atol=1e-6 * float(logits.abs().max()))
+    if spread == 1.0:
+        assert found.tolist() == logits.argmax(-1).tolist()
+
+
+@given(seed=st.integers(0, 10_000), vocabulary=st.integers(1, 200), values=st.sampled_from([2, 5, 10_000]))
+def test_the_highest_is_the_first_of_equals(seed, vocabulary, values):
+    rng = torch.Generator().manual_seed(seed)
+    logits = torch.randint(-values, values, (7, vocabulary), generator=rng).float()
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        first = [row.tolist().index(row.max()) for row in logits.to(dtype)]
+        assert highest(logits.to(dtype)).tolist() == first
+    logits[3] = -torch.inf
+    logits[3, vocabulary // 2] = torch.inf
+    assert highest(logits)[3] == vocabulary // 2 and highest(logits[:0]).shape == (0,)
+    logits[4] = torch.nan
+    assert highest(logits).tolist() == logits.argmax(-1).tolist() and vocabulary % FOLD >= 0
+
+
+def test_of_equal_tokens_the_screen_takes_the_first():
+    weight = torch.randn(5000, 64)
+    weight[[17, 40, 4999]] = 3 * torch.ones(64)
+    hidden = torch.ones(300, 64) + 0.01 * torch.randn(300, 64)
+    assert Screen(weight).highest(hidden).tolist() == [17] * 300
+
+
+def test_the_screen_decides_with_exact_numbers():
+    """Two tokens that are one in bfloat16."""
+    weight = 0.1 * torch.randn(4000, 64)
+    weight[1000] = 1.0
+    weight[3000] = 1.0 + 1e-5
+    hidden = torch.ones(2, 64)
+    assert torch.equal(weight[1000].bfloat16(), weight[3000].bfloat16())
+    assert Screen(weight).highest(hidden).tolist() == [3000, 3000]
+
+
+@pytest.mark.parametrize("hidden", [torch.zeros(3, 64), torch.full((3, 64), 3e38), torch.full((3, 64), 1e-38)])
+def test_where_bfloat16_says_nothing_the_matrix_is_multiplied_as_it_is(hidden):
+    weight = torch.randn(4000, 64)
+    assert Screen(weight).highest(hidden).tolist() == (hidden @ weight.T).argmax(-1).tolist()
+
+
+@pytest.mark.parametrize("unequal", [False, True])
+def test_rough_logits_are_within_the_bound(unequal):
+    """No rough logit is further off than is allowed for; and few tokens are candidates."""
+    torch.manual_seed(0)
+    weight, hidden = 0.05 * torch.randn(3000, 640), 9 * torch.randn(40, 640)
+    if unequal:
+        weight *= torch.rand(3000, 1)
+    its, rough = Screen(weight), hidden.bfloat16()
+    found = its.logits(rough).float()
+    logits = (hidden.double() @ weight.double().T).float()
+    lost = (hidden - rough.float()).norm(dim=1)
+    off = its._off(rough.float().norm(dim=1)[:, None], lost[:, None], its.lengths, its.lost) + 2**-7 * found.abs()
+    assert ((found - logits).abs() <= off).all()
+    rows, tokens = its.candidates(hidden)
+    assert len(rows) < 10 * len(hidden)
+    chosen = set(zip(rows.tolist(), tokens.tolist(), strict=True))
+    assert {(row, token) for row, token in enumerate(logits.argmax(-1).tolist())} <= chosen
+
+
+def test_a_screen_is_made_only_where_it_helps(monkeypatch):
+    monkeypatch.setattr(highest_logit, "SMALLEST", 1000)
+    head = nn.Linear(64, 500, bias=False)
+    monkeypatch.setattr(highest_logit, "rough_gain", lambda weight: 9.0)
+    assert screen_of(head) is not None
+    assert screen_of(nn.Linear(64, 500)) is None and screen_of(nn.Linear(64, 500, bias=False).double()) is None
+    monkeypatch.setattr(highest_logit, "memory_at_hand", lambda: 1000)
+    assert screen_of(head) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(highest_logit, "SMALLEST", 1000)
+    monkeypatch.setattr(highest_logit, "rough_gain", lambda weight: 1.0)
+    assert screen_of(head) is None
+
+
+@pytest.mark.parametrize("room", [0.25, 0])
+@pytest.mark.parametrize("bias", [True, False])
+def test_onednn_multiplies_as_torch_does(bias, room, monkeypatch):
+    monkeypatch.setattr(kernels, "ROOM_FOR_COPIES", room)
+    torch.manual_seed(0)
+    plain = nn.Linear(96, 31, bias=bias)
+    inputs = torch.randn(3, 5, 96)
+    expected = plain(inputs)
+    multiply_by_onednn([plain])
+    assert type(plain) is OneDnnLinear
+    torch.testing.assert_close(plain(inputs), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("gain", "kernel"), [(2.0, "oneDNN"), (1.1, "torch")])
+def test_the_faster_kernels_multiply(gain, kernel, monkeypatch):
+    monkeypatch.setattr(kernels, "onednn_gain", lambda weight: gain)
+    model = nn.Sequential(nn.Linear(8, 9), nn.LayerNorm(9), nn.Linear(9, 8))
+    assert multiply_faster(model) == kernel
+    assert {type(model[0]), type(model[2])} == {OneDnnLinear if kernel == "oneDNN" else nn.Linear}
+    assert type(model[1]) is nn.LayerNorm and multiply_faster(nn.LayerNorm(9)) == "torch"
+
+
+def test_both_kernels_are_timed():
+    assert 0.01 < kernels.onednn_gain(torch.randn(512, 256)) < 100
