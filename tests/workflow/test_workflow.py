@@ -141,7 +141,7 @@ def test_tables_survive_every_token_of_the_vocabulary(finished, tmp_path):
 
 def test_logs_show_done_of_total_and_a_rate(finished):
     log = (finished.folder / MODEL / "logs/sweep_layers.linguistic.log").read_text(encoding="utf-8")
-    assert re.search(r"sweep_layers: 2 of 2 tasks, [\d.]+ tasks/s", log)
+    assert re.search(r"sweep_layers: (\d+) of \1 episodes, [\d.]+ episodes/s", log)
 
 
 def test_a_second_run_has_nothing_to_do(changed):

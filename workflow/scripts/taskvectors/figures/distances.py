@@ -34,7 +34,9 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     if len(panels) > HISTOGRAMS:
         return _distance_ranges(histogram, controls, models, tasks)
     figure, axes = grid(len(panels), 6, 2.2, 1.45)
-    figure.set_figheight(figure.get_figheight() + 0.7)  # for the legend and the name of the axis, however few the panels
+    figure.set_figheight(
+        figure.get_figheight() + 0.7
+    )  # for the legend and the name of the axis, however few the panels
     reach = histogram[histogram["count"] > 0].groupby("model")["bin_high"].max()
     daggered = {name: marked(tasks, controls, name) for name in models_of(histogram)}
     for axis, (name, task) in zip(axes, panels, strict=False):
