@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from taskvectors.engine.definition import Intervention, plain_answer
+from taskvectors.engine.definition import Change, plain_answer
 from taskvectors.models.language_model import LanguageModel, find_blocks, removed
 
 VOCABULARY = 97
@@ -99,12 +99,12 @@ def ragged(seed: int, episodes: int, prompts: int) -> list[list[list[int]]]:
     return [[begin + draw(1, 3) for _ in range(prompts)] for begin in shared]
 
 
-def plain_final(lm: LanguageModel, ids: list[int], intervention: Intervention | None = None) -> Tensor:
+def plain_final(lm: LanguageModel, ids: list[int], change: Change = ()) -> Tensor:
     """What a plain pass unembeds at the last token of a prompt `[hidden]`."""
     final: list[Tensor] = []
     hook = lm.model.get_output_embeddings().register_forward_pre_hook(
         lambda module, inputs: final.append(inputs[0][0, -1])
     )
     with removed([hook]):
-        plain_answer(lm, ids, 1, intervention)
+        plain_answer(lm, ids, 1, change)
     return final[0]

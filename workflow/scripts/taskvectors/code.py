@@ -44,6 +44,17 @@ def digest(file: Path) -> str:
     return sha256_of(data)[:LENGTH]
 
 
+def defines(file: Path, *names: str) -> bool:
+    """Whether a Python file defines all of these names."""
+    given: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            given.add(node.name)
+        elif isinstance(node, ast.Assign):
+            given |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return given >= set(names)
+
+
 @functools.cache
 def _imported(file: str) -> frozenset[str]:
     """Files of the library that a file imports, anywhere in it; a package's own `__init__.py` with every module in it."""

@@ -41,7 +41,15 @@ def tables_of(path: str | Path) -> Entries:
     Raises:
         StudyError: with file, line and key.
     """
-    optional = {"note": str, "section": str, "title": str, "caption": str, "study": bool, "evidence": bool}
+    optional = {
+        "note": str,
+        "section": str,
+        "title": str,
+        "caption": str,
+        "study": bool,
+        "evidence": bool,
+        "separate": bool,
+    }
     entries = _read(path, "results", {"row": str, "columns": list}, optional, {})
     for name, entry in entries.items():
         if 0 < len([key for key in ("section", "title", "caption") if entry[key]]) < 3:

@@ -13,6 +13,7 @@ UNKNOWN = 7_000_000_000  # parameters, of a model whose entry does not say: what
 TOKENS = 8192  # at once: enough to keep a GPU busy; fewer where less memory is left (taskvectors/models/batches.py)
 FRAMEWORK_MB = 4000  # torch, transformers and Snakemake in the job, and room for tables
 FILLED = 0.9  # of a GPU's memory that can be planned with
+HEADS = 512  # of a model, halved as one pass up runs them all: their effects
 # Tokens of a prompt, on average over the paper's tasks and tokenizers: of a demonstration, and of a query.
 DEMONSTRATION, QUERY = 9, 6
 
@@ -79,7 +80,12 @@ def tokens_read(config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, 
     variants = 10 * patched / 4 + (sizes["demonstrations"] + 1) * patched / 2
     conflict = config["conflict"]
     kept = conflict["demonstrations"] * DEMONSTRATION + (1 + sizes["dummies"]) * QUERY
+    rivals = config["rivals"]
+    taken = rivals["dev"] + 3 * rivals["test"]
+    learned = rivals["learning"]["steps"] * (rivals["learning"]["pairs"] * 2 + rivals["test"] * sizes["demonstrations"])
     return {
+        "measure_heads": tasks * (rivals["trials"] * (4 * prompt + HEADS) + rivals["test"] * prompt),
+        "rivals": tasks * (taken * (prompt + 2 * patched) + 2 * learned),
         "extract_theta": tasks * (shown * prompt + bare * QUERY),
         "sweep_layers": tasks * shown * patched,
         "patch_variants": tasks * sizes["test"] * variants,

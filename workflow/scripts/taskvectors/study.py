@@ -29,6 +29,7 @@ Entries = dict[str, dict[str, Any]]
 ROOT = Path(__file__).parents[3]  # where the workflow lies, with what comes with it
 DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml")
 SCHEMA, TABLES, FIGURES = (f"workflow/{file}" for file in ("schemas/config.schema.yaml", "tables.yaml", "figures.yaml"))
+REPRESENTATIONS = "taskvectors/representations"  # below workflow/scripts
 ITEMS = "results/items"  # the paper's own, made by a rule
 # Scripts that make no number of the study, whatever they import.
 NO_NUMBERS = {"figure", "summary", "latex_tables", "study_notebook", "study_page", "provenance", "archive"}
@@ -141,6 +142,12 @@ class Study:
         paired = [task for pair in self.pairs for task in pair]
         return list(dict.fromkeys(paired + (self.main_tasks if self.transfer else [])))
 
+    @property
+    def representations(self) -> dict[str, str]:
+        """Files of the representations that are put side by side, below workflow/scripts, by name."""
+        asked = self.config.get("rivals", {"representations": []})["representations"]  # archives of before have none
+        return {name: f"{REPRESENTATIONS}/{name}.py" for name in asked}
+
     def of_family(self, family: str) -> dict[str, Entry]:
         """Entries of a family's tasks."""
         return {name: entry for name, entry in self.tasks.items() if entry["family"] == family}
@@ -225,8 +232,12 @@ class Study:
 
     @property
     def evidence(self) -> list[str]:
-        """Tables that claims and answers rest on."""
-        return [name for name, entry in self.all_tables.items() if entry["evidence"]]
+        """Tables that claims and answers rest on, if they are there."""
+        return [
+            name
+            for name, entry in self.all_tables.items()
+            if entry["evidence"] or (entry["separate"] and name in self.tables)
+        ]
 
     @property
     def shown_tables(self) -> list[str]:
@@ -280,6 +291,7 @@ class Study:
     def sources(self) -> list[str]:
         """Files of this workflow, below its root, that numbers follow from: code, settings, task tables."""
         scripts = [file.name for file in code.SCRIPTS.glob("*.py") if file.stem not in NO_NUMBERS]
+        scripts += self.representations.values()
         files = {f"workflow/scripts/{file}" for script in scripts for file in code.used_by(script)}
         tables = (Path(table) for table in self.task_tables(self.tasks))
         files |= {
@@ -325,6 +337,7 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
         study = Study(config, root)
         settings.check_tables(study.tasks, config["tasks"], ITEMS)
         _check_folders(study)
+        _check_representations(study)
     for pair in study.config["conflict"]["pairs"]:
         check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")
     settings.check_labels_differ("models", study.models, study.config)
@@ -351,6 +364,16 @@ def _archived(archive: str) -> dict[str, Any]:
         return {**archived_config(archive), "archive": archive}
     except StudyError as error:
         raise StudyError(f"archive: {error}") from None
+
+
+def _check_representations(study: Study) -> None:
+    """Refuse a representation without a file, or whose file is none."""
+    known = [
+        file.stem
+        for file in sorted((code.SCRIPTS / REPRESENTATIONS).glob("*.py"))
+        if code.defines(file, "LABEL", "settings", "changes")
+    ]
+    check_known(study.representations, known, "rivals: representations", f"workflow/scripts/{REPRESENTATIONS}")
 
 
 def _check_folders(study: Study) -> None:

@@ -71,6 +71,24 @@ CLAIMS = {
         "differences",
         -0.02,
     ),
+    "function_vector": Claim(
+        "A function vector does as much as θ.", "function vector − θ, mean over tasks", "rivals", -0.10
+    ),
+    "learned_vector": Claim(
+        "One vector could do as much as the demonstrations: a learned one does.",
+        "learned θ with many labels − regular, mean over tasks",
+        "rivals",
+        -0.10,
+    ),
+    "averaging_beats": Claim(
+        "The mean θ of other episodes beats the episode's own.", "mean θ − θ, mean over tasks", "rivals", 0.02
+    ),
+    "top_heads": Claim(
+        "Without the heads of largest effect demonstrations do less than without random ones.",
+        "random heads ablated − top heads ablated, mean over tasks",
+        "ablation",
+        0.10,
+    ),
     "overrides": Claim(
         "θ overrides demonstrations of a conflicting task, at the layer of θ's task.",
         "prompts of the pairs asked for that are answered as the task of θ",
@@ -143,6 +161,7 @@ def _findings(mine: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Cl
         "one_layer": _difference(mine["differences"], "hypothesis_common", turned=True),
         "middle": _in_the_middle(choice, mine["layer_sweep"]),
         "averaging": _difference(mine["differences"], "mean_theta", turned=True),
+        **_of_rivals(mine),
         "overrides": pooled(mine["conflict"], "task_b", "patched_b", choice, "layer"),
         "overrides_common": pooled(mine["conflict"], "task_b", "patched_b", choice, "common_layer"),
         "transfers": pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "layer"),
@@ -160,6 +179,33 @@ def _findings(mine: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Cl
             yield f"holds_{task}", Claim(statement, HOLDS.measure, HOLDS.table, HOLDS.threshold), holds
 
 
+def _of_rivals(mine: Tables) -> dict[str, Finding | None]:
+    """Of tables that an archive may lack; without them there are no such claims."""
+    rivals, ablation = mine.get("rivals", pd.DataFrame()), mine.get("ablation", pd.DataFrame())
+    top = ablation[(ablation["task"] == ALL) & (ablation["ablated"] == "top_heads")] if len(ablation) else ablation
+    return {
+        "function_vector": _rival(rivals, "function_vector", "to_theta"),
+        "learned_vector": _rival(rivals, "learned_many", "to_regular"),
+        "averaging_beats": _rival(rivals, "mean_theta", "to_theta"),
+        "top_heads": None if top.empty else _turned(_interval(top.iloc[0], "to_random")),
+    }
+
+
+def _rival(rivals: pd.DataFrame, representation: str, difference: str) -> Finding | None:
+    """How much a representation does beyond another, mean over tasks; nothing if the study has not tried it."""
+    own = rivals[(rivals["task"] == ALL) & (rivals["representation"] == representation)] if len(rivals) else rivals
+    return None if own.empty else _interval(own.iloc[0], difference)
+
+
+def _interval(row: pd.Series, name: str) -> Finding:
+    return Finding(row[name], int(row["n"]), row[f"{name}_ci_low"], row[f"{name}_ci_high"])
+
+
+def _turned(finding: Finding) -> Finding:
+    """The same difference, from the other side."""
+    return Finding(0 - finding.value, finding.n, 0 - finding.high, 0 - finding.low, finding.basis)
+
+
 def can_do(limits: pd.DataFrame, task: str) -> bool:
     """Whether demonstrations make the model do a task of the limits, beyond chance."""
     regular = limits[(limits["task"] == task) & (limits["method"] == "regular")].set_index("outcome")["share"]
@@ -174,10 +220,8 @@ def _difference(
     if found.empty:
         return None
     row = found.iloc[0]
-    value, low, high = row["difference"], row["ci_low"], row["ci_high"]
-    return (
-        Finding(0 - value, row["n"], 0 - high, 0 - low, basis) if turned else Finding(value, row["n"], low, high, basis)
-    )
+    finding = Finding(row["difference"], row["n"], row["ci_low"], row["ci_high"], basis)
+    return _turned(finding) if turned else finding
 
 
 def _beyond_controls(controls: pd.DataFrame) -> Finding:

@@ -17,6 +17,8 @@ WITHOUT = "none"
 # A table with so few different answers is sampled evenly over them: a constant answer would else be right as often as its share.
 FEW_ANSWERS = 10
 MARKED_FROM = 0.35  # a task in which a constant answer is right more often is marked
+# Kinds of what stands in for the demonstrations, and what they are seen beside:
+RIVAL, CONTROL, REFERENCE = "rival", "control", "reference"
 POINTS = "points: "  # begins the id of a group of points in an SVG; the name of their task follows
 
 

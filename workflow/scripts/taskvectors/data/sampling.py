@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 from taskvectors.analysis.names import FEW_ANSWERS
@@ -101,6 +102,14 @@ def _draw_labels(rng: random.Random, task: Task, demonstrations: int, dummies: i
     rng.shuffle(demos)
     labelled = [Pair(pair.input, (label[pair.answers[0]],)) for pair in (rest[0], *demos, *rest[1 : 1 + dummies])]
     return labelled[0], labelled[1 : 1 + demonstrations], labelled[1 + demonstrations :]
+
+
+def shuffled_answers(pairs: Sequence[tuple[str, str]], seed: int, *names: str | int) -> list[tuple[str, str]]:
+    """The same inputs, each with the answer of another pair, which may be the same answer; a single pair keeps its own."""
+    order = list(range(len(pairs)))
+    episode_rng(seed, "shuffled answers", *names).shuffle(order)
+    answer_of = dict(zip(order, [*order[1:], *order[:1]], strict=True))
+    return [(x, pairs[answer_of[place]][1]) for place, (x, _) in enumerate(pairs)]
 
 
 DRAWS = {FUNCTION: _draw_function, BIJECTION: _draw_bijection, LOOKUP: _draw_lookup, LABELS: _draw_labels}

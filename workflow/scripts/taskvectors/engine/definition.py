@@ -6,7 +6,7 @@ and the tests everything else (paper, section 3).
 `layer` is the 0-based index of a block; a state is the residual stream after that block, before any final norm.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -29,7 +29,9 @@ class Intervention:
         how: put in the place of what is there (`replace`), or added to it (`add`).
         strength: the vectors are multiplied by it.
         site: the output of the block (`block`), or what its attention mixes, the outputs of its heads (`heads`).
-        positions: of tokens, counted from the end of the prompt: −1 is the last.
+        positions: of tokens, counted from the end of the prompt: −1 is the last. The same of all episodes, or those of each,
+            whole numbers `[episode, position]`.
+        columns: of the site's width, which the vectors hold (of one head: `head_columns`); all by default.
     """
 
     layer: int
@@ -37,26 +39,38 @@ class Intervention:
     how: Literal["replace", "add"] = "replace"
     strength: float = 1.0
     site: Literal["block", "heads"] = "block"
-    positions: tuple[int, ...] = LAST
+    positions: tuple[int, ...] | Tensor = LAST
+    columns: tuple[int, ...] | None = None
 
     @property
     def by_position(self) -> Tensor:
         """The vectors `[episode, position, width]`."""
         return self.vectors if self.vectors.dim() == 3 else self.vectors[:, None]
 
+    @property
+    def on_last(self) -> bool:
+        """Whether it acts on the last token alone."""
+        return self.positions == LAST if isinstance(self.positions, tuple) else False
+
     def of(self, episodes: list[int]) -> "Intervention":
         """The same for some of the episodes."""
-        return Intervention(self.layer, self.vectors[episodes], self.how, self.strength, self.site, self.positions)
+        positions = self.positions if isinstance(self.positions, tuple) else self.positions[episodes]
+        return replace(self, vectors=self.vectors[episodes], positions=positions)
 
     def applied(self, states: Tensor) -> Tensor:
         """States `[episode, token, width]` of prompts with the vectors put in, as a new tensor."""
-        states = states.clone()
-        for place, position in enumerate(self.positions):
+        states, rows = states.clone(), torch.arange(len(states))
+        columns = slice(None) if self.columns is None else torch.tensor(self.columns)
+        positions = torch.as_tensor(self.positions).expand(len(states), -1)
+        for place in range(positions.shape[1]):
+            tokens = states[rows, positions[:, place]]
             new = self.strength * self.by_position[:, place].to(states.device)
-            if self.how == "add":
-                new = new + states[:, position]
-            states[:, position] = new.to(states.dtype)
+            tokens[:, columns] = (new + tokens[:, columns] if self.how == "add" else new).to(states.dtype)
+            states[rows, positions[:, place]] = tokens
         return states
+
+
+Change = Intervention | tuple[Intervention, ...]  # of one pass: an intervention, or several together
 
 
 @torch.no_grad()
@@ -76,26 +90,29 @@ def plain_states(lm: LanguageModel, ids: Ids) -> tuple[Tensor, list[Tensor] | No
 
 
 @torch.no_grad()
-def plain_answer(
-    lm: LanguageModel, ids: Ids, answer_tokens: int = 1, intervention: Intervention | None = None
-) -> tuple[Ids, Tensor]:
+def plain_answer(lm: LanguageModel, ids: Ids, answer_tokens: int = 1, change: Change = ()) -> tuple[Ids, Tensor]:
     """The greedy answer to a prompt, and the logits `[vocabulary]` of its first token.
 
-    Later tokens of the answer see the intervention, as every one is a pass over the whole prompt.
+    Later tokens of the answer see the interventions, as every one is a pass over the whole prompt.
 
     Args:
-        intervention: of one episode; none leaves the prompt as it is.
+        change: interventions of one episode; none leave the prompt as it is.
     """
     logits: list[Tensor] = []
     whole = list(ids)
-    with removed(_hooks(lm, intervention, len(ids)) if intervention else []):
+    with removed([_hook(lm, intervention, len(ids)) for intervention in together(change)]):
         for _ in range(answer_tokens):
             logits.append(lm.model(torch.tensor([whole], device=lm.device), use_cache=False).logits[0, -1])
             whole.append(int(logits[-1].argmax()))
     return whole[len(ids) :], logits[0]
 
 
-def _hooks(lm: LanguageModel, intervention: Intervention, length: int) -> list[Any]:
+def together(change: Change) -> tuple[Intervention, ...]:
+    """The interventions of one pass."""
+    return (change,) if isinstance(change, Intervention) else change
+
+
+def _hook(lm: LanguageModel, intervention: Intervention, length: int) -> Any:
     """The hook that puts vectors into the first `length` tokens of a pass."""
 
     def patched(states: Tensor) -> Tensor:
@@ -103,8 +120,6 @@ def _hooks(lm: LanguageModel, intervention: Intervention, length: int) -> list[A
 
     if intervention.site == "heads":
         mixer = lm.head_mixers[intervention.layer]
-        return [mixer.register_forward_pre_hook(lambda mixer, inputs: (patched(inputs[0]), *inputs[1:]))]
+        return mixer.register_forward_pre_hook(lambda mixer, inputs: (patched(inputs[0]), *inputs[1:]))
     block = lm.blocks[intervention.layer]
-    return [
-        block.register_forward_hook(lambda block, inputs, output: with_hidden(output, patched(block_hidden(output))))
-    ]
+    return block.register_forward_hook(lambda block, inputs, output: with_hidden(output, patched(block_hidden(output))))

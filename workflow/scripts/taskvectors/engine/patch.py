@@ -5,14 +5,15 @@ The engine sees token ids and tensors; it knows nothing of tasks. `layer` is the
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache as cached
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from taskvectors.data.tokens import Ids
-from taskvectors.engine.definition import LAST, Intervention
-from taskvectors.engine.passes import SHORTEST, check_finite, continue_from, extend, numbered, prefill
+from taskvectors.engine.definition import Change, Intervention, together
+from taskvectors.engine.passes import SHORTEST, check_finite, continue_from, extend, forked, numbered, prefill
 from taskvectors.engine.unembed import next_tokens
 from taskvectors.errors import StudyError
 from taskvectors.models.batches import check_lengths, nobody, run_in_batches, tokens_at_once
@@ -56,57 +57,104 @@ def sweep_layers(
 def patched_answers(
     lm: LanguageModel,
     prompts: list[Ids],
-    interventions: Sequence[Intervention],
+    changes: Sequence[Change],
     answer_tokens: int = 1,
     names: Sequence[str] | None = None,
     done: Callable[[int], None] = nobody,
 ) -> tuple[Tensor, Tensor]:
-    """Greedy answers of prompts under each intervention by itself, and as they are.
+    """Greedy answers of prompts under each change by itself, and as they are.
 
     Args:
         prompts: `[episode]` token ids, two tokens or more each; with or without demonstrations.
-        interventions: in any order.
+        changes: interventions, in any order; those of a tuple act together.
         answer_tokens: length of the answers. An intervention acts once, on the prompt; later tokens see it through the KV cache.
         names: how to call each episode in an error message.
 
     Returns:
-        tokens `[episode, intervention, answer_tokens]` and, without any, `[episode, answer_tokens]`, int64, on the CPU.
+        tokens `[episode, change, answer_tokens]` and, without any, `[episode, answer_tokens]`, int64, on the CPU.
 
     Raises:
         StudyError: if an intervention did not act or led to NaN or infinite values, a prompt is too short or exceeds the
             model's context, or one episode exceeds the memory.
     """
+    tokens = torch.empty(len(prompts), 1 + len(changes), answer_tokens, dtype=torch.long)
+
+    def answer(batch: list[int], places: list[int], hidden: Tensor, cache: Callable[[], Any]) -> None:
+        first = next_tokens(lm, hidden.flatten(0, 1))
+        further = continue_from(lm, cache(), first, answer_tokens - 1) if answer_tokens > 1 else []
+        answers = torch.stack([first, *further], dim=1).unflatten(0, hidden.shape[:2])
+        tokens[torch.tensor(batch)[:, None], places] = answers.transpose(0, 1)
+
+    _run(lm, prompts, changes, names, answer, done, answer_tokens)
+    return tokens[:, 1:], tokens[:, 0]
+
+
+@torch.inference_mode()
+def patched_states(
+    lm: LanguageModel,
+    prompts: list[Ids],
+    changes: Sequence[Change],
+    names: Sequence[str] | None = None,
+    done: Callable[[int], None] = nobody,
+) -> tuple[Tensor, Tensor]:
+    """What the model unembeds under each change by itself, and without any: for `taskvectors.engine.distribution`.
+
+    Returns:
+        final hidden states `[episode, change, hidden]` and `[episode, hidden]`, in the model's dtype, on the CPU.
+
+    Arguments, raises: see `patched_answers`.
+    """
+    states = torch.empty(len(prompts), 1 + len(changes), lm.hidden, dtype=lm.dtype)
+
+    def keep(batch: list[int], places: list[int], hidden: Tensor, cache: Callable[[], Any]) -> None:
+        states[torch.tensor(batch)[:, None], places] = hidden.transpose(0, 1).cpu()
+
+    _run(lm, prompts, changes, names, keep, done)
+    return states[:, 1:], states[:, 0]
+
+
+# Is told episodes, places (0: no change), final hidden states `[place, episode, hidden]`, and how to come by the cache of these rows.
+Keep = Callable[[list[int], list[int], Tensor, Callable[[], Any]], None]
+
+
+def _run(
+    lm: LanguageModel, prompts: list[Ids], changes: Sequence[Change], names: Sequence[str] | None, keep: Keep,
+    done: Callable[[int], None], answer_tokens: int = 1,
+) -> None:  # fmt: skip
+    """Run all prompts under each change and as they are, in batches."""
     names = names or numbered(prompts)
     check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
-    for intervention in interventions:
-        layers = [intervention.layer] * len(intervention.positions)
+    for intervention in (one for change in changes for one in together(change)):
+        layers = [intervention.layer] * intervention.by_position.shape[1]
         check_finite(intervention.by_position, [f"θ of {name}" for name in names], layers)
-    # In the order in which they join the staircase; those on earlier tokens change what later ones see, and run by themselves.
-    order = sorted(range(len(interventions)), key=lambda i: (interventions[i].layer, interventions[i].site != "heads"))
-    rising = [i for i in order if interventions[i].positions == LAST]
-    whole = [i for i in order if interventions[i].positions != LAST]
-    tokens = torch.empty(len(prompts), 1 + len(interventions), answer_tokens, dtype=torch.long)
+    # In the order in which they join the staircase. Those on earlier tokens change what later ones see, and those that act together
+    # are not on one step: both run by themselves.
+    rising = {
+        i: change for i, change in enumerate(changes, start=1) if isinstance(change, Intervention) and change.on_last
+    }
+    order = sorted(rising, key=lambda i: (rising[i].layer, rising[i].site != "heads"))
 
-    def sweep(batch: list[int]) -> None:
-        mine, called = [prompts[i] for i in batch], [names[i] for i in batch]
-        risen = climb(lm, mine, [interventions[i].of(batch) for i in rising], answer_tokens, called)
-        tokens[batch, 0] = risen[0]
-        for i, found in zip(rising, risen[1:], strict=True):
-            tokens[batch, 1 + i] = found
-        for i in whole:
-            tokens[batch, 1 + i] = _whole_prompts(lm, mine, interventions[i].of(batch), answer_tokens, called)
+    def run(batch: list[int]) -> None:
+        ids, called = [prompts[i] for i in batch], [names[i] for i in batch]
+        hidden, cache = climb(lm, ids, [rising[i].of(batch) for i in order], called, keep=answer_tokens > 1)
+        keep(batch, [0, *order], hidden, cache)
+        prefix = cached(lambda: prefill(lm, [one[:-1] for one in ids]))
+        for i, change in enumerate(changes, start=1):
+            if i not in rising:
+                one = tuple(intervention.of(batch) for intervention in together(change))
+                keep(batch, [i], *_by_itself(lm, ids, one, called, prefix))
 
     # One block's cache is held for all rows at a time, or all blocks' caches if the answers go on.
     rows = tokens_at_once(lm, SWEEP_ROWS * SHORTEST, kept_copies=1 if answer_tokens > 1 else 1 / lm.layers)
     lengths = [len(ids) for ids in prompts]
-    run_in_batches(lengths, lambda length: rows // max(length, SHORTEST) // (1 + len(rising)), sweep, done)
-    return tokens[:, 1:], tokens[:, 0]
+    run_in_batches(lengths, lambda length: rows // max(length, SHORTEST) // (1 + len(rising)), run, done)
 
 
 def climb(
-    lm: LanguageModel, prompts: list[Ids], steps: list[Intervention], answer_tokens: int, names: Sequence[str]
-) -> Tensor:
-    """Answers `[1 + step, episode, token]` of prompts of equal length: as they are, then under each intervention on the last token.
+    lm: LanguageModel, prompts: list[Ids], steps: list[Intervention], names: Sequence[str], *, keep: bool
+) -> tuple[Tensor, Callable[[], Any]]:
+    """Final hidden states `[1 + step, episode, hidden]` of prompts of equal length: as they are, then under each intervention on the
+    last token; and, if the caches of all rows are kept, how to come by them.
 
     A staircase: what blocks up to L compute for the last token is irrelevant once its state after L is replaced. So the
     KV cache of the other tokens is computed once, and one upward pass over the last token grows by the rows of each intervention
@@ -116,7 +164,7 @@ def climb(
     last_ids = [ids[-1] for ids in prompts]
     for again in (False, True):
         cache = prefill(lm, [ids[:-1] for ids in prompts])
-        stairs = Staircase(lm, cache, steps, episodes, length, keep=answer_tokens > 1)
+        stairs = Staircase(lm, cache, steps, episodes, length, keep=keep)
         try:
             with stairs.hooked():
                 hidden = extend(lm, cache, last_ids * (1 + len(steps)))
@@ -129,11 +177,7 @@ def climb(
         raise StudyError(f"{type(lm.model).__name__}: {stairs.acted} of {len(steps)} patches fired.")
     hidden = hidden.unflatten(0, (1 + len(steps), episodes))
     check_finite(hidden.transpose(0, 1), names, [None, *(step.layer for step in steps)])
-    tokens = [next_tokens(lm, hidden.flatten(0, 1))]
-    if answer_tokens > 1:
-        stairs.complete_cache()
-        tokens += continue_from(lm, cache, tokens[0], answer_tokens - 1)
-    return torch.stack(tokens, dim=1).unflatten(0, (1 + len(steps), episodes))
+    return hidden, stairs.complete_cache
 
 
 class UnknownArgumentError(Exception):
@@ -201,13 +245,14 @@ class Staircase:
         unpatched = hidden[: self.episodes]
         return with_hidden(output, torch.cat([hidden, *(step.applied(unpatched) for step in here)])) if here else output
 
-    def complete_cache(self) -> None:
-        """Give every row a cache of its own in every block: below its intervention, that of the row as it is."""
+    def complete_cache(self) -> Any:
+        """The cache, every row with one of its own in every block: below its intervention, that of the row as it is."""
         for layer, kept in enumerate(self.cache.layers):
             missing = len(self.steps) - self.joined(layer)
             kept.keys, kept.values = (
                 torch.cat([held, held[: self.episodes].repeat(missing, 1, 1, 1)]) for held in (kept.keys, kept.values)
             )
+        return self.cache
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
@@ -229,15 +274,35 @@ class Staircase:
             yield
 
 
-def _whole_prompts(
-    lm: LanguageModel, prompts: list[Ids], intervention: Intervention, answer_tokens: int, names: Sequence[str]
-) -> Tensor:
-    """Answers `[episode, token]` of prompts of equal length under an intervention on any token: one pass over all tokens."""
-    if min(intervention.positions) < -len(prompts[0]):
+def _by_itself(
+    lm: LanguageModel, prompts: list[Ids], interventions: tuple[Intervention, ...], names: Sequence[str],
+    prefix: Callable[[], Any],
+) -> tuple[Tensor, Callable[[], Any]]:  # fmt: skip
+    """Final hidden states `[1, episode, hidden]` of prompts of equal length under interventions together, on any token, and how to
+    come by the cache: one pass over all tokens; where they act on the last alone, over that, behind what `prefix` gives."""
+    if all(intervention.on_last for intervention in interventions):
+        cache = forked(prefix(), torch.arange(len(prompts), device=lm.device))
+        ids = [ids[-1:] for ids in prompts]
+    else:
+        cache, ids = lm.empty_cache(), prompts
+    acted: list[nn.Module] = []
+    with removed([_hook(lm, intervention, len(ids[0]), acted, names) for intervention in interventions]):
+        hidden = lm.run_blocks(torch.tensor(ids, device=lm.device), cache)[:, -1]
+    if len(acted) != len(interventions):
         raise StudyError(
-            f"{names[0]}: the prompt has {len(prompts[0])} tokens, too few for position {min(intervention.positions)}."
+            f"{type(lm.model).__name__}: {len(interventions)} patches fired {len(acted)} times in one pass."
         )
-    cache, acted = lm.empty_cache(), []
+    check_finite(hidden[:, None], names, [max((intervention.layer for intervention in interventions), default=None)])
+    return hidden[None], lambda: cache
+
+
+def _hook(
+    lm: LanguageModel, intervention: Intervention, length: int, acted: list[nn.Module], names: Sequence[str]
+) -> Any:
+    """The hook that puts vectors into a pass over the last `length` tokens, and notes that it did."""
+    positions = torch.as_tensor(intervention.positions)
+    if len(positions.flatten()) and positions.min() < -length:
+        raise StudyError(f"{names[0]}: the prompt has {length} tokens, too few for position {int(positions.min())}.")
 
     def in_output(block: nn.Module, inputs: Any, output: Any) -> Any:
         acted.append(block)
@@ -248,13 +313,5 @@ def _whole_prompts(
         return (intervention.applied(inputs[0]), *inputs[1:])
 
     if intervention.site == "heads":
-        hook: Any = lm.head_mixers[intervention.layer].register_forward_pre_hook(in_heads)
-    else:
-        hook = lm.blocks[intervention.layer].register_forward_hook(in_output)
-    with removed([hook]):
-        hidden = lm.run_blocks(torch.tensor(prompts, device=lm.device), cache)[:, -1]
-    if len(acted) != 1:
-        raise StudyError(f"{type(lm.model).__name__}: a patch fired {len(acted)} times in one pass.")
-    check_finite(hidden[:, None], names, [intervention.layer])
-    first = next_tokens(lm, hidden)
-    return torch.stack([first, *continue_from(lm, cache, first, answer_tokens - 1)], dim=1)
+        return lm.head_mixers[intervention.layer].register_forward_pre_hook(in_heads)
+    return lm.blocks[intervention.layer].register_forward_hook(in_output)

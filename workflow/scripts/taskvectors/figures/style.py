@@ -136,6 +136,17 @@ def in_percent(axis: mpl.axes.Axes, which: str = "y") -> None:
     getattr(axis, f"{which}axis").set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
 
 
+def numbered(axis: mpl.axes.Axes, x: Iterable[float], y: Iterable[float], names: Iterable[str]) -> None:
+    """Write a name beside every point, above one another where points lie close."""
+    taken: list[tuple[float, float]] = []
+    for right, up, name in sorted(zip(x, y, names, strict=True), key=lambda point: (point[1], point[0])):
+        place = up
+        while any(abs(right - other) < 0.03 and abs(place - above) < 0.035 for other, above in taken):
+            place += 0.035
+        taken.append((right, place))
+        axis.annotate(name, (right, place), textcoords="offset points", xytext=(4, 3), fontsize=7.5, color="#303030")
+
+
 def whole_layers(axis: mpl.axes.Axes) -> None:
     """No tick between two layers."""
     axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))

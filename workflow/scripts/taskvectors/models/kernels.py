@@ -26,6 +26,8 @@ class OneDnnLinear(nn.Linear):
     packed: Tensor  # the weight, in oneDNN's own layout where there is room for a copy
 
     def forward(self, input: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and input.requires_grad:  # oneDNN's own operation passes no gradient on
+            return super().forward(input)
         return torch.ops.mkldnn._linear_pointwise(input, self.packed, self.bias, "none", [], "")
 
 

@@ -76,6 +76,21 @@ class LanguageModel:
         return getattr(self.model, "model", base) if base is self.model else base
 
     @cached_property
+    def trunk(self) -> nn.Module:
+        """The part that the model itself calls for the states that it turns into logits: `headless`, or inside it (OPT)."""
+        called: list[nn.Module] = []
+
+        def note(module: nn.Module, inputs: Any, output: Any) -> None:
+            if module is not self.model and getattr(output, "last_hidden_state", None) is not None:
+                called.append(module)
+
+        with removed([module.register_forward_hook(note) for module in self.model.modules()]), torch.inference_mode():
+            self.model(torch.zeros(1, 1, dtype=torch.long, device=self.device), use_cache=False)
+        if not called:
+            raise refused(self.model, "the states that it turns into logits cannot be found")
+        return called[-1]  # the outermost ends last
+
+    @cached_property
     def _cache_keyword(self) -> str:
         """Transformers calls the argument for keys and values `cache` from 5.24 on."""
         return "cache" if "cache" in signature(self.headless.forward).parameters else "past_key_values"

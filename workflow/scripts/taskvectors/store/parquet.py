@@ -21,14 +21,18 @@ def write_parquet(path: str | Path, table: pd.DataFrame, made_by: Stamp | None =
         pq.write_table(content, temporary, compression="zstd", write_page_checksum=True)
 
 
-def read_parquets(paths: Iterable[str | Path]) -> pd.DataFrame:
+def read_parquets(paths: Iterable[str | Path], made_by: Stamp | None = None) -> pd.DataFrame:
     """Concatenate Parquet files in the given order.
 
+    Args:
+        made_by: of the job that reads them, if it loads the model.
+
     Raises:
-        StudyError: if a file is damaged, or files of different weights, software or code would be mixed.
+        StudyError: if a file is damaged, or files of different weights, software or code would be mixed, or others than the job's own.
     """
     tables = {str(path): _read_parquet(path) for path in paths}
-    check_one_source({path: unpacked(table.schema.metadata) for path, table in tables.items()})
+    stamps = {path: unpacked(table.schema.metadata) for path, table in tables.items()}
+    check_one_source(stamps if made_by is None else stamps | {f"this job of rule {made_by['rule']}": made_by})
     return pd.concat([table.to_pandas() for table in tables.values()], ignore_index=True)
 
 

@@ -1,0 +1,81 @@
+"""The loss of answers and its gradient against plain passes and finite differences in float64."""
+
+import pytest
+import torch
+from reference import ARCHITECTURES, InFloat64, ragged, tiny
+
+from taskvectors.engine.definition import Intervention, plain_answer
+from taskvectors.engine.descent import AnswerLoss
+from taskvectors.errors import StudyError
+from taskvectors.models.kernels import multiply_by_onednn, onednn_is_there
+
+STEP = 1e-5
+
+
+def plain_loss(lm, prompts, answers, layer: int, vector: torch.Tensor) -> torch.Tensor:
+    """The mean over prompts of −log p of the answer, a plain pass each."""
+    losses = []
+    for ids, answer in zip(prompts, answers, strict=True):
+        logits = plain_answer(lm, ids, 1, Intervention(layer, vector[None]))[1]
+        losses.append(-logits.log_softmax(dim=-1)[answer])
+    return torch.stack(losses).mean()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_loss_and_gradient_are_those_of_plain_passes_and_finite_differences(architecture, monkeypatch):
+    monkeypatch.setattr("taskvectors.engine.descent.ROWS", 3)
+    with InFloat64():
+        lm = tiny(architecture)
+        layer = lm.layers // 2
+        prompts = [episode[:count] for episode, count in zip(ragged(2, 3, 4), (4, 1, 3), strict=True)]
+        answers = [[5 + row for row in range(len(its))] for its in prompts]
+        loss = AnswerLoss(lm, prompts, answers, layer)
+        torch.manual_seed(7)
+        v = torch.randn(3, lm.hidden, dtype=torch.float64)
+        for _ in range(2):  # a second call sees nothing of the first
+            losses, gradients = loss(v)
+        for episode in range(3):
+            of = (lm, prompts[episode], answers[episode], layer)
+            torch.testing.assert_close(losses[episode], plain_loss(*of, v[episode]), atol=1e-9, rtol=1e-9)
+            for _ in range(3):
+                way = torch.randn(lm.hidden, dtype=torch.float64)
+                way /= way.norm()
+                rise = plain_loss(*of, v[episode] + STEP * way) - plain_loss(*of, v[episode] - STEP * way)
+                torch.testing.assert_close(gradients[episode] @ way, rise / (2 * STEP), atol=1e-6, rtol=1e-5)
+
+
+def test_blocks_below_run_once_and_are_never_differentiated():
+    lm = tiny("llama")
+    ran: list[int] = []
+    for number, block in enumerate(lm.blocks):
+        block.self_attn.register_forward_hook(lambda *_, number=number: ran.append(number))
+    loss = AnswerLoss(lm, [its[:2] for its in ragged(2, 1, 2)], [[5, 6]], 2)
+    ran.clear()
+    loss(torch.randn(1, lm.hidden, dtype=torch.float64))
+    assert set(ran) == {3, 4}
+    assert all(parameter.grad is None for parameter in lm.model.parameters())
+
+
+@pytest.mark.skipif(not onednn_is_there(), reason="this torch has no oneDNN")
+def test_gradients_pass_through_onednns_kernels():
+    prompts, answers = ragged(2, 2, 3), [[5, 6, 7]] * 2
+    v = torch.randn(2, 32)
+    plain, faster = (tiny("llama", torch.float32) for _ in range(2))
+    multiply_by_onednn([module for module in faster.model.modules() if type(module) is torch.nn.Linear])
+    for of_plain, of_faster in zip(*(AnswerLoss(lm, prompts, answers, 2)(v) for lm in (plain, faster)), strict=True):
+        torch.testing.assert_close(of_plain, of_faster, atol=1e-4, rtol=1e-3)
+
+
+def test_what_cannot_be_differentiated_is_refused_by_name():
+    lm = tiny("llama")
+    with pytest.raises(StudyError, match="layer 4 is the top block"):
+        AnswerLoss(lm, [[[3, 4]]], [[5]], 4)
+    with pytest.raises(StudyError, match="e1: there are no answers to learn from"):
+        AnswerLoss(lm, [[[3, 4]], []], [[5], []], 2, ["e0", "e1"])
+    with pytest.raises(StudyError, match="gradients in bfloat16 are too coarse"):
+        AnswerLoss(tiny("llama", torch.bfloat16), [[[3, 4]]], [[5]], 2)
+    loss = AnswerLoss(lm, [[[3, 4]], [[5, 6]]], [[5], [6]], 2, ["e0", "e1"])
+    v = torch.zeros(2, lm.hidden, dtype=torch.float64)
+    v[1, 3] = torch.nan
+    with pytest.raises(StudyError, match="e1: NaN or infinite values in the loss"):
+        loss(v)

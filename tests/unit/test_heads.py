@@ -1,0 +1,122 @@
+"""Heads read, replaced one by one and together, against plain passes in float64; and models whose heads cannot be told apart."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from reference import ARCHITECTURES, InFloat64, plain_final, ragged, tiny
+from torch import nn
+
+from taskvectors.engine.definition import Intervention, plain_answer
+from taskvectors.engine.heads import head_columns, head_count, indirect_effects, put_in, read_heads
+from taskvectors.engine.patch import patched_answers, patched_states
+from taskvectors.errors import StudyError
+
+EXACT = {"atol": 1e-9, "rtol": 1e-9}
+
+
+@pytest.fixture
+def in_float64():
+    with InFloat64():
+        yield
+
+
+def prompts_of(seed: int = 1) -> list[list[int]]:
+    return [ids for (ids,) in ragged(seed, episodes=5, prompts=1)]
+
+
+def plain_heads(lm, ids: list[int]) -> list[torch.Tensor]:
+    mixed: list[torch.Tensor] = []
+    hooks = [m.register_forward_pre_hook(lambda m, inputs: mixed.append(inputs[0][0, -1])) for m in lm.head_mixers]
+    lm.model(torch.tensor([ids]), use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    return mixed
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_heads_and_their_effects_are_those_of_plain_passes(architecture, in_float64):
+    lm = tiny(architecture)
+    prompts = prompts_of()
+    heads = read_heads(lm, prompts)
+    for episode, ids in enumerate(prompts):
+        for layer, mixed in enumerate(plain_heads(lm, ids)):
+            torch.testing.assert_close(heads[layer][episode], mixed, **EXACT)
+    torch.manual_seed(4)
+    means = [3 * torch.randn_like(layer) for layer in heads]
+    answers = torch.arange(5)
+    effects = indirect_effects(lm, prompts, means, answers)
+    assert effects.shape == (5, lm.layers, 4)
+    for episode in (0, 3):
+        bare = plain_answer(lm, prompts[episode])[1].softmax(dim=-1)[episode]
+        for layer in range(lm.layers):
+            for head in range(4):
+                columns = head_columns(means[layer].shape[1], 4, head)
+                mean = means[layer][episode][None, list(columns)]
+                change = Intervention(layer, mean, site="heads", columns=columns)
+                patched = plain_answer(lm, prompts[episode], 1, change)[1].softmax(dim=-1)[episode]
+                torch.testing.assert_close(effects[episode, layer, head], patched - bare, **EXACT)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_heads_put_in_together_are_those_of_one_plain_pass(architecture, in_float64):
+    """And beside them a vector at a block and one on an earlier token."""
+    lm = tiny(architecture)
+    prompts = prompts_of()
+    torch.manual_seed(5)
+    means = [3 * torch.randn_like(layer) for layer in read_heads(lm, prompts)]
+    together = put_in([(3, 1), (1, 0), (3, 3)], means, 4)
+    vectors = torch.randn(5, lm.hidden, dtype=torch.float64)
+    each = torch.tensor([[-1], [-2], [-1], [-2], [-3]])
+    changes = [
+        together,
+        (*together, Intervention(2, vectors, how="add", strength=2.0)),
+        (Intervention(0, vectors[:, None], positions=(-2,)), Intervention(2, vectors)),
+        Intervention(1, vectors[:, None], positions=each),
+        Intervention(2, vectors),
+    ]
+    states, bare = patched_states(lm, prompts, changes)
+    tokens, unpatched = patched_answers(lm, prompts, changes, 2)
+    for episode, ids in enumerate(prompts):
+        torch.testing.assert_close(bare[episode], plain_final(lm, ids), **EXACT)
+        assert unpatched[episode].tolist() == plain_answer(lm, ids, 2)[0]
+        for place, change in enumerate(changes):
+            one = tuple(part.of([episode]) for part in change) if isinstance(change, tuple) else change.of([episode])
+            torch.testing.assert_close(states[episode, place], plain_final(lm, ids, one), **EXACT)
+            assert tokens[episode, place].tolist() == plain_answer(lm, ids, 2, one)[0]
+
+
+def test_columns_of_a_head_are_its_slice():
+    assert head_columns(6, 3, 1) == (2, 3)
+
+
+def test_a_model_whose_heads_lie_across_each_other_is_refused():
+    """The same width, dealt among heads in another order: replacing a slice would replace a bit of every head."""
+    lm = tiny("llama")
+
+    for block in lm.blocks:
+        attention = block.self_attn
+        inner = attention.o_proj
+
+        class Shuffling(nn.Module):
+            def __init__(self, mixer):
+                super().__init__()
+                self.order = torch.arange(32).reshape(4, 8).T.flatten()
+                self.mixer = mixer
+
+            def forward(self, mixed):
+                return self.mixer(mixed[..., self.order])
+
+        attention.o_proj = Shuffling(inner)
+    with pytest.raises(StudyError, match="heads cannot be told apart"):
+        head_count(lm)
+
+
+def test_a_number_of_heads_that_does_not_divide_the_width_is_refused(monkeypatch):
+    lm = tiny("llama")
+    lm.model.config.num_attention_heads = 5
+    with pytest.raises(StudyError, match="5 attention heads do not divide"):
+        head_count(lm)
+    monkeypatch.setattr(type(lm.model.config), "get_text_config", lambda self: SimpleNamespace())
+    with pytest.raises(StudyError, match="does not say one number of attention heads"):
+        head_count(lm)

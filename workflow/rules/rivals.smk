@@ -1,0 +1,90 @@
+# What else could stand in for the demonstrations, and which heads carry what they say.
+rule measure_heads:
+    input:
+        weights="results/{model}/weights",
+        episodes=collect("results/{{model}}/episodes/{family}.jsonl", family=STUDY.main_families),
+    output:
+        effects="results/{model}/heads/effects.parquet",
+        means="results/{model}/heads/means.parquet",
+        ablated="results/{model}/predictions/ablated_heads.parquet",
+    log:
+        "results/{model}/logs/measure_heads.log",
+    benchmark:
+        "results/{model}/benchmarks/measure_heads.tsv"
+    conda:
+        "../../envs/inference.yaml"
+    threads: MODEL_THREADS
+    resources:
+        mem_mb=model_memory,
+        gpu=model_gpus,
+        runtime=minutes_of("measure_heads", jobs=1),
+    params:
+        *code_of("measure_heads.py"),
+        dtype=of_model("dtype"),
+        device=of_model("device"),
+        prefix=STUDY.scored_by_prefix(STUDY.main_tasks),
+        rivals={key: STUDY.config["rivals"][key] for key in ("trials", "test", "ablated_heads")},
+        answer_tokens=STUDY.answer_tokens,
+        seed=STUDY.seed,
+    message:
+        "{wildcards.model}: effects of attention heads"
+    script:
+        "../scripts/measure_heads.py"
+
+
+rule rivals:
+    input:
+        weights="results/{model}/weights",
+        episodes=collect("results/{{model}}/episodes/{family}.jsonl", family=STUDY.main_families),
+        theta=collect("results/{{model}}/theta/{family}.safetensors", family=STUDY.main_families),
+        choice="results/{model}/layer_choice.csv",
+        effects="results/{model}/heads/effects.parquet",
+        means="results/{model}/heads/means.parquet",
+    output:
+        predictions="results/{model}/predictions/rivals.parquet",
+    log:
+        "results/{model}/logs/rivals.log",
+    benchmark:
+        "results/{model}/benchmarks/rivals.tsv"
+    conda:
+        "../../envs/inference.yaml"
+    threads: MODEL_THREADS
+    resources:
+        mem_mb=model_memory,
+        gpu=model_gpus,
+        runtime=minutes_of("rivals", jobs=1),
+    params:
+        *code_of("rivals.py", *STUDY.representations.values()),
+        dtype=of_model("dtype"),
+        device=of_model("device"),
+        prefix=STUDY.scored_by_prefix(STUDY.main_tasks),
+        rivals=STUDY.config["rivals"],
+        answer_tokens=STUDY.answer_tokens,
+        seed=STUDY.seed,
+    message:
+        "{wildcards.model}: what else could stand in for the demonstrations"
+    script:
+        "../scripts/rivals.py"
+
+
+rule rivals_tables:
+    input:
+        predictions="results/{model}/predictions/rivals.parquet",
+        effects="results/{model}/heads/effects.parquet",
+        ablated="results/{model}/predictions/ablated_heads.parquet",
+    output:
+        rivals=table("rivals"),
+        heads=table("heads"),
+        ablation=table("ablation"),
+    log:
+        "results/{model}/logs/rivals_tables.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        *code_of("rivals_tables.py"),
+        kinds=STUDY.kinds,
+        seed=STUDY.seed,
+    message:
+        "{wildcards.model}: rivals of θ, side by side"
+    script:
+        "../scripts/rivals_tables.py"

@@ -1,0 +1,73 @@
+"""Next-token distributions, and how far one is from another. Nothing of the vocabulary's size leaves a batch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import log
+
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+from taskvectors.engine.unembed import UNEMBED_ROWS
+from taskvectors.models.language_model import LanguageModel
+
+
+def log_probabilities(lm: LanguageModel, final: Tensor) -> Tensor:
+    """Log-probabilities `[row, vocabulary]` of the next token, in float32 at least, of final hidden states `[row, hidden]`.
+
+    The model itself turns the states into logits, soft-capping and scaling included; gradients pass.
+    """
+    with _ending_in(lm, final.to(lm.device)):
+        one_token = torch.zeros(len(final), 1, dtype=torch.long, device=lm.device)
+        logits = lm.model(one_token, use_cache=False).logits[:, -1]
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=-1)
+
+
+@torch.inference_mode()
+def divergences(lm: LanguageModel, final: Tensor, reference: Tensor) -> Tensor:
+    """Jensen–Shannon divergence `[row]` in bits, from 0 to 1, of next-token distributions from those of a reference, on the CPU.
+
+    ½ KL(p ∥ m) + ½ KL(q ∥ m) with m = ½ (p + q) (Lin 1991).
+
+    Args:
+        final: final hidden states `[row, hidden]`.
+        reference: those of the reference, likewise; of equal rows in a row, one is unembedded.
+    """
+    parts = []
+    for rows, references in zip(final.split(UNEMBED_ROWS // 4), reference.split(UNEMBED_ROWS // 4), strict=True):
+        different, which = references.unique_consecutive(dim=0, return_inverse=True)
+        p, q = log_probabilities(lm, rows), log_probabilities(lm, different)[which]
+        m = torch.logaddexp(p, q) - log(2)
+        parts.append(((p.exp() * (p - m)).sum(dim=-1) + (q.exp() * (q - m)).sum(dim=-1)).cpu() / (2 * log(2)))
+    return torch.cat(parts).clamp(min=0) if parts else torch.empty(0)
+
+
+@torch.inference_mode()
+def probabilities(lm: LanguageModel, final: Tensor, tokens: Tensor) -> Tensor:
+    """Probability `[row]` of a token of each row `[row]` as the next one, on the CPU."""
+    parts = []
+    for rows, wanted in zip(final.split(UNEMBED_ROWS), tokens.split(UNEMBED_ROWS), strict=True):
+        parts.append(log_probabilities(lm, rows).gather(1, wanted[:, None].to(lm.device))[:, 0].exp().cpu())
+    return torch.cat(parts) if parts else torch.empty(0)
+
+
+class _Ended(BaseModelOutputWithPast):
+    """What a model without its head hands on; of all else that a head may pass through (attentions, logits of routers) nothing."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+
+@contextmanager
+def _ending_in(lm: LanguageModel, final: Tensor) -> Iterator[None]:
+    """Inside, the model's own end follows these states: what comes before it does not run."""
+    trunk = lm.trunk
+    kept = vars(trunk).get("forward")  # accelerate puts one there for large models
+    trunk.forward = lambda *_, **__: _Ended(last_hidden_state=final[:, None])
+    try:
+        yield
+    finally:
+        del trunk.forward
+        if kept is not None:
+            trunk.forward = kept

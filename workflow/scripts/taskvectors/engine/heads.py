@@ -1,0 +1,139 @@
+"""The outputs of attention heads at the last token: the input of the layer that mixes them, a slice for each head.
+
+Read and replaced there, not behind that layer: what a head adds to the residual stream is a projection of its slice only where no norm
+follows (Gemma 3 has one), and the slices together need not be as wide as the stream.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from taskvectors.data.tokens import Ids
+from taskvectors.engine.definition import Intervention
+from taskvectors.engine.distribution import probabilities
+from taskvectors.engine.passes import READ_TOKENS, SHORTEST, check_finite, numbered, prefill
+from taskvectors.engine.patch import patched_states
+from taskvectors.models.batches import check_lengths, run_in_batches, tokens_at_once
+from taskvectors.models.language_model import LanguageModel, refused, removed
+
+Head = tuple[int, int]  # layer, number in its layer
+CHANGED = 1000.0  # by so much values are changed to see which slices change: beyond any rounding
+
+
+@torch.inference_mode()
+def head_count(lm: LanguageModel) -> int:
+    """Heads of every block.
+
+    Raises:
+        StudyError: if slices of what blocks mix are not heads. It is tried: where the values of one group of heads change, the slices
+            of that group change, and no others.
+    """
+    heads = getattr(lm.model.config.get_text_config(), "num_attention_heads", None)
+    if not isinstance(heads, int):
+        raise refused(lm.model, "its configuration does not say one number of attention heads")
+    ids = torch.zeros(1, 2, dtype=torch.long, device=lm.device)
+    groups = prefill(lm, ids.tolist()).layers[0].values.shape[1]
+    cache = prefill(lm, ids.repeat(1 + groups, 1).tolist())
+    for group in range(groups):
+        cache.layers[0].values[1 + group, group] += CHANGED
+    mixed = _heads_of_pass(lm, ids[:, :1].repeat(1 + groups, 1), cache)
+    if heads % groups or any(layer.shape[-1] % heads for layer in mixed):
+        raise refused(lm.model, f"its {heads} attention heads do not divide what its blocks mix")
+    lowest = mixed[0]  # above it all heads see what the lower ones changed
+    changed = ((lowest[1:] - lowest[:1]).abs() > 1).unflatten(1, (heads, -1)).any(dim=-1)
+    if not torch.equal(changed.cpu(), torch.eye(groups, dtype=torch.bool).repeat_interleave(heads // groups, dim=1)):
+        raise refused(lm.model, "its attention heads cannot be told apart in what its blocks mix")
+    return heads
+
+
+def head_columns(width: int, heads: int, head: int) -> tuple[int, ...]:
+    """Where the output of a head lies in what its block mixes (`Intervention.columns`)."""
+    size = width // heads
+    return tuple(range(head * size, (head + 1) * size))
+
+
+@torch.inference_mode()
+def read_heads(lm: LanguageModel, prompts: list[Ids], names: Sequence[str] | None = None) -> list[Tensor]:
+    """What every block mixes at the last token of each prompt: by layer `[episode, width]`, on the CPU; widths may differ.
+
+    Raises:
+        StudyError: if a value is not finite, a prompt exceeds the model's context, or one exceeds the memory.
+    """
+    names = names or numbered(prompts)
+    check_lengths(lm, prompts, names, shortest=2)
+    read: list[Tensor] = [
+        torch.empty(len(prompts), mixer.shape[-1], dtype=lm.dtype)
+        for mixer in _heads_of_pass(lm, torch.zeros(1, 1, dtype=torch.long, device=lm.device), None)
+    ]
+
+    def run(batch: list[int]) -> None:
+        cache = prefill(lm, [prompts[i][:-1] for i in batch])
+        mixed = _heads_of_pass(lm, torch.tensor([prompts[i][-1:] for i in batch], device=lm.device), cache)
+        for layer, rows in enumerate(mixed):
+            check_finite(rows[:, None], [names[i] for i in batch], [layer])
+            read[layer][batch] = rows.cpu()
+
+    tokens = tokens_at_once(lm, READ_TOKENS)
+    run_in_batches([len(ids) for ids in prompts], lambda length: tokens // max(length, SHORTEST), run)
+    return read
+
+
+def _heads_of_pass(lm: LanguageModel, ids: Tensor, cache: Any) -> list[Tensor]:
+    """By layer what is mixed `[row, width]` at the last of the tokens `[row, token]`."""
+    mixed: list[Tensor] = []
+
+    def keep(mixer: nn.Module, inputs: Any) -> None:
+        mixed.append(inputs[0][:, -1])
+
+    with removed([mixer.register_forward_pre_hook(keep) for mixer in lm.head_mixers]):
+        lm.run_blocks(ids, cache)
+    if len(mixed) != lm.layers:
+        raise refused(lm.model, f"the heads of its {lm.layers} blocks were mixed {len(mixed)} times in one pass")
+    return mixed
+
+
+@torch.inference_mode()
+def indirect_effects(
+    lm: LanguageModel, prompts: list[Ids], means: list[Tensor], answers: Tensor, names: Sequence[str] | None = None
+) -> Tensor:
+    """Causal indirect effect `[episode, layer, head]` of every head (Todd et al. 2023, arXiv 2310.15213, section 2.3).
+
+    The probability of an answer when the head's output at the last token is replaced by a mean, less that without. A head changes
+    nothing below it: one upward pass runs all heads of an episode.
+
+    Args:
+        prompts: `[episode]` token ids, of demonstrations that do not show the task.
+        means: by layer `[episode, width]`: what is put in (see `read_heads`).
+        answers: `[episode]`: the token whose probability is asked for.
+
+    Raises:
+        StudyError: see `patched_answers` and `head_count`.
+    """
+    heads = head_count(lm)
+    each = [
+        Intervention(layer, mean[:, list(columns)], site="heads", columns=columns)
+        for layer, mean in enumerate(means)
+        for columns in (head_columns(mean.shape[1], heads, head) for head in range(heads))
+    ]
+    replaced, bare = patched_states(lm, prompts, each, names)
+    of_rows = answers.repeat_interleave(len(each))
+    effects = probabilities(lm, replaced.flatten(0, 1), of_rows).unflatten(0, (len(prompts), lm.layers, heads))
+    return effects - probabilities(lm, bare, answers)[:, None, None]
+
+
+def put_in(heads: Sequence[Head], means: list[Tensor], count: int) -> tuple[Intervention, ...]:
+    """Interventions, one a layer, that put the outputs of these heads in together.
+
+    Args:
+        heads: which.
+        means: by layer what is mixed `[episode, width]`; of these heads' slices.
+        count: heads of every block.
+    """
+    together = []
+    for layer in sorted({layer for layer, _ in heads}):
+        width = means[layer].shape[1]
+        columns = [column for at, head in sorted(heads) if at == layer for column in head_columns(width, count, head)]
+        together.append(Intervention(layer, means[layer][:, columns], site="heads", columns=tuple(columns)))
+    return tuple(together)

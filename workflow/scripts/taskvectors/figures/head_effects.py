@@ -1,0 +1,45 @@
+"""Causal indirect effects of attention heads."""
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from taskvectors.analysis.names import Tables
+from taskvectors.figures.style import Labels, grid, models_of
+
+COLOURS = mpl.colormaps["RdBu_r"]
+RINGED = 10  # heads of the largest effect
+
+
+def draw(tables: Tables, labels: Labels) -> Figure:
+    """A heat map a model: heads across, layers up; ringed, the ten heads of largest effect."""
+    table = tables["heads"]
+    names = models_of(table)
+    if not names:
+        figure = Figure(figsize=(5, 1.2))
+        figure.text(0.5, 0.5, "no model whose heads can be told apart", ha="center", va="center")
+        return figure
+    figure, axes = grid(len(names), 3, 3.9, 3.8)
+    reach = float(table["effect"].abs().max()) or 1.0
+    style = {
+        "origin": "lower",
+        "aspect": "auto",
+        "cmap": COLOURS,
+        "vmin": -reach,
+        "vmax": reach,
+        "interpolation": "nearest",
+    }
+    for axis, name in zip(axes, names, strict=False):
+        its = table[table["model"] == name]
+        effects = its.pivot(index="layer", columns="head", values="effect").to_numpy(dtype=float)
+        picture = axis.imshow(effects, **style)
+        axis.grid(visible=False)
+        top = its[its["rank"] <= RINGED]
+        axis.plot(top["head"], top["layer"], "o", ms=7, mfc="none", mec="black", mew=0.9)
+        axis.set(title=labels.models[name], xlabel="head")
+        for direction in (axis.xaxis, axis.yaxis):
+            direction.set_major_locator(mpl.ticker.MaxNLocator(integer=True, nbins=8))
+        axis.set(xlim=(-0.5, effects.shape[1] - 0.5), ylim=(-0.5, effects.shape[0] - 0.5))
+    axes[0].set_ylabel("layer")
+    label = "effect on the probability of the answer"
+    figure.colorbar(picture, ax=list(axes[: len(names)]), shrink=0.8, pad=0.01, label=label)
+    return figure

@@ -1,0 +1,67 @@
+"""One θ per arrow: a prompt of queries without answers, with a θ at every arrow (TaskV-M, Dong 2026).
+
+The lines before the query show other inputs of the task. Their arrows get θ of as many other episodes, the last the episode's own.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from taskvectors.data.episodes import Episode
+from taskvectors.data.prompts import prompt
+from taskvectors.data.sampling import episode_rng
+from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
+from taskvectors.engine.definition import Change, Intervention
+from taskvectors.errors import StudyError
+from taskvectors.representations.reading import Reading, Setting
+
+LABEL = "one θ per arrow"
+
+
+def settings(reading: Reading) -> list[Setting]:
+    return [Setting(reading.layer)]
+
+
+def lines(reading: Reading, episode: Episode) -> list[str]:
+    """The text up to every arrow; the last is the whole prompt."""
+    rng = episode_rng(reading.seed, "arrows", episode.task, episode.split, episode.episode)
+    others = [x for x in reading.inputs if x != episode.query]
+    shown = rng.sample(others, min(len(episode.demos), len(others)))
+    bare = [prompt((), x) for x in (*shown, episode.query)]
+    return ["\n".join(bare[: 1 + place]) for place in range(len(bare))]
+
+
+def prompts(reading: Reading, episodes: list[Episode]) -> list[str]:
+    return [lines(reading, episode)[-1] for episode in episodes]
+
+
+def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
+    arrows = arrow_positions(reading, episodes)
+    vectors = torch.zeros(len(episodes), arrows.shape[1], reading.lm.hidden, dtype=reading.theta(episodes[:1]).dtype)
+    for place, episode in enumerate(episodes):
+        own = reading.theta([episode])[:, reading.layer]
+        vectors[place] = own
+        others = reading.others(episode)
+        if others:
+            theta = reading.theta(others)[:, reading.layer]
+            vectors[place, :-1] = theta[torch.arange(arrows.shape[1] - 1) % len(others)]
+    return [Intervention(reading.layer, vectors, positions=arrows)]
+
+
+def arrow_positions(reading: Reading, episodes: list[Episode]) -> torch.Tensor:
+    """Where the arrows of each prompt lie `[episode, arrow]`, counted from its end; of fewer arrows the first stands several times."""
+    texts = [lines(reading, episode) for episode in episodes]
+    upto = prompt_ids_of_each(reading.lm.tokenizer, texts)
+    whole = prompt_ids(reading.lm.tokenizer, [of_episode[-1] for of_episode in texts])
+    most = max(map(len, upto))
+    positions = torch.empty(len(episodes), most, dtype=torch.long)
+    for place, (parts, ids) in enumerate(zip(upto, whole, strict=True)):
+        # An arrow may share its token with the line's end (Qwen): what comes before it must be the same.
+        if any(part[:-1] != ids[: len(part) - 1] for part in parts):
+            raise StudyError(
+                f"{episodes[place].name}: the tokenizer joins lines, so that arrows cannot be found. Leave theta_per_arrow out of "
+                "`rivals: representations`."
+            )
+        at = [len(part) - 1 - len(ids) for part in parts]
+        positions[place] = torch.tensor([at[0]] * (most - len(at)) + at)
+    return positions
