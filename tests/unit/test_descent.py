@@ -50,8 +50,10 @@ def test_blocks_below_run_once_and_are_never_differentiated():
     for number, block in enumerate(lm.blocks):
         block.self_attn.register_forward_hook(lambda *_, number=number: ran.append(number))
     loss = AnswerLoss(lm, [its[:2] for its in ragged(2, 1, 2)], [[5, 6]], 2)
+    v = torch.randn(1, lm.hidden, dtype=torch.float64)
+    loss(v)  # finds the part of the model that the head reads, by a pass of its own
     ran.clear()
-    loss(torch.randn(1, lm.hidden, dtype=torch.float64))
+    loss(v)
     assert set(ran) == {3, 4}
     assert all(parameter.grad is None for parameter in lm.model.parameters())
 

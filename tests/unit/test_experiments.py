@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.spatial.distance import jensenshannon
 
 from taskvectors.data.episodes import Episode
-from taskvectors.data.prompts import zero_shot_prompt
+from taskvectors.data.prompts import regular_prompt, zero_shot_prompt
 from taskvectors.data.sampling import sample_conflict, sample_episode
 from taskvectors.data.tasks import load_task
 from taskvectors.data.tokens import prompt_ids
@@ -17,7 +18,13 @@ from taskvectors.engine.model_check import load_model
 from taskvectors.experiments.constant_answers import constant_answers
 from taskvectors.experiments.decode_theta import decode_thetas
 from taskvectors.experiments.extract_theta import extract
-from taskvectors.experiments.patch_variants import mean_of_others, random_like, shared_by_tasks, variants
+from taskvectors.experiments.patch_variants import (
+    divergences_of,
+    mean_of_others,
+    random_like,
+    shared_by_tasks,
+    variants,
+)
 from taskvectors.experiments.sweep_conflict import sweep_pairs
 from taskvectors.experiments.sweep_layers import sweep
 from taskvectors.models.preparation import prepare
@@ -125,7 +132,7 @@ def test_constant_answers_are_of_the_other_episodes_and_the_query_itself():
 def test_variants_are_every_control_and_every_arrow(lm, extracted):
     episodes, thetas, _ = extracted
     choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 2]})
-    table = variants(lm, episodes, thetas, choice, PREFIX, 1, forming_episodes=2, seed=0)
+    table, far = variants(lm, episodes, thetas, choice, PREFIX, 1, forming_episodes=2, seed=0)
     assert set(table["seed"]) == {0} and set(table["split"]) == {"test"}
     counts = table.groupby("method").size().to_dict()
     assert counts == {"random_theta": 6, "other_theta": 6, "mean_theta": 6, "theta_after": 2 * 2 * 3}
@@ -135,9 +142,28 @@ def test_variants_are_every_control_and_every_arrow(lm, extracted):
         "next_letter": "to_upper",
         "to_upper": "next_letter",
     }
+    assert far.groupby("method").size().to_dict() == {
+        "zero_shot": 6, "hypothesis": 6, "random_theta": 6, "other_theta": 6, "mean_theta": 6,
+    }  # fmt: skip
+    assert far["divergence"].between(0, 1).all()
     after = table[table["method"] == "theta_after"]
     assert sorted(after["demonstrations"].unique()) == [0, 1, 2]
     assert (after["cosine"] <= 1 + 1e-5).all() and after["cosine"].notna().all()
+
+
+def test_divergences_are_scipys_of_plain_passes(lm, extracted):
+    episodes, thetas, _ = extracted
+    test = [e for e in episodes if (e.task, e.split, e.seed) == ("to_upper", "test", 0)]
+    own = torch.from_numpy(thetas.of("to_upper", "test", 0).theta)[:, 1]
+    table = divergences_of(lm, test, [("hypothesis", None, own)], 1, thetas).set_index(["method", "episode"])[
+        "divergence"
+    ]
+    for place, episode in enumerate(test):
+        bare, shown = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode), regular_prompt(episode)])
+        p = plain_answer(lm, shown)[1].double().softmax(dim=-1)
+        for method, change in (("zero_shot", ()), ("hypothesis", Intervention(1, own[place][None]))):
+            q = plain_answer(lm, bare, 1, change)[1].double().softmax(dim=-1)
+            assert table[method, episode.episode] == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-5)
 
 
 def test_conflicting_prompts_are_scored_for_both_tasks(lm):
@@ -162,6 +188,8 @@ def test_decoding_gives_every_task_and_layer(lm, extracted):
 
 
 def test_thetas_of_no_such_episode_are_an_error():
-    thetas = Thetas([("t", "test", 0, 0)], np.zeros((1, 2, 3), np.float32), np.zeros((1, 2), np.float32))
+    thetas = Thetas(
+        [("t", "test", 0, 0)], np.zeros((1, 2, 3), np.float32), np.zeros((1, 2), np.float32), np.zeros((1, 3))
+    )
     with pytest.raises(KeyError):
         thetas.of_episodes([("t", "test", 0, 1)])

@@ -15,16 +15,18 @@ import yaml
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from taskvectors.analysis.accuracy import accuracy_tables, tidy
+from taskvectors.analysis.accuracy import accuracy_tables, divergence, tidy
 from taskvectors.analysis.choose_layer import layer_choice, layer_sweep
 from taskvectors.analysis.conclusions import conclusions, in_words
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
 from taskvectors.analysis.names import ALL, main_tasks
+from taskvectors.analysis.rivals_tables import ablation, head_effects, rivals
 from taskvectors.figures.style import Labels, save, set_style
 from taskvectors.report.html import escaped, table_html
 from taskvectors.report.page_tables import page_table
+from taskvectors.report.rivals_words import rivals_words
 from taskvectors.report.sentences import answer, distance_words, lead
 from taskvectors.report.summary import summary
 from taskvectors.store.tables import read_csv, read_csvs, write_csv
@@ -102,6 +104,73 @@ def cross_predictions(rng, tasks, episodes, outcome):
     return table.astype({"layer": "Int64", "correct_a": bool, "correct_b": bool})
 
 
+def divergences(every, choice, rng):
+    """What the rule of the variants would leave, at the layer of each task."""
+    test = every[(every["split"] == "test") & (every["seed"] == 0)]
+    layers = test["task"].map(choice.set_index("task")["layer"])
+    methods = ("zero_shot", "hypothesis", "random_theta", "other_theta", "mean_theta")
+    its = test[test["method"].isin(methods) & (test["layer"].isna() | (test["layer"] == layers))]
+    columns = ["model", "family", "role", "task", "episode", "method", "source", "layer"]
+    return its[columns].assign(divergence=rng.random(len(its)))
+
+
+LABEL_OF = {"regular": "demonstrations", "zero_shot": "nothing", "theta": "θ", "mean_theta": "mean θ", "added": "θ, added",
+            "learned_many": "learned", "function_vector": "heads", "random_heads": "random heads"}  # fmt: skip
+KIND_OF = {"regular": "reference", "zero_shot": "reference", "random_heads": "control"}
+
+
+def rival_predictions(rng, tasks, episodes, outcome):
+    """What the rivals' rule would leave: one representation chosen from settings, one left out for a task, one for all."""
+    rows = []
+    for place, (name, task) in enumerate((name, task) for name in LABEL_OF for task in tasks):
+        row = {
+            "task": task,
+            "seed": 0,
+            "split": "test",
+            "method": name,
+            "label": LABEL_OF[name],
+            "kind": KIND_OF.get(name, "rival"),
+        }
+        if name == "function_vector" or (name == "added" and task == tasks[0]):
+            rows.append(row | {"left_out": "no heads"})
+            continue
+        for episode in range(episodes):
+            hit = bool(rng.random() < 0.5) if outcome is None else outcome
+            measured = {
+                "divergence": rng.random(),
+                "forward": 60.5,
+                "backward": 0.0,
+                "layer": 1,
+                "strength": 0.5 * place,
+            }
+            rows.append(row | {"episode": episode, "correct": hit, "exact": hit, "heads": None} | measured)
+    columns = [
+        "episode",
+        "correct",
+        "exact",
+        "layer",
+        "strength",
+        "heads",
+        "divergence",
+        "forward",
+        "backward",
+        "left_out",
+    ]
+    return pd.DataFrame(rows).reindex(columns=[*row, *columns])
+
+
+def head_tables(model, kinds, rng, tasks, episodes, outcome):
+    effects = [(task, trial, layer, head, rng.normal()) for task in tasks for trial in range(episodes)
+               for layer in range(LAYERS) for head in range(4)]  # fmt: skip
+    ablated = [
+        (task, "test", episode, method, 5, bool(rng.random() < 0.5) if outcome is None else outcome)
+        for task in tasks for episode in range(episodes) for method in ("intact", "top_heads", "random_heads")
+    ]  # fmt: skip
+    predictions = pd.DataFrame(ablated, columns=["task", "split", "episode", "method", "heads", "correct"])
+    effects = pd.DataFrame(effects, columns=["task", "episode", "layer", "head", "effect"])
+    return {"heads": head_effects(effects, model, 0), "ablation": ablation(predictions, model, kinds, 0)}
+
+
 def model_tables(model, rng, tasks, episodes, outcome):
     """Every table of one model, made by the functions that the rules call."""
     kinds = {task: {"family": FAMILY[task], "role": "limit" if FAMILY[task] == "limits" else "main"} for task in tasks}
@@ -109,10 +178,14 @@ def model_tables(model, rng, tasks, episodes, outcome):
     first = every[every["seed"] == 0]
     choice = layer_choice(first, 0)
     found = {"layer_sweep": layer_sweep(first), "layer_choice": choice} | accuracy_tables(every, choice, 0, ["turn"])
+    found["divergence"] = divergence(divergences(every, choice, rng), 0)
     found["formation"] = formation(every, choice, 0)
     cross = cross_predictions(rng, tasks, episodes, outcome)
     found["conflict"] = conflicts(cross, model, [("a", "b")])
     found["transfer"] = transfers(cross, model)
+    whole = (rng, list(main_tasks(choice)["task"]), episodes, outcome)
+    found["rivals"] = rivals(rival_predictions(*whole), model, kinds, 0)
+    found |= head_tables(model, kinds, *whole)
     head = {"model": model, "family": "algorithmic", "role": "main"}
     main = list(main_tasks(choice)["task"])
     theta = rng.normal(size=(len(main) * episodes, LAYERS, HIDDEN)).astype(np.float32)
@@ -178,6 +251,12 @@ def test_intervals_hold_their_value(study):
         value = table["share" if name == "limits" else "accuracy"]
         inside = (table["ci_low"] <= value + 1e-12) & (value <= table["ci_high"] + 1e-12)
         assert inside.all() and value.between(0, 1).all() and (table["n"] > 0).all(), name
+    rivals = tables["rivals"][tables["rivals"]["n"] > 0]
+    for value, low, high in (
+        ("accuracy", "ci_low", "ci_high"),
+        ("divergence", "divergence_ci_low", "divergence_ci_high"),
+    ):
+        assert ((rivals[low] <= rivals[value] + 1e-9) & (rivals[value] <= rivals[high] + 1e-9)).all()
     gap = tables["differences"]
     assert ((gap["ci_low"] <= gap["difference"]) & (gap["difference"] <= gap["ci_high"])).all()
 
@@ -272,6 +351,7 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
     tables = {**t, **paper, **made, "resources": resources}
     safe = escaped(config)
     text = answer(tables, safe) + lead(tables, safe)
+    text += rivals_words(t, safe)
     assert "Model M" in text and "nan" not in text and "<b>Task" not in text
     assert "LLaMA 7B, published, 0.08–0.16" in distance_words(tables, config)
     for name, entry in REPORT.items():

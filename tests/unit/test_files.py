@@ -24,7 +24,7 @@ def made_by(tmp_path):
 
 def some_thetas() -> Thetas:
     theta = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
-    return Thetas([("a", "test", 0, 0)], theta, theta[..., 0].copy())
+    return Thetas([("a", "test", 0, 0)], theta, theta[..., 0].copy(), theta[:, 0].copy())
 
 
 def same_thetas(got: Thetas) -> bool:
@@ -43,7 +43,12 @@ def test_a_stamp_travels_with_its_file(made_by, tmp_path):
 
 def test_theta_that_is_a_view_is_written_as_it_is_read(made_by, tmp_path):
     whole = np.arange(48, dtype=np.float32).reshape(2, 4, 6)
-    view = Thetas([("a", "test", 0, 0), ("a", "test", 0, 1)], whole[:, ::2, ::3].transpose(0, 2, 1), whole[:, :2, 1])
+    view = Thetas(
+        [("a", "test", 0, 0), ("a", "test", 0, 1)],
+        whole[:, ::2, ::3].transpose(0, 2, 1),
+        whole[:, :2, 1],
+        whole[:, 1, ::2],
+    )
     write_thetas(tmp_path / "a.safetensors", view, made_by)
     got = read_thetas([tmp_path / "a.safetensors"], made_by)
     assert (got.theta == view.theta).all() and (got.variance_over_dummies == view.variance_over_dummies).all()

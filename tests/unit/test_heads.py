@@ -8,8 +8,8 @@ from reference import ARCHITECTURES, InFloat64, plain_final, ragged, tiny
 from torch import nn
 
 from taskvectors.engine.definition import Intervention, plain_answer
-from taskvectors.engine.heads import head_columns, head_count, indirect_effects, put_in, read_heads
-from taskvectors.engine.patch import patched_answers, patched_states
+from taskvectors.engine.heads import head_count, head_mask, indirect_effects, put_in, read_heads
+from taskvectors.engine.patch import AS_IT_IS, patched_answers, patched_states
 from taskvectors.errors import StudyError
 
 EXACT = {"atol": 1e-9, "rtol": 1e-9}
@@ -51,9 +51,8 @@ def test_heads_and_their_effects_are_those_of_plain_passes(architecture, in_floa
         bare = plain_answer(lm, prompts[episode])[1].softmax(dim=-1)[episode]
         for layer in range(lm.layers):
             for head in range(4):
-                columns = head_columns(means[layer].shape[1], 4, head)
-                mean = means[layer][episode][None, list(columns)]
-                change = Intervention(layer, mean, site="heads", columns=columns)
+                mask = head_mask(means[layer].shape[1], 4, [head])
+                change = Intervention(layer, means[layer][episode][None], site="heads", mask=mask)
                 patched = plain_answer(lm, prompts[episode], 1, change)[1].softmax(dim=-1)[episode]
                 torch.testing.assert_close(effects[episode, layer, head], patched - bare, **EXACT)
 
@@ -65,7 +64,8 @@ def test_heads_put_in_together_are_those_of_one_plain_pass(architecture, in_floa
     prompts = prompts_of()
     torch.manual_seed(5)
     means = [3 * torch.randn_like(layer) for layer in read_heads(lm, prompts)]
-    together = put_in([(3, 1), (1, 0), (3, 3)], means, 4)
+    others = [[(3, 1), (1, 0), (3, 3)], [(2, 2)], [], [(1, 1)], [(3, 0)]]  # in every episode
+    together = put_in(others, means, 4)
     vectors = torch.randn(5, lm.hidden, dtype=torch.float64)
     each = torch.tensor([[-1], [-2], [-1], [-2], [-3]])
     changes = [
@@ -75,19 +75,23 @@ def test_heads_put_in_together_are_those_of_one_plain_pass(architecture, in_floa
         Intervention(1, vectors[:, None], positions=each),
         Intervention(2, vectors),
     ]
-    states, bare = patched_states(lm, prompts, changes)
+    bare, *states = patched_states(lm, prompts, [AS_IT_IS, *changes]).unbind(dim=1)
+    assert torch.equal(
+        patched_states(lm, prompts, changes[:1])[:, 0], states[0]
+    )  # nobody asks for the prompts as they are
     tokens, unpatched = patched_answers(lm, prompts, changes, 2)
     for episode, ids in enumerate(prompts):
         torch.testing.assert_close(bare[episode], plain_final(lm, ids), **EXACT)
         assert unpatched[episode].tolist() == plain_answer(lm, ids, 2)[0]
         for place, change in enumerate(changes):
             one = tuple(part.of([episode]) for part in change) if isinstance(change, tuple) else change.of([episode])
-            torch.testing.assert_close(states[episode, place], plain_final(lm, ids, one), **EXACT)
+            torch.testing.assert_close(states[place][episode], plain_final(lm, ids, one), **EXACT)
             assert tokens[episode, place].tolist() == plain_answer(lm, ids, 2, one)[0]
 
 
-def test_columns_of_a_head_are_its_slice():
-    assert head_columns(6, 3, 1) == (2, 3)
+def test_the_mask_of_heads_is_of_their_slices():
+    assert head_mask(6, 3, [0, 2]).tolist() == [True, True, False, False, True, True]
+    assert not head_mask(6, 3, []).any()
 
 
 def test_a_model_whose_heads_lie_across_each_other_is_refused():

@@ -91,6 +91,11 @@ def refused(text: str, folder) -> str:
             "max_position_embeddings: 9}}, b: {label: SmolLM2 135M, hub: a/b, revision: c}}, study: {models: [b, smollm2-135m]}}",
             ["models: b and smollm2-135m are both labelled"],
         ),
+        ("rivals: {representations: [thetta]}", ["rivals: representations", "Did you mean theta?"]),
+        ("rivals: {representations: [reading]}", ["rivals: representations", "reading"]),
+        ("rivals: {representations: []}", ["rivals: representations", "non-empty"]),
+        ("rivals: {strengths: [0]}", ["rivals: strengths", "0 is less than or equal to the minimum of 0"]),
+        ("rivals: {learning: {rate: 0}}", ["rivals: learning: rate", "0 is less than or equal to the minimum of 0"]),
         (f"task_folders: [{{folder: {ROOT}/data/tasks}}]", ["a task animal_tool is known already", "Rename the table"]),
     ],
     ids=[
@@ -127,6 +132,11 @@ def refused(text: str, folder) -> str:
         "no tables of one's own",
         "reserved name",
         "one label for two",
+        "representation",
+        "representation without what one has",
+        "no representation",
+        "strength of zero",
+        "rate of zero",
         "known table",
     ],  # fmt: skip,
 )
@@ -217,7 +227,9 @@ def test_every_configuration_of_ours_is_a_study(monkeypatch):
 
 def test_each_rule_that_loads_a_model_asks_for_time():
     study = study_of({})
-    assert set(study.tokens) == {"extract_theta", "sweep_layers", "patch_variants", "decode_theta", "sweep_conflict"}
+    assert set(study.tokens) == {
+        "extract_theta", "sweep_layers", "patch_variants", "decode_theta", "sweep_conflict", "measure_heads", "rivals",
+    }  # fmt: skip
     assert all(
         study.minutes("smollm2-135m", rule, 1) >= study.minutes("smollm2-135m", rule, 5) >= 20 for rule in study.tokens
     )
@@ -238,7 +250,8 @@ def archive_without(folder, *tables):
 def test_what_an_older_archive_lacks_is_left_out_with_a_word(elsewhere):
     archive_without(elsewhere, "views", "formation")
     study = study_of({"archive": "old.zip"})
-    assert study.absent == {"views": ["views"], "layer_choice": ["views"], "formation": ["formation"]}
+    absent = {name: lacking for name, lacking in study.absent.items() if lacking in (["views"], ["formation"])}
+    assert absent == {"views": ["views"], "layer_choice": ["views"], "formation": ["formation"]}
     assert not {"layer_choice", "formation"} & set(study.figures) and not {"views", "formation"} & set(
         study.report_tables
     )

@@ -6,11 +6,21 @@ rule accuracy:
             stage=["extract_theta", "sweep_layers", "constant_answers", "patch_variants"],
             family=STUDY.families,
         ),
+        divergences=collect("results/{{model}}/divergences/{family}.parquet", family=STUDY.families),
         choice="results/{model}/layer_choice.csv",
     output:
         **{
             name: table(name)
-            for name in ("accuracy", "controls", "differences", "views", "limits", "seeds", "seed_spread")
+            for name in (
+                "accuracy",
+                "controls",
+                "differences",
+                "views",
+                "limits",
+                "seeds",
+                "seed_spread",
+                "divergence",
+            )
         },
         predictions="results/{model}/predictions.parquet",
     log:

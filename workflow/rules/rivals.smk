@@ -5,7 +5,7 @@ rule measure_heads:
         episodes=collect("results/{{model}}/episodes/{family}.jsonl", family=STUDY.main_families),
     output:
         effects="results/{model}/heads/effects.parquet",
-        means="results/{model}/heads/means.parquet",
+        outputs="results/{model}/heads/outputs.parquet",
         ablated="results/{model}/predictions/ablated_heads.parquet",
     log:
         "results/{model}/logs/measure_heads.log",
@@ -23,7 +23,7 @@ rule measure_heads:
         dtype=of_model("dtype"),
         device=of_model("device"),
         prefix=STUDY.scored_by_prefix(STUDY.main_tasks),
-        rivals={key: STUDY.config["rivals"][key] for key in ("trials", "test", "ablated_heads")},
+        rivals={key: STUDY.config["rivals"][key] for key in ("trials", "ablated")},
         answer_tokens=STUDY.answer_tokens,
         seed=STUDY.seed,
     message:
@@ -39,7 +39,7 @@ rule rivals:
         theta=collect("results/{{model}}/theta/{family}.safetensors", family=STUDY.main_families),
         choice="results/{model}/layer_choice.csv",
         effects="results/{model}/heads/effects.parquet",
-        means="results/{model}/heads/means.parquet",
+        outputs="results/{model}/heads/outputs.parquet",
     output:
         predictions="results/{model}/predictions/rivals.parquet",
     log:

@@ -30,6 +30,7 @@ rule patch_variants:
         choice="results/{model}/layer_choice.csv",
     output:
         predictions="results/{model}/predictions/patch_variants.{family}.parquet",
+        divergences="results/{model}/divergences/{family}.parquet",
     log:
         "results/{model}/logs/patch_variants.{family}.log",
     benchmark:

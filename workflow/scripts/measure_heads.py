@@ -12,5 +12,5 @@ if __name__ == "__main__":
         params = job.params
         episodes = [e for path in job.input.episodes for e in read_episodes(path) if e.task in params.prefix]
         tables = measure(lm, episodes, params.rivals, params.prefix, params.answer_tokens, params.seed)
-        for path, table in zip((job.output.effects, job.output.means, job.output.ablated), tables, strict=True):
+        for path, table in zip((job.output.effects, job.output.outputs, job.output.ablated), tables, strict=True):
             write_parquet(path, table, made)

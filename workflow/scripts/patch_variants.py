@@ -13,8 +13,9 @@ if __name__ == "__main__":
         lm, made = model_of(job)
         episodes, thetas = read_episodes(job.input.episodes), read_thetas(job.input.theta, made)
         params = job.params
-        table = variants(
+        table, divergences = variants(
             lm, episodes, thetas, read_csv(job.input.choice), params.prefix, params.answer_tokens,
             params.forming_episodes, params.seed,
         )  # fmt: skip
         write_parquet(job.output.predictions, table, made)
+        write_parquet(job.output.divergences, divergences, made)

@@ -14,9 +14,9 @@ if __name__ == "__main__":
         lm, made = model_of(job)
         params = job.params
         episodes = [e for path in job.input.episodes for e in read_episodes(path) if e.task in params.prefix]
-        effects, means = (read_parquets([path], made) for path in (job.input.effects, job.input.means))
+        effects, outputs = (read_parquets([path], made) for path in (job.input.effects, job.input.outputs))
         table = rivals(
-            lm, episodes, read_thetas(job.input.theta, made), read_csv(job.input.choice), effects, means,
+            lm, episodes, read_thetas(job.input.theta, made), read_csv(job.input.choice), effects, outputs,
             {name: named(name) for name in params.rivals["representations"]}, params.rivals, params.prefix, params.answer_tokens,
             params.seed,
         )  # fmt: skip

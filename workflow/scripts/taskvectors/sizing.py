@@ -84,7 +84,7 @@ def tokens_read(config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, 
     taken = rivals["dev"] + 3 * rivals["test"]
     learned = rivals["learning"]["steps"] * (rivals["learning"]["pairs"] * 2 + rivals["test"] * sizes["demonstrations"])
     return {
-        "measure_heads": tasks * (rivals["trials"] * (4 * prompt + HEADS) + rivals["test"] * prompt),
+        "measure_heads": tasks * (rivals["trials"] * (4 * prompt + HEADS) + rivals["ablated"]["episodes"] * prompt),
         "rivals": tasks * (taken * (prompt + 2 * patched) + 2 * learned),
         "extract_theta": tasks * (shown * prompt + bare * QUERY),
         "sweep_layers": tasks * shown * patched,

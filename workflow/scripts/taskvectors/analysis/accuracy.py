@@ -192,3 +192,24 @@ def limits(chosen: pd.DataFrame, bijections: Iterable[str]) -> pd.DataFrame:
     turned["correct"] = turned["predicted"].str.strip().to_numpy() == queries.reindex(keys).to_numpy()
     table = accuracies(pd.concat([right, turned]), [*KEY, "method", "outcome", "layer"])
     return table.rename(columns={"accuracy": "share"}).astype({"layer": "Int64"})
+
+
+def divergence(divergences: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """How far from the regular prompt's the next-token distribution is, in bits: the study's table `divergence.csv`.
+
+    By task and on the mean over tasks (limits aside), of θ of other tasks by source and over them; 95% bootstrap intervals.
+
+    Args:
+        divergences: tidy; of the engine.
+        seed: of the bootstrap over episodes.
+    """
+    rows = []
+    for key, its in divergences.groupby([*KEY, "method", "source", "layer"], sort=False, dropna=False):
+        rows.append((*key, len(its), *bootstrap_mean([its["divergence"].to_numpy(dtype=float)], seed)))
+    main = main_tasks(divergences)
+    once = main.groupby(["model", "method", "task", "episode"], sort=False)["divergence"].mean().reset_index()
+    for (model, method), its in once.groupby(["model", "method"], sort=False):
+        groups = [of_task["divergence"].to_numpy(dtype=float) for _, of_task in its.groupby("task")]
+        rows.append((model, ALL, MAIN, ALL, method, None, pd.NA, len(its), *bootstrap_mean(groups, seed)))
+    columns = [*KEY, "method", "source", "layer", "n", "divergence", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})

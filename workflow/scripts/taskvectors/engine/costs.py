@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from taskvectors.engine.passes import Replayed
 from taskvectors.models.language_model import LanguageModel, block_hidden, removed
 
 
@@ -24,6 +25,8 @@ def counted_passes(lm: LanguageModel) -> Iterator[Passes]:
     passes = Passes()
 
     def forward(block: nn.Module, inputs: Any, output: Any) -> None:
+        if isinstance(vars(block).get("forward"), Replayed):
+            return
         hidden = block_hidden(output)
         tokens = hidden.shape[:-1].numel() / lm.layers
         passes.forward += tokens

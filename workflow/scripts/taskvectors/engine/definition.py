@@ -31,7 +31,7 @@ class Intervention:
         site: the output of the block (`block`), or what its attention mixes, the outputs of its heads (`heads`).
         positions: of tokens, counted from the end of the prompt: −1 is the last. The same of all episodes, or those of each,
             whole numbers `[episode, position]`.
-        columns: of the site's width, which the vectors hold (of one head: `head_columns`); all by default.
+        mask: where along the width the vectors are put in, `[width]` or `[episode, width]`; everywhere by default.
     """
 
     layer: int
@@ -40,7 +40,7 @@ class Intervention:
     strength: float = 1.0
     site: Literal["block", "heads"] = "block"
     positions: tuple[int, ...] | Tensor = LAST
-    columns: tuple[int, ...] | None = None
+    mask: Tensor | None = None
 
     @property
     def by_position(self) -> Tensor:
@@ -55,18 +55,20 @@ class Intervention:
     def of(self, episodes: list[int]) -> "Intervention":
         """The same for some of the episodes."""
         positions = self.positions if isinstance(self.positions, tuple) else self.positions[episodes]
-        return replace(self, vectors=self.vectors[episodes], positions=positions)
+        mask = self.mask if self.mask is None or self.mask.dim() == 1 else self.mask[episodes]
+        return replace(self, vectors=self.vectors[episodes], positions=positions, mask=mask)
 
     def applied(self, states: Tensor) -> Tensor:
         """States `[episode, token, width]` of prompts with the vectors put in, as a new tensor."""
         states, rows = states.clone(), torch.arange(len(states))
-        columns = slice(None) if self.columns is None else torch.tensor(self.columns)
         positions = torch.as_tensor(self.positions).expand(len(states), -1)
         for place in range(positions.shape[1]):
             tokens = states[rows, positions[:, place]]
             new = self.strength * self.by_position[:, place].to(states.device)
-            tokens[:, columns] = (new + tokens[:, columns] if self.how == "add" else new).to(states.dtype)
-            states[rows, positions[:, place]] = tokens
+            new = (new + tokens if self.how == "add" else new).to(states.dtype)
+            states[rows, positions[:, place]] = (
+                new if self.mask is None else torch.where(self.mask.to(states.device), new, tokens)
+            )
         return states
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from taskvectors.data.tokens import Ids
 from taskvectors.engine.distribution import log_probabilities
-from taskvectors.engine.passes import extend, forked, numbered, prefill
+from taskvectors.engine.passes import Replayed, extend, forked, numbered, prefill
 from taskvectors.errors import StudyError
 from taskvectors.models.batches import by_length, check_lengths
 from taskvectors.models.language_model import LanguageModel, block_hidden, removed, with_hidden
@@ -146,7 +146,7 @@ def _starting_after(lm: LanguageModel, outputs: list[Any], states: Tensor) -> It
     given = [*outputs[:-1], with_hidden(outputs[-1], states.to(block_hidden(outputs[-1])))]
     kept = [(block, vars(block).get("forward")) for block in lm.blocks[: len(given)]]
     for (block, _), output in zip(kept, given, strict=True):
-        block.forward = lambda *_, output=output, **__: output
+        block.forward = Replayed(output)
     try:
         yield
     finally:

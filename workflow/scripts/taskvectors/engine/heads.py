@@ -14,7 +14,7 @@ from taskvectors.data.tokens import Ids
 from taskvectors.engine.definition import Intervention
 from taskvectors.engine.distribution import probabilities
 from taskvectors.engine.passes import READ_TOKENS, SHORTEST, check_finite, numbered, prefill
-from taskvectors.engine.patch import patched_states
+from taskvectors.engine.patch import AS_IT_IS, patched_states
 from taskvectors.models.batches import check_lengths, run_in_batches, tokens_at_once
 from taskvectors.models.language_model import LanguageModel, refused, removed
 
@@ -48,10 +48,11 @@ def head_count(lm: LanguageModel) -> int:
     return heads
 
 
-def head_columns(width: int, heads: int, head: int) -> tuple[int, ...]:
-    """Where the output of a head lies in what its block mixes (`Intervention.columns`)."""
-    size = width // heads
-    return tuple(range(head * size, (head + 1) * size))
+def head_mask(width: int, count: int, heads: Sequence[int]) -> Tensor:
+    """Where the outputs of some of a block's `count` heads lie in what it mixes `[width]` (`Intervention.mask`)."""
+    mask = torch.zeros(count, width // count, dtype=torch.bool)
+    mask[list(heads)] = True
+    return mask.flatten()
 
 
 @torch.inference_mode()
@@ -113,27 +114,30 @@ def indirect_effects(
     """
     heads = head_count(lm)
     each = [
-        Intervention(layer, mean[:, list(columns)], site="heads", columns=columns)
+        Intervention(layer, mean, site="heads", mask=head_mask(mean.shape[1], heads, [head]))
         for layer, mean in enumerate(means)
-        for columns in (head_columns(mean.shape[1], heads, head) for head in range(heads))
+        for head in range(heads)
     ]
-    replaced, bare = patched_states(lm, prompts, each, names)
+    bare, *replaced = patched_states(lm, prompts, [AS_IT_IS, *each], names).unbind(dim=1)
     of_rows = answers.repeat_interleave(len(each))
-    effects = probabilities(lm, replaced.flatten(0, 1), of_rows).unflatten(0, (len(prompts), lm.layers, heads))
+    effects = probabilities(lm, torch.stack(replaced, dim=1).flatten(0, 1), of_rows).unflatten(
+        0, (len(prompts), lm.layers, heads)
+    )
     return effects - probabilities(lm, bare, answers)[:, None, None]
 
 
-def put_in(heads: Sequence[Head], means: list[Tensor], count: int) -> tuple[Intervention, ...]:
-    """Interventions, one a layer, that put the outputs of these heads in together.
+def put_in(heads: Sequence[Sequence[Head]], means: list[Tensor], count: int) -> tuple[Intervention, ...]:
+    """Interventions, one a layer, that put the outputs of heads in together.
 
     Args:
-        heads: which.
-        means: by layer what is mixed `[episode, width]`; of these heads' slices.
+        heads: which, in every episode.
+        means: by layer what is mixed `[episode, width]`; of these heads it is put in.
         count: heads of every block.
     """
     together = []
-    for layer in sorted({layer for layer, _ in heads}):
+    for layer in sorted({layer for of_episode in heads for layer, _ in of_episode}):
         width = means[layer].shape[1]
-        columns = [column for at, head in sorted(heads) if at == layer for column in head_columns(width, count, head)]
-        together.append(Intervention(layer, means[layer][:, columns], site="heads", columns=tuple(columns)))
+        of_layer = [[head for at, head in of_episode if at == layer] for of_episode in heads]
+        mask = torch.stack([head_mask(width, count, here) for here in of_layer])
+        together.append(Intervention(layer, means[layer], site="heads", mask=mask))
     return tuple(together)

@@ -27,6 +27,7 @@ from taskvectors.models.language_model import (
     with_hidden,
 )
 
+AS_IT_IS: Change = ()  # none
 SWEEP_ROWS = 1024  # rows (episodes × interventions) at the top of one sweep on a CPU
 
 
@@ -77,7 +78,8 @@ def patched_answers(
         StudyError: if an intervention did not act or led to NaN or infinite values, a prompt is too short or exceeds the
             model's context, or one episode exceeds the memory.
     """
-    tokens = torch.empty(len(prompts), 1 + len(changes), answer_tokens, dtype=torch.long)
+    changes = [AS_IT_IS, *changes]
+    tokens = torch.empty(len(prompts), len(changes), answer_tokens, dtype=torch.long)
 
     def answer(batch: list[int], places: list[int], hidden: Tensor, cache: Callable[[], Any]) -> None:
         first = next_tokens(lm, hidden.flatten(0, 1))
@@ -96,24 +98,24 @@ def patched_states(
     changes: Sequence[Change],
     names: Sequence[str] | None = None,
     done: Callable[[int], None] = nobody,
-) -> tuple[Tensor, Tensor]:
-    """What the model unembeds under each change by itself, and without any: for `taskvectors.engine.distribution`.
+) -> Tensor:
+    """What the model unembeds under each change by itself, of which `AS_IT_IS` may be one: for `taskvectors.engine.distribution`.
 
     Returns:
-        final hidden states `[episode, change, hidden]` and `[episode, hidden]`, in the model's dtype, on the CPU.
+        final hidden states `[episode, change, hidden]`, in the model's dtype, on the CPU.
 
     Arguments, raises: see `patched_answers`.
     """
-    states = torch.empty(len(prompts), 1 + len(changes), lm.hidden, dtype=lm.dtype)
+    states = torch.empty(len(prompts), len(changes), lm.hidden, dtype=lm.dtype)
 
     def keep(batch: list[int], places: list[int], hidden: Tensor, cache: Callable[[], Any]) -> None:
         states[torch.tensor(batch)[:, None], places] = hidden.transpose(0, 1).cpu()
 
     _run(lm, prompts, changes, names, keep, done)
-    return states[:, 1:], states[:, 0]
+    return states
 
 
-# Is told episodes, places (0: no change), final hidden states `[place, episode, hidden]`, and how to come by the cache of these rows.
+# Is told episodes, places of changes, final hidden states `[place, episode, hidden]`, and how to come by the cache of these rows.
 Keep = Callable[[list[int], list[int], Tensor, Callable[[], Any]], None]
 
 
@@ -121,7 +123,7 @@ def _run(
     lm: LanguageModel, prompts: list[Ids], changes: Sequence[Change], names: Sequence[str] | None, keep: Keep,
     done: Callable[[int], None], answer_tokens: int = 1,
 ) -> None:  # fmt: skip
-    """Run all prompts under each change and as they are, in batches."""
+    """Run all prompts under each change, in batches."""
     names = names or numbered(prompts)
     check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
     for intervention in (one for change in changes for one in together(change)):
@@ -129,18 +131,18 @@ def _run(
         check_finite(intervention.by_position, [f"θ of {name}" for name in names], layers)
     # In the order in which they join the staircase. Those on earlier tokens change what later ones see, and those that act together
     # are not on one step: both run by themselves.
-    rising = {
-        i: change for i, change in enumerate(changes, start=1) if isinstance(change, Intervention) and change.on_last
-    }
+    rising = {i: change for i, change in enumerate(changes) if isinstance(change, Intervention) and change.on_last}
+    unchanged = [i for i, change in enumerate(changes) if not together(change)]
     order = sorted(rising, key=lambda i: (rising[i].layer, rising[i].site != "heads"))
 
     def run(batch: list[int]) -> None:
         ids, called = [prompts[i] for i in batch], [names[i] for i in batch]
-        hidden, cache = climb(lm, ids, [rising[i].of(batch) for i in order], called, keep=answer_tokens > 1)
-        keep(batch, [0, *order], hidden, cache)
+        if unchanged or rising:
+            hidden, cache = climb(lm, ids, [rising[i].of(batch) for i in order], called, keep=answer_tokens > 1)
+            keep(batch, [*unchanged[:1], *order], hidden if unchanged else hidden[1:], cache)
         prefix = cached(lambda: prefill(lm, [one[:-1] for one in ids]))
-        for i, change in enumerate(changes, start=1):
-            if i not in rising:
+        for i, change in enumerate(changes):
+            if i not in rising and i not in unchanged[:1]:
                 one = tuple(intervention.of(batch) for intervention in together(change))
                 keep(batch, [i], *_by_itself(lm, ids, one, called, prefix))
 

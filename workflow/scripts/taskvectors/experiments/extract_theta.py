@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from itertools import compress
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 from taskvectors.data.episodes import BASELINE, TEST, Episode, by_task
@@ -31,20 +32,17 @@ def extract(
     shown = [episode for episode in episodes if episode.split != BASELINE]
     reported = [episode for episode in shown if episode.split == TEST]
     without = baseline(lm, bare, answer_tokens)
-    theta, variances, regular = theta_and_regular(lm, shown, answer_tokens)
+    thetas, regular = theta_and_regular(lm, shown, answer_tokens)
     tables = []
     for task in by_task(episodes):
         for method, asked, tokens in (("baseline", bare, without), ("regular", reported, regular)):
             places = [place for place, episode in enumerate(asked) if episode.task == task]
             tables.append(predictions(lm, [asked[place] for place in places], method, tokens[places], prefix[task]))
-    return Thetas([episode.key for episode in shown], theta.numpy(), variances.numpy()), pd.concat(
-        tables, ignore_index=True
-    )
+    return thetas, pd.concat(tables, ignore_index=True)
 
 
-def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
-    """θ `[episode, layer, hidden]`, the mean over dummy queries; its variance over them `[episode, layer]`; and the answers
-    `[episode, token]` to the full prompts of the test episodes alone, as no others are reported."""
+def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> tuple[Thetas, Tensor]:
+    """θ of all episodes, and the answers `[episode, token]` to the full prompts of the test episodes, as no others are reported."""
     others = prompt_ids_of_each(lm.tokenizer, [[regular_prompt(e)] if e.split == TEST else [] for e in episodes])
     dummies = prompt_ids_of_each(lm.tokenizer, [dummy_prompts(episode) for episode in episodes])
     names = [episode.name for episode in episodes]
@@ -55,7 +53,10 @@ def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens:
     else:
         regular = [ids for episode in others for ids in episode]
         answers = continue_prompts(lm, regular, answer_tokens, list(compress(names, others)))
-    return theta, variances, answers
+    states = torch.full((len(episodes), lm.hidden), torch.nan, dtype=theta.dtype)
+    states[torch.tensor([bool(ids) for ids in others])] = final.to(states)
+    keys = [episode.key for episode in episodes]
+    return Thetas(keys, theta.numpy(), variances.numpy(), states.numpy()), answers
 
 
 def baseline(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> Tensor:

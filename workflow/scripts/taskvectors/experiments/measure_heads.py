@@ -24,18 +24,17 @@ from taskvectors.experiments.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.progress import logger
 from taskvectors.representations.random_heads import like
-from taskvectors.representations.reading import Heads
+from taskvectors.representations.reading import CORRECT, SHUFFLED, Heads, not_showing
 
-CORRECT, SHUFFLED = "correct", "shuffled"  # prompts that mean outputs are of
 INTACT, TOP, RANDOM = "intact", "top_heads", "random_heads"  # which heads are ablated
 EFFECTS = ["task", "episode", "layer", "head", "effect"]
-MEANS = ["task", "prompts", "layer", "heads", "passes", "values"]
+OUTPUTS = ["task", "episode", "prompts", "layer", "heads", "passes", "shown", "values"]
 
 
 def measure(
     lm: LanguageModel, episodes: list[Episode], sizes: Mapping[str, Any], prefix: Mapping[str, bool], answer_tokens: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Effects, a row a head and trial; mean outputs, a row a task, kind of prompts and layer; predictions with heads ablated.
+    """Effects, a row a head and trial; outputs, a row a trial, kind of prompts and layer; predictions with heads ablated.
 
     All empty for a model whose heads cannot be told apart: it is left out of this, and the log says why.
 
@@ -50,10 +49,10 @@ def measure(
         count = head_count(lm)
     except StudyError as error:
         logger.warning("measure_heads: left out: %s", error)
-        return pd.DataFrame(columns=EFFECTS), pd.DataFrame(columns=MEANS), nothing.assign(heads=0)
+        return pd.DataFrame(columns=EFFECTS), pd.DataFrame(columns=OUTPUTS), nothing.assign(heads=0)
     trials = _first(episodes, DEV, seed, sizes["trials"])
     with counted_passes(lm) as passes:
-        effects, means = effects_and_means(lm, trials, seed)
+        effects, mixed = effects_and_outputs(lm, trials, seed)
     a_task = passes.forward / max(1, len(by_task(trials)))
     table = pd.DataFrame(
         [
@@ -65,18 +64,20 @@ def measure(
         columns=EFFECTS,
     )
     rows = [
-        (task, kind, layer, count, a_task, values.numpy())
-        for (task, kind), layers in means.items()
+        (trial.task, trial.episode, kind, layer, count, a_task, sorted(shown_by(trial)), values[place].float().numpy())
+        for kind, layers in mixed.items()
+        for place, trial in enumerate(trials)
         for layer, values in enumerate(layers)
     ]
-    outputs = pd.DataFrame(rows, columns=MEANS)
-    neutral = mean_over_tasks(outputs)
-    ablated = [
-        ablation(lm, its, heads, neutral, sizes["ablated_heads"], prefix[task], answer_tokens, seed)
-        for task, its in by_task(_first(episodes, TEST, seed, sizes["test"])).items()
-        if (heads := heads_of(table, outputs, task)) is not None
+    outputs = pd.DataFrame(rows, columns=OUTPUTS)
+    measured = {task: heads for task in prefix if (heads := heads_of(table, outputs, task)) is not None}
+    test = [
+        episode for episode in _first(episodes, TEST, seed, sizes["ablated"]["episodes"]) if episode.task in measured
     ]
-    return table, outputs, pd.concat(ablated or [nothing.assign(heads=0)], ignore_index=True)
+    if not test:
+        return table, outputs, nothing.assign(heads=0)
+    neutral = mean_over_tasks(outputs)
+    return table, outputs, ablation(lm, test, measured, neutral, sizes["ablated"]["heads"], prefix, answer_tokens, seed)
 
 
 def _first(episodes: list[Episode], split: str, seed: int, count: int) -> list[Episode]:
@@ -85,71 +86,88 @@ def _first(episodes: list[Episode], split: str, seed: int, count: int) -> list[E
     return [episode for of_task in tasks.values() for episode in of_task[:count]]
 
 
-def effects_and_means(
-    lm: LanguageModel, trials: list[Episode], seed: int
-) -> tuple[Tensor, dict[tuple[str, str], list[Tensor]]]:
+def effects_and_outputs(lm: LanguageModel, trials: list[Episode], seed: int) -> tuple[Tensor, dict[str, list[Tensor]]]:
     """Effects `[trial, layer, head]` on prompts with shuffled answers when a head's output is replaced by its mean over correct
-    prompts of the task; and, by task and kind of prompts, the means, by layer `[width]`."""
-    names, tasks = [trial.name for trial in trials], [trial.task for trial in trials]
+    prompts of other trials of the task; and, by kind of prompts, what was read: by layer `[trial, width]`."""
+    names = [trial.name for trial in trials]
     shuffled = [
         prompt(tuple(shuffled_answers(trial.demos, seed, trial.task, trial.episode)), trial.query) for trial in trials
     ]
     texts = {CORRECT: [regular_prompt(trial) for trial in trials], SHUFFLED: shuffled}
-    means = {}
-    for kind, of_kind in texts.items():
-        mixed = read_heads(lm, prompt_ids(lm.tokenizer, of_kind), names)
-        for task in dict.fromkeys(tasks):
-            rows = [place for place, name in enumerate(tasks) if name == task]
-            means[task, kind] = [layer[rows].float().mean(dim=0) for layer in mixed]
-    put = [torch.stack([means[task, CORRECT][layer] for task in tasks]) for layer in range(lm.layers)]
+    mixed = {kind: read_heads(lm, prompt_ids(lm.tokenizer, of_kind), names) for kind, of_kind in texts.items()}
+    put = [torch.empty_like(layer) for layer in mixed[CORRECT]]
+    for task in by_task(trials):
+        places = [place for place, trial in enumerate(trials) if trial.task == task]
+        shown = [shown_by(trials[place]) for place in places]
+        for place in places:
+            others = [places[number] for number in not_showing(trials[place].query, shown)]
+            for layer, values in enumerate(mixed[CORRECT]):
+                put[layer][place] = values[others].float().mean(dim=0).to(values.dtype)
     wanted = answer_ids(lm.tokenizer, shuffled, [trial.answers[0] for trial in trials])
     first = torch.tensor([tokens[0] for tokens in wanted])
-    return indirect_effects(lm, prompt_ids(lm.tokenizer, shuffled), put, first, names), means
+    return indirect_effects(lm, prompt_ids(lm.tokenizer, shuffled), put, first, names), mixed
 
 
-def heads_of(effects: pd.DataFrame, means: pd.DataFrame, task: str) -> Heads | None:
+def shown_by(trial: Episode) -> set[str]:
+    """Inputs in the prompt of a trial."""
+    return {trial.query, *(x for x, _ in trial.demos)}
+
+
+def heads_of(effects: pd.DataFrame, outputs: pd.DataFrame, task: str) -> Heads | None:
     """What was measured of heads, for one task; None if there is no other task to rank them by.
 
     Args:
-        effects, means: as `measure` gives them.
+        effects, outputs: as `measure` gives them.
     """
     others = effects[effects["task"] != task]
-    own = means[means["task"] == task]
+    own = outputs[outputs["task"] == task]
     if others.empty or own.empty:
         return None
     # Tasks weigh the same, whatever their trials; of equal effects the lower head comes first.
     over_tasks = others.groupby(["task", "layer", "head"])["effect"].mean().groupby(["layer", "head"]).mean()
     ranked = over_tasks.sort_values(ascending=False, kind="stable").index.tolist()
     read = {
-        kind: [torch.from_numpy(np.asarray(values, dtype=np.float32)) for values in its.sort_values("layer")["values"]]
-        for kind, its in own.groupby("prompts")
+        kind: [torch.tensor(np.stack(list(its["values"]))) for _, its in of_kind.groupby("layer")]
+        for kind, of_kind in own.groupby("prompts")
     }
     first = own.iloc[0]
-    return Heads(int(first["heads"]), ranked, read[CORRECT], read[SHUFFLED], float(first["passes"]))
+    lowest = own[(own["prompts"] == CORRECT) & (own["layer"] == 0)]
+    return Heads(int(first["heads"]), ranked, read, list(map(set, lowest["shown"])), float(first["passes"]))
 
 
-def mean_over_tasks(means: pd.DataFrame) -> list[Tensor]:
+def mean_over_tasks(outputs: pd.DataFrame) -> list[Tensor]:
     """By layer the mean over tasks of the mean outputs over correct prompts `[width]`."""
-    correct = means[means["prompts"] == CORRECT]
-    return [torch.from_numpy(np.stack(list(its["values"])).mean(axis=0)) for _, its in correct.groupby("layer")]
+    layers = []
+    for _, its in outputs[outputs["prompts"] == CORRECT].groupby("layer"):
+        tasks = [np.stack(list(of_task["values"])).mean(axis=0) for _, of_task in its.groupby("task")]
+        layers.append(torch.from_numpy(np.stack(tasks).mean(axis=0)))
+    return layers
 
 
 def ablation(
-    lm: LanguageModel, test: list[Episode], heads: Heads, neutral: list[Tensor], count: int, prefix: bool, answer_tokens: int,
-    seed: int,
+    lm: LanguageModel, test: list[Episode], measured: Mapping[str, Heads], neutral: list[Tensor], count: int,
+    prefix: Mapping[str, bool], answer_tokens: int, seed: int,
 ) -> pd.DataFrame:  # fmt: skip
-    """Answers to regular prompts of a task with all heads, without the top heads, and without as many random ones of the same layers.
+    """Answers to regular prompts with all heads, without the top heads, and without as many random ones of the same layers.
 
     Args:
+        measured: by task.
         neutral: by layer, what an ablated head's output is replaced by `[width]`: its mean over tasks.
         count: of the heads ablated.
     """
-    top = heads.ranked[:count]
-    ids = prompt_ids(lm.tokenizer, [regular_prompt(episode) for episode in test])
+    heads = next(iter(measured.values())).count
+    top: dict[str, Sequence[Head]] = {task: its.ranked[:count] for task, its in measured.items()}
+    sets: dict[str, dict[str, Sequence[Head]]] = {
+        TOP: top,
+        RANDOM: {task: like(its, heads, seed, "ablation", task) for task, its in top.items()},
+    }
     means = [layer.expand(len(test), -1) for layer in neutral]
-    sets: list[Sequence[Head]] = [top, like(top, heads.count, seed, "ablation", test[0].task)]
-    changes = [put_in(these, means, heads.count) for these in sets]
+    changes = [put_in([of_task[e.task] for e in test], means, heads) for of_task in sets.values()]
+    ids = prompt_ids(lm.tokenizer, [regular_prompt(episode) for episode in test])
     tokens, intact = patched_answers(lm, ids, changes, answer_tokens, [episode.name for episode in test])
-    answered = {INTACT: intact, TOP: tokens[:, 0], RANDOM: tokens[:, 1]}
-    tables = [predictions(lm, test, method, its, prefix).assign(heads=len(top)) for method, its in answered.items()]
-    return pd.concat(tables, ignore_index=True)
+    tables = []
+    for method, answers in {INTACT: intact, **dict(zip(sets, tokens.unbind(dim=1), strict=True))}.items():
+        for task in by_task(test):
+            places = [place for place, episode in enumerate(test) if episode.task == task]
+            tables.append(predictions(lm, [test[i] for i in places], method, answers[places], prefix[task]))
+    return pd.concat(tables, ignore_index=True).assign(heads=min(count, len(next(iter(top.values())))))

@@ -17,7 +17,9 @@ from taskvectors.data.episodes import TEST, Episode, by_task
 from taskvectors.data.prompts import growing_prompts, zero_shot_prompt
 from taskvectors.data.sampling import episode_rng
 from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
-from taskvectors.engine.patch import Intervention, patched_answers
+from taskvectors.engine.definition import Change, Intervention
+from taskvectors.engine.distribution import divergences
+from taskvectors.engine.patch import AS_IT_IS, patched_answers, patched_states
 from taskvectors.engine.read import read_prefixes
 from taskvectors.experiments.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
@@ -30,8 +32,9 @@ Patch = tuple[str, str | int | None, Tensor]  # method, which of its kind, vecto
 def variants(
     lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, prefix: Mapping[str, bool],
     answer_tokens: int, forming_episodes: int, seed: int,
-) -> pd.DataFrame:  # fmt: skip
-    """Predictions of methods `random_theta`, `other_theta`, `mean_theta` and `theta_after`.
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Predictions of methods `random_theta`, `other_theta`, `mean_theta` and `theta_after`; and divergences (`divergences_of`) of the
+    first three, of the bare query (`zero_shot`) and of θ itself (`hypothesis`).
 
     Args:
         episodes: of the tasks of one family.
@@ -44,7 +47,7 @@ def variants(
     tasks = by_task(episode for episode in episodes if (episode.split, episode.seed) == (TEST, seed))
     shared = shared_by_tasks([tensor_of(thetas, task, seed) for task in main_tasks(choice)["task"]])
     chosen = choice.set_index("task")["layer"]
-    tables = []
+    tables, far = [], []
     for task, test in track(tasks.items(), len(tasks), "patch_variants"):
         layer = int(chosen[task])
         own = tensor_of(thetas, task, seed)[:, layer]
@@ -55,9 +58,37 @@ def variants(
                 patches.append(("other_theta", other, its[torch.arange(len(test)) % len(its)]))
         patches.append(("mean_theta", None, mean_of_others(own, test)))
         tables += answers_to(lm, test, patches, own, shared[layer], layer, prefix[task], answer_tokens)
+        far.append(divergences_of(lm, test, [("hypothesis", None, own), *patches], layer, thetas))
         few = test[:forming_episodes]
         after = forming(lm, few, layer)
         tables += answers_to(lm, few, after, own[: len(few)], shared[layer], layer, prefix[task], answer_tokens)
+    return pd.concat(tables, ignore_index=True), pd.concat(far, ignore_index=True)
+
+
+def divergences_of(
+    lm: LanguageModel, test: list[Episode], patches: list[Patch], layer: int, thetas: Thetas
+) -> pd.DataFrame:
+    """How far next-token distributions are from the regular prompt's, in bits (`taskvectors.engine.distribution.divergences`): one row
+    an episode and patch, at one layer, and one of the query as it is (`zero_shot`)."""
+    names = [episode.name for episode in test]
+    prompts = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
+    changes: list[Change] = [AS_IT_IS, *(Intervention(layer, vectors) for _, _, vectors in patches)]
+    states = patched_states(lm, prompts, changes, names)
+    regular = torch.from_numpy(thetas.regular_of_episodes(episode.key for episode in test)).to(states.dtype)
+    tables = []
+    methods = [("zero_shot", None, None), *((method, source, layer) for method, source, _ in patches)]
+    for place, (method, source, at) in enumerate(methods):
+        bits = divergences(lm, states[:, place], regular).tolist()
+        numbers = [episode.episode for episode in test]
+        columns = {
+            "task": test[0].task,
+            "episode": numbers,
+            "method": method,
+            "source": source,
+            "layer": at,
+            "divergence": bits,
+        }
+        tables.append(pd.DataFrame(columns).astype({"source": object, "layer": "Int64"}))
     return pd.concat(tables, ignore_index=True)
 
 

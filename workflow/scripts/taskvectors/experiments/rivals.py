@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 from taskvectors.analysis.names import REFERENCE
@@ -17,7 +18,7 @@ from taskvectors.data.tokens import Ids, prompt_ids
 from taskvectors.engine.costs import Passes, counted_passes
 from taskvectors.engine.definition import Change
 from taskvectors.engine.distribution import divergences
-from taskvectors.engine.patch import patched_answers, patched_states
+from taskvectors.engine.patch import AS_IT_IS, patched_answers, patched_states
 from taskvectors.engine.unembed import next_tokens
 from taskvectors.experiments.measure_heads import heads_of
 from taskvectors.experiments.predictions import predictions
@@ -28,6 +29,7 @@ from taskvectors.store.thetas import Thetas
 
 REGULAR, ZERO_SHOT = "regular", "zero_shot"
 REFERENCES = {REGULAR: "demonstrations", ZERO_SHOT: "nothing (zero-shot)"}
+FIRST = ["task", "seed", "split", "method", "predicted", "answer"]
 NUMBERS = ("strength", "divergence", "forward", "backward")
 COLUMNS = {
     "episode": "Int64",
@@ -42,21 +44,23 @@ COLUMNS |= dict.fromkeys(NUMBERS, "Float64")
 
 @dataclass(frozen=True)
 class Answered:
-    """Answers to the test episodes of a task.
+    """Answers to test episodes.
 
     Attributes:
+        episodes: of one task after the other.
         tokens: `[episode, token]`.
         final: final hidden states of the last token of the prompt `[episode, hidden]`.
         passes: what it took, reading included.
     """
 
+    episodes: list[Episode]
     tokens: Tensor
     final: Tensor
     passes: Passes
 
 
 def rivals(
-    lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, effects: pd.DataFrame, means: pd.DataFrame,
+    lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, effects: pd.DataFrame, outputs: pd.DataFrame,
     representations: Mapping[str, Representation], sizes: Mapping[str, Any], prefix: Mapping[str, bool], answer_tokens: int, seed: int,
 ) -> pd.DataFrame:  # fmt: skip
     """Predictions of every representation: of dev episodes at all settings, of test episodes at those chosen; method is its name.
@@ -70,38 +74,41 @@ def rivals(
         episodes: of all main tasks.
         thetas: theirs.
         choice: `layer_choice.csv`.
-        effects, means: of heads (`taskvectors.experiments.measure_heads`).
+        effects, outputs: of heads (`taskvectors.experiments.measure_heads`).
         representations: by name.
         sizes: `rivals` of the configuration.
         prefix: by task, whether answers count by prefix.
         seed: the study seed whose episodes are taken.
     """
     common = int(choice["common_layer"].iloc[0])
-    tasks = by_task(e for e in episodes if e.seed == seed and e.split in (DEV, TEST))
+    pools = by_task(e for e in episodes if e.seed == seed and e.split in (DEV, TEST))
+    measured = {task: heads for task in pools if (heads := heads_of(effects, outputs, task)) is not None}
     layers = tried_layers(lm.layers, common, sizes["layer_step"])
-    readings = [
-        Reading(lm, task, pool, thetas, layers, common, heads_of(effects, means, task), sizes, seed)
-        for task, pool in tasks.items()
+    reading = Reading(lm, pools, thetas, layers, common, measured, sizes, seed)
+    everything = asked(reading, TEST, list(pools))
+    regular = with_demonstrations(reading, everything, answer_tokens)
+    bare = as_they_are(lm, everything, answer_tokens)
+    state_of = {episode.name: state for episode, state in zip(everything, regular.final, strict=True)}
+    tables = [
+        reported(lm, name, Setting(), its, state_of, prefix) for name, its in ((REGULAR, regular), (ZERO_SHOT, bare))
     ]
-    regular = {reading.task: regular_states(reading, answer_tokens) for reading in readings}
-    tables = [references(r, regular[r.task], prefix[r.task], answer_tokens) for r in readings]
     for name, representation in track(representations.items(), len(representations), "rivals", "representation"):
-        why = {reading.task: why_unusable(representation, reading) for reading in readings}
-        usable = [reading for reading in readings if not why[reading.task]]
-        settings = representation.settings(usable[0]) if usable else []
+        why = {task: why_unusable(representation, reading, task) for task in pools}
+        usable = [task for task in pools if not why[task]]
+        settings = representation.settings(reading) if usable else []
         if len(settings) > 1:
-            tried = [on_dev(r, name, representation, settings, prefix[r.task], answer_tokens) for r in usable]
-            tables += tried
-            settings = [best(pd.concat(tried, ignore_index=True), settings)]
-        for reading in usable:
-            answered = on_test(reading, representation, settings[0], answer_tokens)
-            tables.append(reported(reading, name, settings[0], answered, regular[reading.task], prefix[reading.task]))
+            tried = on_dev(reading, asked(reading, DEV, usable), name, representation, settings, prefix, answer_tokens)
+            tables.append(tried)
+            settings = [best(tried, settings)]
+        for setting in settings:
+            its = on_test(reading, asked(reading, TEST, usable), representation, setting, answer_tokens)
+            tables.append(reported(lm, name, setting, its, state_of, prefix))
         for task, reason in why.items():
             if reason:
                 logger.warning("rivals: %s, %s: left out: %s", name, task, reason)
                 row = {"task": task, "seed": seed, "split": TEST, "method": name, "left_out": reason}
                 tables.append(pd.DataFrame([row]))
-    table = pd.concat(tables, ignore_index=True).astype(COLUMNS)
+    table = pd.concat(tables, ignore_index=True).reindex(columns=[*FIRST, *COLUMNS]).astype(COLUMNS)
     labels = REFERENCES | {name: representation.LABEL for name, representation in representations.items()}
     kinds = {name: kind_of(representation) for name, representation in representations.items()}
     return table.assign(label=table["method"].map(labels), kind=table["method"].map(kinds).fillna(REFERENCE))
@@ -112,23 +119,35 @@ def tried_layers(layers: int, common: int, step: int) -> list[int]:
     return list(range(common % step, max(layers - 1, 1), step))
 
 
-def asked(reading: Reading, split: str) -> list[Episode]:
-    """The episodes of a task that are taken: the first of its main experiment's."""
-    return [episode for episode in reading.pool if episode.split == split][: reading.sizes[split]]
+def asked(reading: Reading, split: str, tasks: Sequence[str]) -> list[Episode]:
+    """The first episodes of every task, as many as are taken."""
+    of_split = [[episode for episode in reading.pools[task] if episode.split == split] for task in tasks]
+    return [episode for its in of_split for episode in its[: reading.sizes[split]]]
 
 
 def on_dev(
-    reading: Reading, name: str, representation: Representation, settings: Sequence[Setting], prefix: bool, answer_tokens: int
+    reading: Reading, episodes: list[Episode], name: str, representation: Representation, settings: Sequence[Setting],
+    prefix: Mapping[str, bool], answer_tokens: int,
 ) -> pd.DataFrame:  # fmt: skip
-    """Predictions of a task's dev episodes at every setting."""
-    episodes = asked(reading, DEV)
+    """Predictions of dev episodes at every setting."""
     ids = prompt_ids_for(representation, reading, episodes)
     changes = representation.changes(reading, episodes, settings)
     tokens, _ = patched_answers(reading.lm, ids, changes, answer_tokens, [e.name for e in episodes])
     tables = [
-        predictions(reading.lm, episodes, name, tokens[:, place], prefix).assign(**setting._asdict())
+        predictions_of(reading.lm, episodes, name, tokens[:, place], prefix).assign(**setting._asdict())
         for place, setting in enumerate(settings)
     ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def predictions_of(
+    lm: LanguageModel, episodes: list[Episode], name: str, tokens: Tensor, prefix: Mapping[str, bool]
+) -> pd.DataFrame:
+    """Predictions of episodes of several tasks."""
+    tables = []
+    for task in by_task(episodes):
+        places = [place for place, episode in enumerate(episodes) if episode.task == task]
+        tables.append(predictions(lm, [episodes[place] for place in places], name, tokens[places], prefix[task]))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -143,57 +162,58 @@ def best(tried: pd.DataFrame, settings: Sequence[Setting]) -> Setting:
     return settings[int(accuracy.groupby(level=1).mean().idxmax())]
 
 
-def on_test(reading: Reading, representation: Representation, setting: Setting, answer_tokens: int) -> Answered:
-    """A task's test episodes with a representation put in."""
-    episodes = asked(reading, TEST)
+def on_test(
+    reading: Reading, episodes: list[Episode], representation: Representation, setting: Setting, answer_tokens: int
+) -> Answered:
+    """Test episodes with a representation put in."""
     reading.spent.clear()
     with counted_passes(reading.lm) as passes:
         ids = prompt_ids_for(representation, reading, episodes)
-        (change,) = representation.changes(reading, episodes, [setting])
-        final, _ = patched_states(reading.lm, ids, [change], [e.name for e in episodes])
+        changes = representation.changes(reading, episodes, [setting])
+        final = patched_states(reading.lm, ids, changes, [e.name for e in episodes])
     passes.forward += sum(reading.spent.values())
-    return answered(reading, ids, [change], final[:, 0], answer_tokens, passes)
+    return answered(reading.lm, episodes, ids, changes, final[:, 0], answer_tokens, passes)
 
 
-def regular_states(reading: Reading, answer_tokens: int) -> Answered:
-    """A task's test episodes with their demonstrations."""
-    return as_they_are(reading, [regular_prompt(episode) for episode in asked(reading, TEST)], answer_tokens)
+def with_demonstrations(reading: Reading, episodes: list[Episode], answer_tokens: int) -> Answered:
+    """Test episodes behind their demonstrations, as they were read with θ."""
+    ids = prompt_ids(reading.lm.tokenizer, [regular_prompt(episode) for episode in episodes])
+    final = torch.from_numpy(reading.thetas.regular_of_episodes(episode.key for episode in episodes)).to(
+        reading.lm.dtype
+    )
+    passes = Passes(forward=sum(map(len, ids)))
+    return answered(reading.lm, episodes, ids, [], final, answer_tokens, passes)
 
 
-def as_they_are(reading: Reading, prompts: list[str], answer_tokens: int) -> Answered:
-    """The test episodes of a task behind these prompts, with nothing put in."""
-    ids = prompt_ids(reading.lm.tokenizer, prompts)
-    with counted_passes(reading.lm) as passes:
-        _, final = patched_states(reading.lm, ids, [], [e.name for e in asked(reading, TEST)])
-    return answered(reading, ids, [], final, answer_tokens, passes)
+def as_they_are(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> Answered:
+    """Test episodes behind their bare queries, with nothing put in."""
+    ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in episodes])
+    with counted_passes(lm) as passes:
+        final = patched_states(lm, ids, [AS_IT_IS], [e.name for e in episodes])
+    return answered(lm, episodes, ids, [], final[:, 0], answer_tokens, passes)
 
 
 def answered(
-    reading: Reading, ids: list[Ids], changes: Sequence[Change], final: Tensor, answer_tokens: int, passes: Passes
+    lm: LanguageModel, episodes: list[Episode], ids: list[Ids], changes: Sequence[Change], final: Tensor, answer_tokens: int,
+    passes: Passes,
 ) -> Answered:  # fmt: skip
     """The answers that follow from final states; those of several tokens take passes of their own."""
     if answer_tokens == 1:
-        return Answered(next_tokens(reading.lm, final.to(reading.lm.device))[:, None], final, passes)
-    tokens, bare = patched_answers(reading.lm, ids, changes, answer_tokens, [e.name for e in asked(reading, TEST)])
-    return Answered(tokens[:, 0] if changes else bare, final, passes)
-
-
-def references(reading: Reading, regular: Answered, prefix: bool, answer_tokens: int) -> pd.DataFrame:
-    """What representations stand between: the prompts with their demonstrations, and the bare queries."""
-    bare = as_they_are(reading, [zero_shot_prompt(episode) for episode in asked(reading, TEST)], answer_tokens)
-    tables = [
-        reported(reading, name, Setting(), its, regular, prefix)
-        for name, its in ((REGULAR, regular), (ZERO_SHOT, bare))
-    ]
-    return pd.concat(tables, ignore_index=True)
+        return Answered(episodes, next_tokens(lm, final.to(lm.device))[:, None], final, passes)
+    tokens, bare = patched_answers(lm, ids, changes, answer_tokens, [e.name for e in episodes])
+    return Answered(episodes, tokens[:, 0] if changes else bare, final, passes)
 
 
 def reported(
-    reading: Reading, name: str, setting: Setting, its: Answered, regular: Answered, prefix: bool
-) -> pd.DataFrame:
-    """Predictions of a task's test episodes, with setting, divergence and cost."""
-    episodes = asked(reading, TEST)
-    table = predictions(reading.lm, episodes, name, its.tokens, prefix).assign(**setting._asdict())
-    table["divergence"] = divergences(reading.lm, its.final, regular.final).tolist()
+    lm: LanguageModel, name: str, setting: Setting, its: Answered, regular: Mapping[str, Tensor], prefix: Mapping[str, bool]
+) -> pd.DataFrame:  # fmt: skip
+    """Predictions of test episodes, with setting, divergence from the regular prompt's final state, and cost.
+
+    Args:
+        regular: final states of regular prompts `[hidden]`, by the name of the episode.
+    """
+    table = predictions_of(lm, its.episodes, name, its.tokens, prefix).assign(**setting._asdict())
+    reference = torch.stack([regular[episode.name] for episode in its.episodes])
+    table["divergence"] = divergences(lm, its.final, reference).tolist()
     cost = {"forward": its.passes.forward, "backward": its.passes.backward}
-    return table.assign(**{way: passes / max(1, len(episodes)) for way, passes in cost.items()})
+    return table.assign(**{way: passes / len(its.episodes) for way, passes in cost.items()})

@@ -15,9 +15,12 @@ def percent(row: pd.Series) -> str:
     return f"{row['accuracy']:.0%} [{row['ci_low']:.0%}, {row['ci_high']:.0%}]"
 
 
-def in_points(row: pd.Series, ci: str = "") -> str:
+def in_points(row: pd.Series, ci: str = "", value: str = "difference") -> str:
+    """A difference with its interval, such as +3 [−1, 7]; a dash if there is none."""
+    if pd.isna(row[value]):
+        return "–"
     difference, low, high = (
-        f"{round(100 * row[name]):+d}".replace("-", "−") for name in ("difference", f"{ci}ci_low", f"{ci}ci_high")
+        f"{round(100 * row[name]):+d}".replace("-", "−") for name in (value, f"{ci}ci_low", f"{ci}ci_high")
     )
     return f"{difference} [{low}, {high}]"
 

@@ -6,8 +6,17 @@ together, by name; published ones are called `paper/<name>`.
 
 import pandas as pd
 
-from taskvectors.analysis.names import ALL, KEPT, MARKED_FROM, WITHOUT, Tables, at_chosen_layer, is_limit
+from taskvectors.analysis.names import (
+    ALL,
+    KEPT,
+    MARKED_FROM,
+    WITHOUT,
+    Tables,
+    at_chosen_layer,
+    is_limit,
+)
 from taskvectors.analysis.views import VIEWS
+from taskvectors.report import page_tables_of_rivals
 from taskvectors.report.cells import Config, in_points, labelled, model_labels, with_interval
 from taskvectors.report.sentences import reached_tasks
 
@@ -24,7 +33,7 @@ FEW_PAIRS = 30
 
 def page_table(name: str, tables: Tables, config: Config) -> pd.DataFrame:
     """The table that `<name>_table` makes."""
-    return globals()[f"{name}_table"](tables, config)
+    return (globals() | vars(page_tables_of_rivals))[f"{name}_table"](tables, config)
 
 
 def summary_table(tables: Tables, config: Config) -> pd.DataFrame:
@@ -67,6 +76,22 @@ def differences_table(tables: Tables, config: Config) -> pd.DataFrame:
             "hypothesis minus": mean["reference"].map(names),
             "episodes": mean["n"],
             "points [95% interval]": [in_points(row) for _, row in mean.iterrows()],
+        }
+    )
+
+
+def divergence_table(tables: Tables, config: Config) -> pd.DataFrame:
+    """The distance from the demonstrations' next-token distribution by method, mean over tasks, beside accuracy."""
+    divergence, accuracy = (tables[name][tables[name]["task"] == ALL] for name in ("divergence", "accuracy"))
+    beside = accuracy.set_index(["model", "method"])["accuracy"]
+    names = {"hypothesis": "θ (hypothesis)", "mean_theta": "mean θ of other episodes"} | CONTROLS
+    keys = zip(divergence["model"], divergence["method"], strict=True)
+    return pd.DataFrame(
+        {
+            "model": model_labels(divergence, config),
+            "patched in": divergence["method"].map(names),
+            "divergence, bits": with_interval(divergence, "divergence", "ci"),
+            "accuracy": [f"{beside[key]:.2f}" if key in beside else "–" for key in keys],
         }
     )
 

@@ -1,8 +1,10 @@
 """Learned θ with many labels: one vector for the task, learned on pairs that no query of the test episodes is among."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from taskvectors.data.episodes import TEST, Episode
+import torch
+
+from taskvectors.data.episodes import TEST, Episode, by_task
 from taskvectors.engine.definition import Change, Intervention
 from taskvectors.representations.learning import Pairs, learned, not_differentiable
 from taskvectors.representations.reading import Reading, Setting
@@ -16,33 +18,33 @@ def settings(reading: Reading) -> list[Setting]:
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    return [of_pairs(reading, episodes, training_pairs(reading, episodes))]
+    tasks = by_task(episodes)
+    pairs = {task: training_pairs(reading, task, its) for task, its in tasks.items()}
+    return [of_pairs(reading, episodes, pairs)]
 
 
-def of_pairs(reading: Reading, episodes: list[Episode], pairs: Pairs) -> Intervention:
-    """One vector learned on pairs, for all episodes; begun and sized as the mean of theirs."""
-    start, theta = (
-        states(episodes)[:, reading.layer].mean(dim=0, keepdim=True) for states in (reading.bare, reading.theta)
-    )
-    size = theta.square().mean(dim=-1).sqrt()
-    learning, names = reading.sizes["learning"], [f"task {reading.task}"]
-    vector = learned(reading.lm, [pairs], start, reading.layer, size, learning, names)
-    return Intervention(reading.layer, vector.expand(len(episodes), -1))
+def of_pairs(reading: Reading, episodes: list[Episode], pairs: Mapping[str, Pairs]) -> Change:
+    """One vector a task, learned on its pairs, for all its episodes; begun at the mean of their v₀."""
+    tasks = list(pairs)
+    numbers = torch.tensor([tasks.index(episode.task) for episode in episodes])
+    start, theta = (states(episodes)[:, reading.layer] for states in (reading.bare, reading.theta))
+    start, theta = (torch.stack([of[numbers == n].mean(dim=0) for n in range(len(tasks))]) for of in (start, theta))
+    learning, names = reading.sizes["learning"], [f"task {task}" for task in tasks]
+    vectors = learned(reading.lm, list(pairs.values()), start, theta, reading.layer, learning, names)
+    return Intervention(reading.layer, vectors[numbers])
 
 
-def training_pairs(reading: Reading, episodes: Sequence[Episode]) -> Pairs:
-    """Demonstrations of the pool whose inputs are not among these episodes' queries, each once, as many as `learning: pairs`."""
+def training_pairs(reading: Reading, task: str, episodes: Sequence[Episode]) -> Pairs:
+    """Demonstrations of the task's episodes whose inputs are not among these episodes' queries, as many as `learning: pairs`."""
     asked = {episode.query for episode in episodes}
-    shown = dict.fromkeys(demo for episode in reading.pool for demo in episode.demos if demo[0] not in asked)
+    shown = dict.fromkeys(demo for episode in reading.pools[task] for demo in episode.demos if demo[0] not in asked)
     return list(shown)[: reading.sizes["learning"]["pairs"]]
 
 
-def unusable(reading: Reading) -> str:
+def unusable(reading: Reading, task: str) -> str:
     if reason := not_differentiable(reading):
         return reason
-    tested = [episode for episode in reading.pool if episode.split == TEST]
-    return (
-        ""
-        if len(training_pairs(reading, tested)) >= FEWEST
-        else "all its pairs are asked for: none is left to learn from"
-    )
+    tested = [episode for episode in reading.pools[task] if episode.split == TEST]
+    if len(training_pairs(reading, task, tested)) >= FEWEST:
+        return ""
+    return "nearly all its inputs are asked for: too few are left to learn from"

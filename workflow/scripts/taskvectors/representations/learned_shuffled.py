@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from taskvectors.data.episodes import Episode
+from taskvectors.data.episodes import Episode, by_task
 from taskvectors.data.sampling import shuffled_answers
 from taskvectors.engine.definition import Change
 from taskvectors.representations import learned_many
@@ -16,5 +16,8 @@ unusable = learned_many.unusable
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    pairs = learned_many.training_pairs(reading, episodes)
-    return [learned_many.of_pairs(reading, episodes, shuffled_answers(pairs, reading.seed, "learned", reading.task))]
+    pairs = {
+        task: shuffled_answers(learned_many.training_pairs(reading, task, its), reading.seed, "learned", task)
+        for task, its in by_task(episodes).items()
+    }
+    return [learned_many.of_pairs(reading, episodes, pairs)]

@@ -18,14 +18,14 @@ def settings(reading: Reading) -> list[Setting]:
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    size = reading.theta(episodes)[:, reading.layer].square().mean(dim=-1).sqrt()
-    start, names = reading.bare(episodes)[:, reading.layer], [episode.name for episode in episodes]
+    start, theta = (states(episodes)[:, reading.layer] for states in (reading.bare, reading.theta))
+    names = [episode.name for episode in episodes]
     pairs = [episode.demos for episode in episodes]
-    vectors = learned(reading.lm, pairs, start, reading.layer, size, reading.sizes["learning"], names)
+    vectors = learned(reading.lm, pairs, start, theta, reading.layer, reading.sizes["learning"], names)
     return [Intervention(reading.layer, vectors)]
 
 
-def unusable(reading: Reading) -> str:
+def unusable(reading: Reading, task: str) -> str:
     if reason := not_differentiable(reading):
         return reason
-    return "" if all(episode.demos for episode in reading.pool) else "an episode has no demonstrations"
+    return "" if all(episode.demos for episode in reading.pools[task]) else "an episode has no demonstrations"

@@ -16,20 +16,21 @@ Pairs = Sequence[tuple[str, str]]  # of input and answer
 
 
 def learned(
-    lm: LanguageModel, pairs: Sequence[Pairs], start: Tensor, layer: int, size: Tensor, learning: Mapping[str, Any], names: list[str]
+    lm: LanguageModel, pairs: Sequence[Pairs], start: Tensor, theta: Tensor, layer: int, learning: Mapping[str, Any], names: list[str]
 ) -> Tensor:  # fmt: skip
     """Vectors `[episode, hidden]` that minimise the loss of each episode's pairs, by Adam (Kingma and Ba 2015).
 
     Args:
         pairs: of every episode.
         start: where the descent begins `[episode, hidden]`.
+        theta: θ `[episode, hidden]`: the rate is a share of its distance from the start, root mean square over entries, so that it
+            suits models whose states are of any size.
         layer: whose output the vector replaces.
-        size: of θ, root mean square over its entries `[episode]`: the rate is a share of it.
         learning: `steps` and `rate`.
         names: how to call each episode in an error message.
     """
     loss = answer_loss(lm, pairs, layer, names)
-    scale = learning["rate"] * size[:, None].float()
+    scale = learning["rate"] * (theta - start).float().square().mean(dim=-1, keepdim=True).sqrt()
     steps = torch.zeros_like(
         start, dtype=torch.float32
     ).requires_grad_()  # in units of the rate, which differs between episodes

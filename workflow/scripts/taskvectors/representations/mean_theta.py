@@ -20,5 +20,5 @@ def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Settin
     return [at_layer(means, setting) for setting in settings]
 
 
-def unusable(reading: Reading) -> str:
-    return "" if all(map(reading.others, reading.pool)) else "every other episode shows the query"
+def unusable(reading: Reading, task: str) -> str:
+    return "" if all(map(reading.others, reading.pools[task])) else "every other episode shows the query"

@@ -8,7 +8,7 @@ from taskvectors.data.sampling import episode_rng
 from taskvectors.engine.definition import Change
 from taskvectors.engine.heads import Head
 from taskvectors.representations import function_vector
-from taskvectors.representations.reading import Reading, Setting
+from taskvectors.representations.reading import CORRECT, Reading, Setting
 
 LABEL = "random heads"
 CONTROL = True
@@ -18,14 +18,14 @@ unusable = function_vector.unusable
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    means = reading.heads.means
-    count, ranked = reading.heads.count, reading.heads.ranked
-    return [
-        function_vector.of_heads(
-            reading, like(ranked[: s.heads], count, reading.seed, "function vector", reading.task), means, len(episodes)
-        )
+    measured = [reading.heads(episode.task) for episode in episodes]
+    count = measured[0].count
+    means = [its.means(CORRECT, e.query) for its, e in zip(measured, episodes, strict=True)]
+    drawn = [
+        {e.task: like(reading.heads(e.task).ranked[: s.heads], count, reading.seed, "function vector", e.task) for e in episodes}
         for s in settings
-    ]
+    ]  # fmt: skip
+    return [function_vector.put_together([of_task[e.task] for e in episodes], means, count) for of_task in drawn]
 
 
 def like(heads: Sequence[Head], count: int, seed: int, *names: str) -> list[Head]:

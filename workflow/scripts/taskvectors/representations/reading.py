@@ -1,17 +1,17 @@
-"""What a representation of a task is read from, and how it says what it puts in.
+"""What representations of tasks are read from, and how it says what it puts in.
 
 A representation stands in for the demonstrations. It is one file of this folder, named in `rivals: representations`:
 
     LABEL = "mean θ"                                                  # what tables and figures call it
 
     def settings(reading: Reading) -> list[Setting]: ...              # what dev episodes choose from; one: nothing to choose
-    def changes(reading, episodes, settings) -> list[Change]: ...     # for each setting, what is put into the episodes' prompts
+    def changes(reading, episodes, settings) -> list[Change]: ...     # for each setting, what is put into the prompts
 
 and, where they differ from the common case,
 
     CONTROL = True                                                    # it should do less; by default False
     def prompts(reading, episodes) -> list[str]: ...                  # by default the bare queries
-    def unusable(reading) -> str: ...                                 # why this model or task is left out; by default it is not
+    def unusable(reading, task) -> str: ...                           # why a task, or all, is left out; by default none is
 """
 
 import importlib
@@ -33,6 +33,8 @@ from taskvectors.engine.heads import Head
 from taskvectors.engine.read import common_prefix, read_theta
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.store.thetas import Thetas
+
+CORRECT, SHUFFLED = "correct", "shuffled"  # prompts that outputs of heads are of
 
 
 class Setting(NamedTuple):
@@ -59,52 +61,58 @@ class Heads:
     Attributes:
         count: of every block.
         ranked: from the one with the largest effect on other tasks to that with the smallest.
-        means: by layer, the mean of what is mixed at the last token of the task's prompts `[width]`.
-        shuffled: the same of prompts whose answers are shuffled.
+        outputs: of prompts that are CORRECT, and SHUFFLED in their answers: by layer, what is mixed at their last tokens
+            `[trial, width]`.
+        shown: inputs in the prompt of every trial.
         passes: of a token through the model, that measuring them took, a task.
     """
 
     count: int
     ranked: Sequence[Head]
-    means: list[Tensor]
-    shuffled: list[Tensor]
+    outputs: Mapping[str, list[Tensor]]
+    shown: Sequence[set[str]]
     passes: float
+
+    def means(self, prompts: str, query: str) -> list[Tensor]:
+        """By layer the mean output `[width]` over trials whose prompts do not show a query; over all, if all do."""
+        return [values[not_showing(query, self.shown)].mean(dim=0) for values in self.outputs[prompts]]
+
+
+def not_showing(query: str, shown: Sequence[set[str]]) -> list[int]:
+    """Which prompts do not show a query; all, if all do."""
+    return [place for place, inputs in enumerate(shown) if query not in inputs] or list(range(len(shown)))
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One task of one model.
+    """The tasks of one model.
 
     Attributes:
         lm: the model.
-        task: its name.
-        pool: the task's dev and test episodes of the main experiment.
+        pools: of every task the dev and test episodes of the main experiment.
         thetas: theirs.
         layers: that are tried on dev episodes.
         layer: the common layer of the main experiment, for what is too dear to try at several.
-        measured: None of a model whose heads cannot be told apart, or a study of a single task.
+        measured: by task; without any where heads cannot be told apart, or for a study of a single task.
         sizes: `rivals` of the configuration.
         seed: study seed.
         spent: what was asked for that had been computed before, and how many passes of a token through the model that had taken.
     """
 
     lm: LanguageModel
-    task: str
-    pool: list[Episode]
+    pools: Mapping[str, list[Episode]]
     thetas: Thetas
     layers: Sequence[int]
     layer: int
-    measured: Heads | None
+    measured: Mapping[str, Heads]
     sizes: Mapping[str, Any]
     seed: int
     spent: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def heads(self) -> Heads:
-        """What was measured of heads; a representation for which it may be missing is `unusable` then."""
-        assert self.measured is not None
-        self.spent["heads"] = self.measured.passes
-        return self.measured
+    def heads(self, task: str) -> Heads:
+        """What was measured of heads, for one of the tasks of `measured`."""
+        self.spent[task] = self.measured[task].passes
+        return self.measured[task]
 
     def theta(self, episodes: Sequence[Episode]) -> Tensor:
         """θ `[episode, layer, hidden]`."""
@@ -119,26 +127,26 @@ class Reading:
 
     @cached_property
     def _tokens_of_theta(self) -> dict[str, float]:
-        """Of every episode of the pool the tokens that are passed through the model for its θ: what its prompts share, once."""
-        ids = prompt_ids_of_each(self.lm.tokenizer, list(map(dummy_prompts, self.pool)))
+        """Of every episode the tokens that are passed through the model for its θ; what its prompts share, once."""
+        episodes = [episode for pool in self.pools.values() for episode in pool]
+        ids = prompt_ids_of_each(self.lm.tokenizer, list(map(dummy_prompts, episodes)))
         shared = list(map(common_prefix, ids))
         return {
             episode.name: prefix + sum(len(one) - prefix for one in of_episode)
-            for episode, of_episode, prefix in zip(self.pool, ids, shared, strict=True)
+            for episode, of_episode, prefix in zip(episodes, ids, shared, strict=True)
         }
 
     def others(self, episode: Episode) -> list[Episode]:
-        """Other episodes of the pool that do not show this one's query."""
+        """Other episodes of the task that do not show this one's query."""
         return [
             other
-            for other in self.pool
+            for other in self.pools[episode.task]
             if other.key != episode.key and episode.query not in {*(x for x, _ in other.demos), *other.dummies}
         ]
 
-    @cached_property
-    def inputs(self) -> list[str]:
-        """Inputs of the task that occur in the pool."""
-        shown = (x for episode in self.pool for x in (episode.query, *(x for x, _ in episode.demos)))
+    def inputs(self, task: str) -> list[str]:
+        """Inputs of a task that occur in its episodes."""
+        shown = (x for episode in self.pools[task] for x in (episode.query, *(x for x, _ in episode.demos)))
         return list(dict.fromkeys(shown))
 
 
@@ -161,10 +169,10 @@ def kind_of(representation: Representation) -> str:
     return CONTROL if vars(cast(ModuleType, representation)).get("CONTROL") else RIVAL
 
 
-def why_unusable(representation: Representation, reading: Reading) -> str:
-    """Why a representation is left out, for this model or task; empty if it is not."""
+def why_unusable(representation: Representation, reading: Reading, task: str) -> str:
+    """Why a representation is left out for a task; empty if it is not."""
     ask = vars(cast(ModuleType, representation)).get("unusable")
-    return ask(reading) if ask else ""
+    return ask(reading, task) if ask else ""
 
 
 def prompt_ids_for(representation: Representation, reading: Reading, episodes: list[Episode]) -> list[list[int]]:

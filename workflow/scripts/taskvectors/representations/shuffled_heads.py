@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from taskvectors.data.episodes import Episode
 from taskvectors.engine.definition import Change
 from taskvectors.representations import function_vector
-from taskvectors.representations.reading import Reading, Setting
+from taskvectors.representations.reading import SHUFFLED, Reading, Setting
 
 LABEL = "function vector of shuffled answers"
 CONTROL = True
@@ -15,5 +15,9 @@ unusable = function_vector.unusable
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    ranked, means = reading.heads.ranked, reading.heads.shuffled
-    return [function_vector.of_heads(reading, ranked[: s.heads], means, len(episodes)) for s in settings]
+    measured = [reading.heads(episode.task) for episode in episodes]
+    means = [its.means(SHUFFLED, e.query) for its, e in zip(measured, episodes, strict=True)]
+    return [
+        function_vector.put_together([its.ranked[: s.heads] for its in measured], means, measured[0].count)
+        for s in settings
+    ]

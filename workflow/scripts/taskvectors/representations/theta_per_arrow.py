@@ -25,7 +25,7 @@ def settings(reading: Reading) -> list[Setting]:
 def lines(reading: Reading, episode: Episode) -> list[str]:
     """The text up to every arrow; the last is the whole prompt."""
     rng = episode_rng(reading.seed, "arrows", episode.task, episode.split, episode.episode)
-    others = [x for x in reading.inputs if x != episode.query]
+    others = [x for x in reading.inputs(episode.task) if x != episode.query]
     shown = rng.sample(others, min(len(episode.demos), len(others)))
     bare = [prompt((), x) for x in (*shown, episode.query)]
     return ["\n".join(bare[: 1 + place]) for place in range(len(bare))]

@@ -15,7 +15,7 @@ from taskvectors.store.files import atomic
 from taskvectors.store.stamps import Stamp, check_one_source, packed, unpacked
 
 CHECKSUM, ROWS = "sha256", "rows"  # of the metadata of a file
-THETA, VARIANCE = "theta", "variance_over_dummies"  # its arrays
+THETA, VARIANCE, REGULAR = ARRAYS = ("theta", "variance_over_dummies", "regular")  # its arrays
 Key = tuple[str, str, int, int]  # task, split, study seed, number of an episode
 
 
@@ -27,11 +27,13 @@ class Thetas:
         rows: the episode of every row.
         theta: `[row, layer, hidden]`, float32 at least.
         variance_over_dummies: `[row, layer]`, of the states that θ is the mean of, summed over hidden dimensions.
+        regular: `[row, hidden]`, what the model unembeds behind the episode's regular prompt; NaN where that was not read.
     """
 
     rows: Sequence[Key]
     theta: np.ndarray
     variance_over_dummies: np.ndarray
+    regular: np.ndarray
 
     def of(self, task: str, split: str, seed: int) -> "Thetas":
         """Those of a task, split and study seed, in the order of the file."""
@@ -41,6 +43,11 @@ class Thetas:
         """θ `[episode, layer, hidden]` of these episodes, in this order."""
         place = {key: number for number, key in enumerate(self.rows)}
         return self.theta[[place[key] for key in keys]]
+
+    def regular_of_episodes(self, keys: Iterable[Key]) -> np.ndarray:
+        """What the model unembeds behind their regular prompts `[episode, hidden]`."""
+        place = {key: number for number, key in enumerate(self.rows)}
+        return self.regular[[place[key] for key in keys]]
 
     def of_tasks(self, tasks: Iterable[str], split: str, seed: int) -> "Thetas":
         """Those of a split, tasks one after the other, sorted by name: the order in a configuration decides on no picture."""
@@ -58,14 +65,13 @@ class Thetas:
 
     def _at(self, places: Sequence[int]) -> "Thetas":
         rows = [self.rows[place] for place in places]
-        return Thetas(rows, self.theta[places], self.variance_over_dummies[places])
+        return Thetas(rows, *(getattr(self, name)[places] for name in ARRAYS))
 
 
 def joined(parts: Sequence[Thetas]) -> Thetas:
     """One below the other."""
     rows = [key for part in parts for key in part.rows]
-    theta, variance = (np.concatenate([getattr(part, name) for part in parts]) for name in (THETA, VARIANCE))
-    return Thetas(rows, theta, variance)
+    return Thetas(rows, *(np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS))
 
 
 def write_thetas(path: str | Path, thetas: Thetas, made_by: Stamp) -> None:
@@ -98,18 +104,15 @@ def _read(path: str | Path) -> tuple[Thetas, Stamp | None]:
     except (SafetensorError, OSError) as error:
         raise StudyError(f"{path}: cannot be read ({error}). Delete it and run again.") from None
     rows = metadata.get(ROWS, "")
-    if set(arrays) != {THETA, VARIANCE} or metadata.get(CHECKSUM) != _checksum(arrays, rows):
+    if set(arrays) != set(ARRAYS) or metadata.get(CHECKSUM) != _checksum(arrays, rows):
         raise StudyError(f"{path}: its content is not what was written: the file is damaged. Delete it and run again.")
     keys: list[Key] = [(task, split, seed, number) for task, split, seed, number in json.loads(rows)]
-    return Thetas(keys, arrays[THETA], arrays[VARIANCE]), unpacked(metadata)
+    return Thetas(keys, *(arrays[name] for name in ARRAYS)), unpacked(metadata)
 
 
 def _arrays(thetas: Thetas) -> dict[str, np.ndarray]:
     """As they are written: safetensors would write other numbers of an array that is a view of another one."""
-    return {
-        name: np.ascontiguousarray(array)
-        for name, array in ((THETA, thetas.theta), (VARIANCE, thetas.variance_over_dummies))
-    }
+    return {name: np.ascontiguousarray(getattr(thetas, name)) for name in ARRAYS}
 
 
 def _checksum(arrays: Mapping[str, np.ndarray], rows: str) -> str:

@@ -1,0 +1,297 @@
+"""Representations and heads on a tiny random model: what is put in, what is chosen, what is counted, and who is left out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.spatial.distance import jensenshannon
+
+from taskvectors.analysis.rivals_tables import ablation, head_effects
+from taskvectors.analysis.rivals_tables import rivals as rivals_table
+from taskvectors.data.prompts import dummy_prompts, prompt, regular_prompt, zero_shot_prompt
+from taskvectors.data.sampling import sample_episode, shuffled_answers
+from taskvectors.data.tasks import load_task
+from taskvectors.data.tokens import answer_ids, prompt_ids
+from taskvectors.engine.definition import Intervention, plain_answer, plain_states
+from taskvectors.engine.heads import head_mask, read_heads
+from taskvectors.engine.model_check import load_model
+from taskvectors.errors import StudyError
+from taskvectors.experiments.extract_theta import extract
+from taskvectors.experiments.measure_heads import INTACT, RANDOM, TOP, heads_of, measure
+from taskvectors.experiments.rivals import best, rivals, tried_layers
+from taskvectors.models.preparation import prepare
+from taskvectors.representations import function_vector, learned_many, mean_theta, random_heads, theta_per_arrow
+from taskvectors.representations.learning import learned
+from taskvectors.representations.reading import CORRECT, Reading, Setting, named, not_showing
+from taskvectors.study import read_study
+
+TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
+PREFIX = dict.fromkeys(TASKS, False)
+SIZES = {"dev": 2, "test": 3, "layer_step": 1, "strengths": [1, 2], "heads": [1, 3], "trials": 2,
+         "ablated": {"heads": 3, "episodes": 2}, "learning": {"pairs": 4, "steps": 3, "rate": 0.1}}  # fmt: skip
+NAMES = list(read_study().representations)
+KINDS = {task: {"family": "f", "role": "main"} for task in TASKS}
+
+
+@pytest.fixture(scope="module")
+def lm(saved, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared") / "weights"
+    prepare(saved, folder)
+    return load_model(folder, "float32", "cpu")
+
+
+@pytest.fixture(scope="module")
+def episodes():
+    return [
+        sample_episode(task, split, number, demonstrations=0 if split == "baseline" else 3, dummies=0 if split == "baseline" else 2,
+                       seed=0)
+        for task in TASKS.values() for split, count in (("baseline", 1), ("dev", 4), ("test", 4)) for number in range(count)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def thetas(lm, episodes):
+    return extract(lm, episodes, PREFIX, 1)[0]
+
+
+@pytest.fixture(scope="module")
+def measured(lm, episodes):
+    return measure(lm, episodes, SIZES, PREFIX, 1, 0)
+
+
+@pytest.fixture(scope="module")
+def reading(lm, episodes, thetas, measured):
+    pools = {task: [e for e in episodes if e.task == task and e.split != "baseline"] for task in TASKS}
+    heads = {task: heads_of(*measured[:2], task) for task in TASKS}
+    return Reading(lm, pools, thetas, tried_layers(lm.layers, 1, 1), 1, heads, SIZES, 0)
+
+
+@pytest.fixture(scope="module")
+def table(lm, episodes, thetas, measured):
+    choice = pd.DataFrame({"task": list(TASKS), "layer": 1, "common_layer": 1})
+    return rivals(
+        lm, episodes, thetas, choice, *measured[:2], {name: named(name) for name in NAMES}, SIZES, PREFIX, 1, 0
+    )
+
+
+def test_every_representation_answers_the_same_queries(table):
+    test = table[table["split"] == "test"]
+    assert set(test["method"]) == {*NAMES, "regular", "zero_shot"} and test["left_out"].isna().all()
+    for _, its in test.groupby("method"):
+        assert its.groupby("task")["episode"].apply(list).to_dict() == {task: [0, 1, 2] for task in TASKS}
+    dev = table[table["split"] == "dev"]
+    assert set(dev["method"]) == {
+        "theta",
+        "mean_theta",
+        "added_theta",
+        "function_vector",
+        "random_heads",
+        "shuffled_heads",
+    }
+    assert set(dev["episode"]) == {0, 1}
+    assert set(test.loc[test["kind"] == "control", "method"]) == {
+        "random_heads", "shuffled_heads", "random_direction", "learned_shuffled",
+    }  # fmt: skip
+
+
+def test_divergence_is_that_of_the_regular_prompts_own_distribution(lm, episodes, table):
+    rows = table[table["split"] == "test"].set_index(["method", "task", "episode"])
+    assert rows.loc["regular", "divergence"].max() < 1e-6
+    for episode in [e for e in episodes if e.split == "test" and e.episode < 2]:
+        ids = prompt_ids(lm.tokenizer, [regular_prompt(episode), zero_shot_prompt(episode)])
+        p, q = (plain_answer(lm, one)[1].softmax(dim=-1).double().numpy() for one in ids)
+        expected = jensenshannon(p, q, base=2) ** 2
+        assert rows.loc[("zero_shot", episode.task, episode.episode), "divergence"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_passes_are_counted_with_what_was_read(lm, episodes, table):
+    test = table[table["split"] == "test"].groupby("method")[["forward", "backward"]].first()
+    tests = [e for e in episodes if e.split == "test" and e.episode < 3]
+    regular = prompt_ids(lm.tokenizer, [regular_prompt(e) for e in tests])
+    bare = prompt_ids(lm.tokenizer, [zero_shot_prompt(e) for e in tests])
+    assert test.loc["regular", "forward"] == pytest.approx(sum(map(len, regular)) / len(tests))
+    # The top block does not run for tokens whose keys and values alone are kept.
+    lowest = sum(1 + (len(ids) - 1) * (lm.layers - 1) / lm.layers for ids in bare) / len(tests)
+    assert test.loc["zero_shot", "forward"] == pytest.approx(lowest)
+    dummies = [ids for e in tests for ids in prompt_ids(lm.tokenizer, dummy_prompts(e))]
+    assert test.loc["theta", "forward"] < test.loc["zero_shot", "forward"] + sum(map(len, dummies)) / len(tests)
+    assert test.loc["theta", "forward"] > test.loc["zero_shot", "forward"] + max(map(len, dummies))
+    learning = test["backward"] > 0
+    assert set(learning[learning].index) == {"learned_theta", "learned_many", "learned_shuffled"}
+    above = (lm.layers - 2) / lm.layers  # blocks above layer 1, for three demonstrations and three steps
+    assert test.loc["learned_theta", "backward"] == pytest.approx(3 * 3 * above)
+
+
+def test_the_best_setting_is_that_of_the_best_mean_over_tasks():
+    settings = [Setting(0), Setting(1), Setting(2)]
+    rows = [("a", 0, True), ("a", 1, True), ("a", 2, False), ("b", 0, False), ("b", 1, True), ("b", 2, True)]
+    rows += [("b", 0, False), ("b", 1, False), ("b", 2, True)]
+    tried = pd.DataFrame(rows, columns=["task", "layer", "correct"]).assign(strength=None, heads=None)
+    assert best(tried, settings) == Setting(1)  # .5 · (1 + .5), before .5 · (0 + 1)
+    assert best(tried[tried["task"] == "a"], settings) == Setting(0)  # of equals the first
+
+
+def test_layers_that_are_tried_hold_the_common_one_and_never_the_top():
+    assert tried_layers(6, 3, 2) == [1, 3] and tried_layers(6, 5, 1) == [0, 1, 2, 3, 4] and tried_layers(2, 1, 3) == []
+
+
+def test_a_mean_theta_is_of_episodes_that_do_not_show_the_query(reading, episodes, thetas):
+    episode = next(e for e in episodes if e.split == "test")
+    (change,) = mean_theta.changes(reading, [episode], [Setting(2)])
+    others = [
+        other for other in reading.pools[episode.task]
+        if other.key != episode.key and episode.query not in {*(x for x, _ in other.demos), *other.dummies}
+    ]  # fmt: skip
+    assert 0 < len(others) < len(reading.pools[episode.task]) - 1
+    expected = thetas.of_episodes(other.key for other in others)[:, 2].mean(axis=0)
+    np.testing.assert_allclose(change.vectors[0], expected, atol=1e-5)
+
+
+def test_heads_are_ranked_by_their_effect_on_other_tasks(measured):
+    effects, means, _ = measured
+    heads = heads_of(effects, means, "to_upper")
+    other = effects[effects["task"] == "next_letter"].groupby(["layer", "head"])["effect"].mean()
+    assert list(map(tuple, heads.ranked)) == list(other.sort_values(ascending=False, kind="stable").index)
+    assert heads_of(effects[effects["task"] == "to_upper"], means, "to_upper") is None
+
+
+def test_means_of_heads_leave_out_prompts_that_show_the_query(lm, episodes, measured):
+    effects, outputs, ablated = measured
+    trials = [e for e in episodes if (e.task, e.split) == ("to_upper", "dev") and e.episode < 2]
+    read = read_heads(lm, prompt_ids(lm.tokenizer, [regular_prompt(e) for e in trials]))
+    heads = heads_of(effects, outputs, "to_upper")
+    for trial in trials:
+        other = trials[1 - trials.index(trial)]
+        assert trial.query not in {other.query, *(x for x, _ in other.demos)}
+        for layer, values in enumerate(heads.means(CORRECT, trial.query)):  # its own prompt shows it
+            torch.testing.assert_close(values, read[layer][trials.index(other)], atol=1e-5, rtol=1e-5)
+    for layer, values in enumerate(heads.means(CORRECT, "no such input")):
+        torch.testing.assert_close(values, read[layer].mean(dim=0), atol=1e-5, rtol=1e-5)
+    assert not_showing("a", [{"a"}, {"a", "b"}]) == [0, 1] and not_showing("b", [{"a"}, {"a", "b"}]) == [0]
+    assert len(effects) == len(TASKS) * 2 * lm.layers * heads.count
+    assert set(ablated["method"]) == {INTACT, TOP, RANDOM} and len(ablated) == 3 * 2 * len(TASKS)
+
+
+def test_effects_are_of_the_other_trials_mean_in_a_prompt_with_shuffled_answers(lm, episodes, measured):
+    trials = [e for e in episodes if (e.task, e.split) == ("to_upper", "dev") and e.episode < 2]
+    ids = prompt_ids(lm.tokenizer, [regular_prompt(trials[1])])
+    demos = shuffled_answers(trials[0].demos, 0, "to_upper", trials[0].episode)
+    text = prompt(tuple(demos), trials[0].query)
+    (shuffled,), ((token, *_),) = (
+        prompt_ids(lm.tokenizer, [text]),
+        answer_ids(lm.tokenizer, [text], [trials[0].answers[0]]),
+    )
+    put = read_heads(lm, ids)
+    layer, head = 1, 1
+    count = int(measured[1]["heads"].iloc[0])
+    change = Intervention(layer, put[layer], site="heads", mask=head_mask(put[layer].shape[1], count, [head]))
+    with_head, without = (plain_answer(lm, shuffled, 1, one)[1].softmax(dim=-1)[token] for one in (change, ()))
+    effects = measured[0].set_index(["task", "episode", "layer", "head"])["effect"]
+    assert effects["to_upper", 0, layer, head] == pytest.approx(float(with_head - without), abs=1e-7, rel=1e-2)
+
+
+def test_shuffled_answers_are_of_other_pairs():
+    pairs = [(str(number), f"a{number}") for number in range(6)]
+    shuffled = shuffled_answers(pairs, 0, "t")
+    assert [x for x, _ in shuffled] == [x for x, _ in pairs] and sorted(y for _, y in shuffled) == sorted(
+        y for _, y in pairs
+    )
+    assert all(one != other for one, other in zip(pairs, shuffled, strict=True))
+    assert shuffled == shuffled_answers(pairs, 0, "t") != shuffled_answers(pairs, 1, "t")
+    assert shuffled_answers(pairs[:1], 0) == pairs[:1]
+
+
+def test_random_heads_are_as_many_of_the_same_layers_and_others():
+    heads = [(0, 1), (2, 0), (2, 3)]
+    drawn = random_heads.like(heads, 6, 0, "x")
+    assert sorted(layer for layer, _ in drawn) == [0, 2, 2] and len(set(drawn)) == 3 and not set(drawn) & set(heads)
+    assert sorted(random_heads.like([(1, 0), (1, 1)], 2, 0, "x")) == [(1, 0), (1, 1)]  # there are no others
+
+
+def test_arrows_are_where_the_lines_end(reading, lm, episodes):
+    few = [e for e in episodes if e.split == "test"][:3]
+    positions = theta_per_arrow.arrow_positions(reading, few)
+    for place, episode in enumerate(few):
+        (ids,) = prompt_ids(lm.tokenizer, theta_per_arrow.prompts(reading, [episode]))
+        upto = prompt_ids(lm.tokenizer, theta_per_arrow.lines(reading, episode))
+        assert [len(ids) + at for at in positions[place].tolist()] == [len(part) - 1 for part in upto]
+        assert len(upto) == 4 and positions[place, -1] == -1
+
+
+def test_a_learned_vector_lowers_the_loss_and_its_queries_are_held_out(reading, lm, episodes):
+    few = [e for e in episodes if e.split == "test" and e.task == "to_upper"][:2]
+    pairs = learned_many.training_pairs(reading, "to_upper", few)
+    assert len(pairs) == SIZES["learning"]["pairs"] and not {x for x, _ in pairs} & {e.query for e in few}
+    start = torch.zeros(1, lm.hidden)
+    learning = {"steps": 12, "rate": 0.1}
+
+    def loss(vector):
+        total = 0.0
+        for x, y in pairs:
+            (ids,) = prompt_ids(lm.tokenizer, [prompt((), x)])
+            ((token, *_),) = answer_ids(lm.tokenizer, [prompt((), x)], [y])
+            total -= plain_answer(lm, ids, 1, Intervention(1, vector))[1].log_softmax(dim=-1)[token]
+        return float(total) / len(pairs)
+
+    vector = learned(lm, [pairs], start, torch.ones(1, lm.hidden), 1, learning, ["t"])
+    assert loss(vector) < loss(start) - 0.1
+
+
+def test_who_cannot_be_put_in_is_left_out_by_name(reading, lm, episodes, thetas, measured):
+    without = replace(reading, measured={})
+    assert "heads cannot be told apart" in function_vector.unusable(without, "to_upper")
+    assert "top block" in learned_many.unusable(replace(reading, layer=lm.layers - 1), "to_upper")
+    asked = next(e.query for e in reading.pools["to_upper"] if e.split == "test")
+    shown = {task: [replace(e, demos=((asked, "x"),)) for e in pool] for task, pool in reading.pools.items()}
+    assert "too few are left" in learned_many.unusable(replace(reading, pools=shown), "to_upper")
+    many = {**SIZES, "heads": [10_000]}
+    assert "fewer heads" in function_vector.unusable(replace(reading, sizes=many), "to_upper")
+    one = [e for e in episodes if e.task == "to_upper"]
+    choice = pd.DataFrame({"task": ["to_upper"], "layer": [1], "common_layer": [1]})
+    table = rivals(
+        lm, one, thetas, choice, *(its[its["task"] == "to_upper"] for its in measured[:2]),
+        {name: named(name) for name in ("theta", "function_vector")}, SIZES, PREFIX, 1, 0,
+    )  # fmt: skip
+    left = table[table["method"] == "function_vector"]
+    assert left["left_out"].str.contains("no other task to choose them on").all() and len(left) == 1
+    rows = rivals_table(table, "m", KINDS, 0).set_index(["representation", "task"])
+    assert rows.loc[("function_vector", "all"), "n"] == 0 and rows.loc[("theta", "all"), "n"] == 3
+
+
+def test_tables_count_by_task_and_compare_on_the_same_episodes(table, measured):
+    rows = rivals_table(table, "m", KINDS, 0).set_index(["representation", "task"])
+    test = table[table["split"] == "test"]
+    for (name, task), its in test.groupby(["method", "task"]):
+        assert rows.loc[(name, task), "accuracy"] == pytest.approx(its["correct"].astype(float).mean())
+        assert rows.loc[(name, task), "divergence"] == pytest.approx(its["divergence"].astype(float).mean())
+    assert rows.loc[("theta", "all"), "to_theta"] == 0 and rows.loc[("regular", "all"), "to_regular"] == 0
+    mean = test[test["method"] == "mean_theta"]["correct"].astype(float).mean()
+    own = test[test["method"] == "theta"]["correct"].astype(float).mean()
+    assert rows.loc[("mean_theta", "all"), "to_theta"] == pytest.approx(mean - own)
+    effects, _, ablated = measured
+    heads = head_effects(effects, "m", 0)
+    assert heads.sort_values("rank")["effect"].is_monotonic_decreasing and sorted(heads["rank"]) == list(
+        range(1, len(heads) + 1)
+    )
+    lost = ablation(ablated, "m", KINDS, 0).set_index(["ablated", "task"])
+    assert lost.loc[("random_heads", "all"), "to_random"] == 0 and (lost["heads"] == 3).all()
+
+
+def test_heads_that_cannot_be_told_apart_leave_empty_tables(lm, episodes, monkeypatch):
+    def refused(lm):
+        raise StudyError("its attention heads cannot be told apart")
+
+    monkeypatch.setattr("taskvectors.experiments.measure_heads.head_count", refused)
+    effects, means, ablated = measure(lm, episodes, SIZES, PREFIX, 1, 0)
+    assert len(effects) == len(means) == len(ablated) == 0
+    assert len(head_effects(effects, "m", 0)) == len(ablation(ablated, "m", KINDS, 0)) == 0
+    assert heads_of(effects, means, "to_upper") is None
+
+
+def test_theta_after_no_demonstrations_is_the_mean_of_the_dummies_bare_prompts(reading, lm, episodes):
+    episode = next(e for e in episodes if e.split == "test")
+    ids = prompt_ids(lm.tokenizer, [prompt((), x) for x in episode.dummies])
+    expected = torch.stack([plain_states(lm, one)[0] for one in ids]).mean(dim=0)
+    torch.testing.assert_close(reading.bare([episode])[0], expected, atol=1e-4, rtol=1e-4)

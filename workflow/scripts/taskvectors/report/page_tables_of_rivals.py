@@ -1,0 +1,82 @@
+"""Tables of the page on rivals of θ; see `taskvectors.report.page_tables`."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from taskvectors.analysis.names import ALL, CONTROL, REFERENCE, RIVAL, Tables
+from taskvectors.report.cells import Config, in_points, model_labels, with_interval
+
+TOP_HEADS = 10
+ABLATED = {"intact": "all heads", "top_heads": "without the top heads", "random_heads": "without random heads"}
+
+
+def rivals_table(tables: Tables, config: Config) -> pd.DataFrame:
+    """Every representation, mean over tasks: setting, accuracy, divergence, difference to θ, cost; references first, controls last."""
+    rivals = tables["rivals"]
+    mean = rivals[rivals["task"] == ALL].copy()
+    mean["order"] = mean["kind"].map({kind: place for place, kind in enumerate((REFERENCE, RIVAL, CONTROL))})
+    mean = _models_together(mean.sort_values("order", kind="stable"), rivals)
+    there = mean["n"] > 0
+    return pd.DataFrame(
+        {
+            "model": model_labels(mean, config),
+            "kind": mean["kind"],
+            "stands in for the demonstrations": mean["label"],
+            "chosen": [_setting(row) for _, row in mean.iterrows()],
+            "n": mean["n"],
+            "accuracy": _where(there, with_interval(mean), mean["left_out"]),
+            "divergence, bits": _where(there, with_interval(mean, "divergence", "divergence_ci")),
+            "to θ, points": [in_points(row, "to_theta_", "to_theta") for _, row in mean.iterrows()],
+            "passes up": _where(there, [f"{passes:.0f}" for passes in mean["forward"]]),
+            "passes down": _where(there, [f"{passes:.0f}" for passes in mean["backward"]]),
+        }
+    )
+
+
+def _models_together(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each model, in the order that models have in a table."""
+    place = {name: number for number, name in enumerate(dict.fromkeys(table["model"]))}
+    return rows.sort_values("model", key=lambda names: names.map(place), kind="stable")
+
+
+def _setting(row: pd.Series) -> str:
+    """What was chosen for a representation, in words."""
+    parts = (("layer", "layer {:.0f}"), ("strength", "α = {:g}"), ("heads", "{:.0f} heads"))
+    return ", ".join(words.format(row[name]) for name, words in parts if pd.notna(row[name]))
+
+
+def _where(there: pd.Series, cells: Iterable[str], otherwise: Iterable[str] | None = None) -> list[str]:
+    """Cells of the rows that have numbers; of others something else, or a dash."""
+    others = ["–"] * len(there) if otherwise is None else otherwise
+    return [cell if has else other for has, cell, other in zip(there, cells, others, strict=True)]
+
+
+def heads_table(tables: Tables, config: Config) -> pd.DataFrame:
+    """The ten heads with the largest effects."""
+    heads = tables["heads"]
+    top = _models_together(heads[heads["rank"] <= TOP_HEADS].sort_values("rank", kind="stable"), heads)
+    cells = with_interval(top, "effect", "ci", digits=3)
+    return pd.DataFrame(
+        {
+            "model": model_labels(top, config),
+            "layer": top["layer"],
+            "head": top["head"],
+            "trials": top["n"],
+            "effect": cells,
+        }
+    )
+
+
+def ablation_table(tables: Tables, config: Config) -> pd.DataFrame:
+    """Accuracy with demonstrations with and without heads, ours and the published."""
+    ablation, published = tables["ablation"], tables["paper/heads_ablated"]
+    mean = ablation[ablation["task"] == ALL]
+    cells = mean.assign(cell=with_interval(mean), model=model_labels(mean, config))
+    theirs = published.assign(
+        cell=[f"{share:.2f}" for share in published["accuracy"]],
+        model=[f"{name} (published)" for name in published["model"]],
+    )
+    both = pd.concat([cells, theirs], ignore_index=True)
+    wide = both.pivot(index="model", columns="ablated", values="cell").loc[list(dict.fromkeys(both["model"]))]
+    return wide.reindex(columns=list(ABLATED)).rename(columns=ABLATED).reset_index()

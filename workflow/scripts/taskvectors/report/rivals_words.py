@@ -1,0 +1,76 @@
+"""What the rivals of θ say, in sentences; every number from the study's tables."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from taskvectors.analysis.names import ALL, CONTROL, RIVAL, Tables
+from taskvectors.report.cells import Config, in_points, percent
+
+DOES_AS_MUCH = 0.0  # a difference whose whole interval lies above it is more, below it less
+
+
+def rivals_words(tables: Tables, config: Config) -> str:
+    """A paragraph a model (Markdown); nothing of a study without rivals."""
+    if "rivals" not in tables or tables["rivals"].empty:
+        return ""
+    rivals = tables["rivals"]
+    mean = rivals[(rivals["task"] == ALL) & (rivals["n"] > 0)]
+    return "\n\n".join(
+        f"**{config['models'][model]['label']}**: {' '.join(_of_model(its))} {_of_heads(tables['ablation'], model)}"
+        for model, its in mean.groupby("model", sort=False)
+    )
+
+
+def _of_model(mean: pd.DataFrame) -> Iterator[str]:
+    rows = mean.set_index("representation")
+    regular = rows.loc["regular"]
+    yield f"the demonstrations are answered {percent(regular)} of {regular['n']} test queries right."
+    of_kind = mean[mean["kind"] == RIVAL].sort_values("accuracy", ascending=False)
+    if len(of_kind):
+        best = of_kind.iloc[0]
+        yield (
+            f"Of what stands in for them, {best['label']} does most, {percent(best)}; nearest to the regular prompt's distribution is "
+            f"{_nearest(of_kind)}."
+        )
+    if "theta" in rows.index:
+        yield f"θ gives {percent(rows.loc['theta'])} and {rows.loc['theta', 'divergence']:.2f} bits."
+        more, less = (_labels(of_kind, way) for way in ("above", "below"))
+        yield f"More than θ: {more}; less: {less}."
+    controls = mean[mean["kind"] == CONTROL].sort_values("accuracy", ascending=False)
+    if len(controls):
+        yield f"The best control, {controls['label'].iloc[0]}, gives {percent(controls.iloc[0])}."
+
+
+def _nearest(rivals: pd.DataFrame) -> str:
+    row = rivals.loc[rivals["divergence"].idxmin()]
+    return f"{row['label']}, {row['divergence']:.2f} bits [{row['divergence_ci_low']:.2f}, {row['divergence_ci_high']:.2f}]"
+
+
+def _labels(rivals: pd.DataFrame, way: str) -> str:
+    """Those whose paired difference to θ lies above zero, or below, with its whole interval; with the points."""
+    whole = rivals["to_theta_ci_low"] > DOES_AS_MUCH if way == "above" else rivals["to_theta_ci_high"] < DOES_AS_MUCH
+    found = [
+        f"{row['label']} ({in_points(row, 'to_theta_', 'to_theta')} points)" for _, row in rivals[whole].iterrows()
+    ]
+    return ", ".join(found) or "none"
+
+
+def _of_heads(ablation: pd.DataFrame, model: str) -> str:
+    """What is lost without the top heads, beside random ones; the published sign is that the top heads matter more."""
+    mean = ablation[(ablation["model"] == model) & (ablation["task"] == ALL)].set_index("ablated")
+    if "top_heads" not in mean.index:
+        return ""
+    top = mean.loc["top_heads"]
+    sign = (
+        "the published sign"
+        if top["to_random_ci_high"] < 0
+        else "not the published sign"
+        if top["to_random"] >= 0
+        else ("the published sign, but within chance")
+    )
+    return (
+        f"Without the {top['heads']:.0f} heads of largest effect demonstrations give {percent(top)}, without random ones "
+        f"{percent(mean.loc['random_heads'])}, with all {percent(mean.loc['intact'])}: "
+        f"{in_points(top, 'to_random_', 'to_random')} points, {sign}."
+    )
