@@ -31,7 +31,7 @@ ship: archive
 
 # README's pictures, from the figures and the page that are there.
 pictures:
-	cp reports/figures/accuracy_bars.png reports/figures/transfer.png data/archive/
+	cp $(addprefix reports/figures/,accuracy_bars.png transfer.png rivals_plane.png) data/archive/
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
 	  --window-size=1280,1300 --screenshot=data/archive/page.png reports/study.html
 

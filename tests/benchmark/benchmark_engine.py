@@ -33,6 +33,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from taskvectors.data.episodes import SPLITS, Episode, by_task, read_episodes
 from taskvectors.data.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids
+from taskvectors.engine.heads import head_count, head_mask, indirect_effects, read_heads
 from taskvectors.engine.model_check import load_model
 from taskvectors.engine.passes import continue_prompts
 from taskvectors.engine.patch import sweep_layers
@@ -346,6 +347,41 @@ def compare(lm: LanguageModel, task: Task, repeats: int, plain: LanguageModel | 
     return table(header, rows)
 
 
+def plain_effects(lm: LanguageModel, prompts: list[Ids], means: list[Tensor], answers: Tensor) -> Tensor:
+    """Causal indirect effects `[episode, layer, head]`, a full pass over all prompts for every head, as they are published."""
+    count, batch = head_count(lm), left_padded(lm, prompts)
+
+    def chances() -> Tensor:
+        return (
+            lm.model(**batch, use_cache=False).logits[:, -1].float().softmax(dim=-1).gather(1, answers[:, None])[:, 0]
+        )
+
+    bare, effects = chances(), []
+    for layer, mixer in enumerate(lm.head_mixers):
+        for head in range(count):
+            mask = head_mask(means[layer].shape[1], count, [head])
+
+            def put(mixer: nn.Module, inputs: Any, layer: int = layer, mask: Tensor = mask) -> Any:
+                mixed = inputs[0].clone()
+                mixed[:, -1, mask] = means[layer][:, mask]
+                return (mixed, *inputs[1:])
+
+            hook = mixer.register_forward_pre_hook(put)
+            effects.append(chances() - bare)
+            hook.remove()
+    return torch.stack(effects, dim=1).unflatten(1, (lm.layers, count))
+
+
+def heads(lm: LanguageModel, task: Task, repeats: int, prompts: int = 8) -> str:
+    """Markdown table: the effects of all heads, by the staircase and by a pass for each."""
+    few = task.regular["dev"][:prompts]
+    means, answers = read_heads(lm, few), torch.zeros(len(few), dtype=torch.long)
+    ours = seconds(lm, lambda: indirect_effects(lm, few, means, answers), repeats)
+    theirs = seconds(lm, lambda: plain_effects(lm, few, means, answers), 1)
+    row = [f"all heads of {len(few)} prompts", f"{ours:.2f}", f"{theirs:.2f}", f"{theirs / ours:.1f}×"]
+    return table(["work", "staircase, seconds", "a pass for each head, seconds", "ours is faster by"], [row])
+
+
 def resized(weights: Path, lm: LanguageModel, layers: int) -> LanguageModel:
     """A model of random weights in the same shape with another number of blocks."""
     config = AutoConfig.from_pretrained(weights)
@@ -418,6 +454,7 @@ def main(arguments: list[str] | None = None) -> None:
                 plain = LanguageModel(model, lm.tokenizer, find_blocks(model))
             print(f"\n{compare(lm, task, options.repeats, plain)}\n", flush=True)
             if dtype == options.dtype[0]:
+                print(f"{heads(lm, task, options.repeats)}\n", flush=True)
                 print(f"{growth(folder / 'weights', lm, task, options.repeats)}\n", flush=True)
 
 

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from benchmark_engine import METHODS, Passes, Task, block_multiplications, compare, growth, main
+from benchmark_engine import METHODS, Passes, Task, block_multiplications, compare, growth, heads, main, plain_effects
 from reference import InFloat64, ragged, tiny
 
 from conftest import ROOT
 from taskvectors.data.episodes import write_episodes
 from taskvectors.data.family_episodes import family_episodes
+from taskvectors.engine.heads import indirect_effects, read_heads
 from taskvectors.engine.patch import sweep_layers
 from taskvectors.models.loading import load_tokenizer
 from taskvectors.models.preparation import prepare
@@ -37,6 +38,17 @@ def test_all_methods_give_the_same_theta_and_tokens(architecture, task):
             assert torch.equal(tokens[0], tokens[1]) and torch.equal(tokens[0], tokens[2])
         for method in METHODS:
             method.main(lm, task)
+
+
+@torch.inference_mode()
+def test_both_ways_give_the_same_effects_of_heads(task):
+    with InFloat64():
+        lm = tiny("llama")
+        prompts = task.regular["dev"]
+        means, answers = read_heads(lm, prompts), torch.arange(len(prompts))
+        ours, theirs = (way(lm, prompts, means, answers) for way in (indirect_effects, plain_effects))
+        torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=1e-6)
+        assert "×" in heads(lm, task, repeats=1, prompts=2)
 
 
 @torch.inference_mode()

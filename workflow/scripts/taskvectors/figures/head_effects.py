@@ -1,6 +1,7 @@
 """Causal indirect effects of attention heads."""
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
 from taskvectors.analysis.names import Tables
@@ -18,20 +19,13 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         figure = Figure(figsize=(5, 1.2))
         figure.text(0.5, 0.5, "no model whose heads can be told apart", ha="center", va="center")
         return figure
-    figure, axes = grid(len(names), 3, 3.9, 3.8)
-    reach = float(table["effect"].abs().max()) or 1.0
-    style = {
-        "origin": "lower",
-        "aspect": "auto",
-        "cmap": COLOURS,
-        "vmin": -reach,
-        "vmax": reach,
-        "interpolation": "nearest",
-    }
+    figure, axes = grid(len(names), 3, 4.3, 3.8)
     for axis, name in zip(axes, names, strict=False):
         its = table[table["model"] == name]
         effects = its.pivot(index="layer", columns="head", values="effect").to_numpy(dtype=float)
-        picture = axis.imshow(effects, **style)
+        reach = float(np.abs(effects).max()) or 1.0  # every model's own: effects differ by an order of magnitude
+        style = {"origin": "lower", "aspect": "auto", "cmap": COLOURS, "vmin": -reach, "vmax": reach}
+        picture = axis.imshow(effects, interpolation="nearest", **style)
         axis.grid(visible=False)
         top = its[its["rank"] <= RINGED]
         axis.plot(top["head"], top["layer"], "o", ms=7, mfc="none", mec="black", mew=0.9)
@@ -39,7 +33,6 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         for direction in (axis.xaxis, axis.yaxis):
             direction.set_major_locator(mpl.ticker.MaxNLocator(integer=True, nbins=8))
         axis.set(xlim=(-0.5, effects.shape[1] - 0.5), ylim=(-0.5, effects.shape[0] - 0.5))
+        figure.colorbar(picture, ax=axis, shrink=0.85, pad=0.02, label="effect on the answer's probability")
     axes[0].set_ylabel("layer")
-    label = "effect on the probability of the answer"
-    figure.colorbar(picture, ax=list(axes[: len(names)]), shrink=0.8, pad=0.01, label=label)
     return figure

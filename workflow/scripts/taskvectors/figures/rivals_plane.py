@@ -31,7 +31,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
             axis, points["divergence"], points["accuracy"], [str(number[name]) for name in points["representation"]]
         )
         axis.set(title=labels.models[model], xlabel="divergence from the regular prompt, bits", ylim=(-0.03, 1.03))
-        axis.set_xlim(left=-0.03)
+        axis.set_xlim(-0.03, 1.06)
         in_percent(axis)
     axes[0].set_ylabel("accuracy (95% intervals)")
     lines = [(f"{number[name]}  {row['label']}", row["kind"]) for name, row in called.iterrows()]

@@ -27,6 +27,24 @@ FAMILY_COLOURS |= {"limits": "#8c6d00", "own": "#444444"}
 FURTHER_COLOURS = ("#56b4e9", "#cc79a7", "#e69f00", "#7a3b00", "#5b2a86", "#2f4b26")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 PAPER_GREY = "#9a9a9a"
+# How far a name stands beside its point, which ways are tried in turn (up, right), and what is too close, on axes of shares.
+BESIDE, CLOSE = (0.04, 0.035), (0.035, 0.04)
+AROUND = (
+    (1, 1),
+    (1, -1),
+    (-1, 1),
+    (-1, -1),
+    (2, 1),
+    (2, -1),
+    (-2, 1),
+    (-2, -1),
+    (0, 2),
+    (0, -2),
+    (3, 1),
+    (-3, 1),
+    (3, -1),
+    (-3, -1),
+)
 DAGGER = "† a control reaches the hypothesis in this task"
 Names = Mapping[str, str]  # what figures call models or tasks, by name
 
@@ -137,14 +155,21 @@ def in_percent(axis: mpl.axes.Axes, which: str = "y") -> None:
 
 
 def numbered(axis: mpl.axes.Axes, x: Iterable[float], y: Iterable[float], names: Iterable[str]) -> None:
-    """Write a name beside every point, above one another where points lie close."""
-    taken: list[tuple[float, float]] = []
-    for right, up, name in sorted(zip(x, y, names, strict=True), key=lambda point: (point[1], point[0])):
-        place = up
-        while any(abs(right - other) < 0.03 and abs(place - above) < 0.035 for other, above in taken):
-            place += 0.035
-        taken.append((right, place))
-        axis.annotate(name, (right, place), textcoords="offset points", xytext=(4, 3), fontsize=7.5, color="#303030")
+    """Write a name beside every point, where no other name and no point stands; both axes are of shares."""
+    points = list(zip(x, y, names, strict=True))
+    taken = [(right, up) for right, up, _ in points]
+    for right, up, name in points:
+        free = [
+            place
+            for place in ((right + BESIDE[0] * across, up + BESIDE[1] * along) for along, across in AROUND)
+            if not any(abs(place[0] - x) < CLOSE[0] and abs(place[1] - y) < CLOSE[1] for x, y in taken)
+        ]
+        place = free[0] if free else (right + BESIDE[0], up + BESIDE[1])
+        taken.append(place)
+        line = {"arrowstyle": "-", "color": "#b0b0b0", "lw": 0.5, "shrinkA": 1, "shrinkB": 2}
+        axis.annotate(
+            name, (right, up), place, fontsize=7.5, color="#303030", ha="center", va="center", arrowprops=line
+        )
 
 
 def whole_layers(axis: mpl.axes.Axes) -> None:
