@@ -18,7 +18,15 @@ pytestmark = pytest.mark.slurm
 MODEL = "results/smollm2-135m"
 SMALL = "tests/cluster/slurm/small.yaml"
 UP = [str(ROOT / "tests/cluster/slurm/slurm-up.sh")]
-MODEL_RULES = ("extract_theta", "sweep_layers", "patch_variants", "sweep_conflict", "decode_theta")
+MODEL_RULES = (
+    "extract_theta",
+    "sweep_layers",
+    "patch_variants",
+    "sweep_conflict",
+    "decode_theta",
+    "measure_heads",
+    "rivals",
+)
 # What this little cluster is, in place of the profile's: no accounting, two cores, a disk of its own.
 SITE = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue", "--latency-wait", "5"]
 SITE += ["--slurm-init-seconds-before-status-checks", "3", "--set-threads", *(f"{rule}=1" for rule in MODEL_RULES)]

@@ -102,7 +102,7 @@ def minima(schema, registry):
         parts = {key: minima(part, registry) for key, part in schema.get("properties", {}).items()}
         return {key: part for key, part in parts.items() if part is not None} or None
     if schema.get("type") in ("integer", "number"):
-        return schema["minimum"]
+        return schema.get("minimum", schema.get("exclusiveMinimum", 0) + 0.01)
     if schema.get("type") == "array" and "seed" in str(schema.get("items", "")):
         return [0]
     return None

@@ -38,6 +38,8 @@ AFTER_SWEEP = {
     "geometry",
     "embed_theta",
     "decode_theta",
+    "rivals",
+    "rivals_tables",
 }
 AFTER_SWEEP |= {"summary", *DRAWN, *AFTER_A_TABLE}
 
@@ -222,10 +224,10 @@ def test_a_study_is_compared_with_the_archived_one(finished, changed):
 
 
 def test_tables_for_a_paper_are_latex(finished):
-    for name in ("accuracy", "controls", "conclusions", "transfer"):
+    for name in ("accuracy", "controls", "conclusions", "transfer", "rivals"):
         text = (finished.folder / f"reports/tables/{name}.tex").read_text(encoding="utf-8")
         assert r"\toprule" in text and rf"\label{{tab:{name}}}" in text
-        assert not set(text) & set("θ→↔−≥†"), name
+        assert not set(text) & set("θ→↔−≥†₀α"), name
 
 
 def test_an_edited_table_reruns_its_family_and_what_follows(changed):
@@ -233,7 +235,9 @@ def test_an_edited_table_reruns_its_family_and_what_follows(changed):
     jobs = changed.planned()
     of_one_family = ("episodes", "extract_theta", "sweep_layers", "constant_answers")
     assert [jobs.pop(rule) for rule in of_one_family] == [1, 1, 1, 1]
-    assert set(jobs) == AFTER_SWEEP | {"filter_table", "conflict_episodes", "sweep_conflict", "conflict_tables"}
+    assert set(jobs) == AFTER_SWEEP | {
+        "filter_table", "conflict_episodes", "sweep_conflict", "conflict_tables", "measure_heads",
+    }  # fmt: skip
 
 
 def test_an_edited_parameter_reruns_what_uses_it(changed):

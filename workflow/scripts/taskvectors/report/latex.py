@@ -10,6 +10,8 @@ SYMBOLS = {
     "−": "$-$",
     "≥": r"$\geq$",
     "†": r"\dag{}",
+    "₀": r"$_0$",
+    "α": r"$\alpha$",
 }
 SYMBOLS |= {"–": "--"}
 ESCAPED = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"})  # of captions; pandas escapes cells

@@ -27,7 +27,10 @@ def rivals_table(tables: Tables, config: Config) -> pd.DataFrame:
             "n": mean["n"],
             "accuracy": _where(there, with_interval(mean), mean["left_out"]),
             "divergence, bits": _where(there, with_interval(mean, "divergence", "divergence_ci")),
-            "to θ, points": [in_points(row, "to_theta_", "to_theta") for _, row in mean.iterrows()],
+            "to θ, points": _where(
+                mean["representation"] != "theta",
+                [in_points(row, "to_theta_", "to_theta") for _, row in mean.iterrows()],
+            ),
             "passes up": _where(there, [f"{passes:.0f}" for passes in mean["forward"]]),
             "passes down": _where(there, [f"{passes:.0f}" for passes in mean["backward"]]),
         }

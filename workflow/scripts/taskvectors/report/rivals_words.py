@@ -25,7 +25,7 @@ def rivals_words(tables: Tables, config: Config) -> str:
 def _of_model(mean: pd.DataFrame) -> Iterator[str]:
     rows = mean.set_index("representation")
     regular = rows.loc["regular"]
-    yield f"the demonstrations are answered {percent(regular)} of {regular['n']} test queries right."
+    yield f"with demonstrations the model answers {percent(regular)} of {regular['n']} test queries right."
     of_kind = mean[mean["kind"] == RIVAL].sort_values("accuracy", ascending=False)
     if len(of_kind):
         best = of_kind.iloc[0]
