@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from forked import status_of, take_over
+
 
 def serve() -> None:
     import jsonschema  # noqa: F401 (what the Snakefile imports, the study's own library aside: every copy has its own)
@@ -26,24 +28,12 @@ def serve() -> None:
 
 
 def _run(main, folder: str, arguments: list[str], environment: dict[str, str], output: str, python: str) -> int:
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
     os.setsid()
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, to in ((0, nothing), (1, handle), (2, handle)):
-        os.dup2(to, number)
+    take_over(folder, environment, [os.open(os.devnull, os.O_RDONLY), handle, handle])
     sys.argv = [str(Path(sys.executable).parent / "snakemake"), *arguments]
     sys.executable = python
-    try:
-        main(arguments)
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    return 0
+    return status_of(lambda: main(arguments))
 
 
 if __name__ == "__main__":

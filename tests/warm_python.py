@@ -12,13 +12,14 @@ import importlib
 import json
 import os
 import runpy
-import signal
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import traceback
 from pathlib import Path
+
+from forked import status_of, take_over
 
 LIBRARIES = [
     "numpy",
@@ -37,7 +38,7 @@ server.connect({address!r})
 request = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
 socket.send_fds(server, [len(request).to_bytes(8, "big")], [0, 1, 2])
 server.sendall(request)
-sys.exit(int(server.makefile().readline()))
+sys.exit(int(server.makefile().readline() or 1))  # nothing is said by one that was killed
 """
 
 
@@ -47,6 +48,7 @@ def launcher() -> Path:
     folder = Path(tempfile.mkdtemp())
     address, path = folder / "socket", folder / "python"
     started = subprocess.Popen([sys.executable, __file__, address], stdout=subprocess.PIPE, text=True)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(started.kill)
     assert started.stdout.readline() == "ready\n"
     path.write_text(CLIENT.format(python=sys.executable, address=str(address)), encoding="utf-8")
@@ -58,7 +60,6 @@ def serve(address: str) -> None:
     """Fork for every caller."""
     for library in LIBRARIES:
         importlib.import_module(library)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
@@ -76,37 +77,21 @@ def serve(address: str) -> None:
 
 
 def _answer(caller: socket.socket) -> None:
-    """Run what a caller asks for in a fork of its own, and tell how it ended."""
+    """Run what a caller asks for, and tell how it ended."""
     size, streams, _, _ = socket.recv_fds(caller, 8, 3)
     arguments, folder, environment = json.loads(caller.makefile("rb").read(int.from_bytes(size, "big")))
-    child = os.fork()
-    if child == 0:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(environment)
-        os._exit(_run(arguments))
-    _, status = os.waitpid(child, 0)
-    caller.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-
-
-def _run(arguments: list[str]) -> int:
+    take_over(folder, environment, streams)
     script = next(argument for argument in arguments if not argument.startswith("-"))
     sys.argv = arguments[arguments.index(script) :]
     sys.path[0] = str(Path(script).parent)
-    try:
-        runpy.run_path(script, run_name="__main__")
-        return 0
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    finally:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+
+    def run() -> None:
+        try:
+            runpy.run_path(script, run_name="__main__")
+        finally:
+            atexit._run_exitfuncs()
+
+    caller.sendall(f"{status_of(run)}\n".encode())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 
+from taskvectors.analysis.conclusions import CLAIMS, _of_rivals
 from taskvectors.analysis.rivals_tables import ablation, head_effects
 from taskvectors.analysis.rivals_tables import rivals as rivals_table
 from taskvectors.data.prompts import dummy_prompts, prompt, regular_prompt, zero_shot_prompt
@@ -22,9 +23,10 @@ from taskvectors.experiments.extract_theta import extract
 from taskvectors.experiments.measure_heads import INTACT, RANDOM, TOP, heads_of, measure
 from taskvectors.experiments.rivals import best, rivals, tried_layers
 from taskvectors.models.preparation import prepare
+from taskvectors.report.rivals_words import rivals_words
 from taskvectors.representations import function_vector, learned_many, mean_theta, random_heads, theta_per_arrow
 from taskvectors.representations.learning import learned
-from taskvectors.representations.reading import CORRECT, Reading, Setting, named, not_showing
+from taskvectors.representations.reading import CORRECT, SHUFFLED, Reading, Setting, named, not_showing
 from taskvectors.study import read_study
 
 TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
@@ -82,14 +84,7 @@ def test_every_representation_answers_the_same_queries(table):
     for _, its in test.groupby("method"):
         assert its.groupby("task")["episode"].apply(list).to_dict() == {task: [0, 1, 2] for task in TASKS}
     dev = table[table["split"] == "dev"]
-    assert set(dev["method"]) == {
-        "theta",
-        "mean_theta",
-        "added_theta",
-        "function_vector",
-        "random_heads",
-        "shuffled_heads",
-    }
+    assert set(dev["method"]) == {"theta", "mean_theta", "added_theta", "function_vector"}
     assert set(dev["episode"]) == {0, 1}
     assert set(test.loc[test["kind"] == "control", "method"]) == {
         "random_heads", "shuffled_heads", "random_direction", "learned_shuffled",
@@ -118,9 +113,17 @@ def test_passes_are_counted_with_what_was_read(lm, episodes, table):
     dummies = [ids for e in tests for ids in prompt_ids(lm.tokenizer, dummy_prompts(e))]
     assert test.loc["theta", "forward"] < test.loc["zero_shot", "forward"] + sum(map(len, dummies)) / len(tests)
     assert test.loc["theta", "forward"] > test.loc["zero_shot", "forward"] + max(map(len, dummies))
+    # One θ for each arrow: three of other episodes and the episode's own, beside the prompt itself.
+    arrows = prompt_ids(lm.tokenizer, [f"{prompt((), 'a')}\n" * 4])[0]
+    assert test.loc["theta_per_arrow", "forward"] < 3 * 4 * max(map(len, dummies)) + 2 * len(arrows)
+    growing = [ids for e in tests for ids in prompt_ids(lm.tokenizer, [prompt(e.demos, e.dummies[0])])]
+    assert (
+        test.loc["state_vector", "forward"] < test.loc["zero_shot", "forward"] + sum(map(len, growing)) / len(tests) + 1
+    )
     learning = test["backward"] > 0
     assert set(learning[learning].index) == {"learned_theta", "learned_many", "learned_shuffled"}
-    above = (lm.layers - 2) / lm.layers  # blocks above layer 1, for three demonstrations and three steps
+    layer = int(table[(table["split"] == "test") & (table["method"] == "learned_theta")]["layer"].iloc[0])
+    above = (lm.layers - 1 - layer) / lm.layers  # for three demonstrations and three steps
     assert test.loc["learned_theta", "backward"] == pytest.approx(3 * 3 * above)
 
 
@@ -134,7 +137,23 @@ def test_the_best_setting_is_that_of_the_best_mean_over_tasks():
 
 
 def test_layers_that_are_tried_hold_the_common_one_and_never_the_top():
-    assert tried_layers(6, 3, 2) == [1, 3] and tried_layers(6, 5, 1) == [0, 1, 2, 3, 4] and tried_layers(2, 1, 3) == []
+    assert tried_layers(6, 3, 2) == [1, 3] and tried_layers(6, 5, 1) == [0, 1, 2, 3, 4]
+    assert tried_layers(2, 1, 3) == [0] and tried_layers(8, 7, 8) == list(range(7)) and tried_layers(1, 0, 1) == []
+
+
+def test_controls_and_the_dear_ones_run_at_the_setting_of_what_they_stand_beside(table):
+    test = table[table["split"] == "test"].groupby("method")[["layer", "heads"]].agg(["min", "max"])
+    for name in (
+        "state_vector",
+        "theta_per_arrow",
+        "learned_theta",
+        "learned_many",
+        "learned_shuffled",
+        "random_direction",
+    ):
+        assert test.loc[name, "layer"].tolist() == test.loc["theta", "layer"].tolist(), name
+    for name in ("random_heads", "shuffled_heads"):
+        assert test.loc[name, "heads"].tolist() == test.loc["function_vector", "heads"].tolist(), name
 
 
 def test_a_mean_theta_is_of_episodes_that_do_not_show_the_query(reading, episodes, thetas):
@@ -169,7 +188,7 @@ def test_means_of_heads_leave_out_prompts_that_show_the_query(lm, episodes, meas
             torch.testing.assert_close(values, read[layer][trials.index(other)], atol=1e-5, rtol=1e-5)
     for layer, values in enumerate(heads.means(CORRECT, "no such input")):
         torch.testing.assert_close(values, read[layer].mean(dim=0), atol=1e-5, rtol=1e-5)
-    assert not_showing("a", [{"a"}, {"a", "b"}]) == [0, 1] and not_showing("b", [{"a"}, {"a", "b"}]) == [0]
+    assert not_showing("a", [{"a"}, {"a", "b"}]) == [] and not_showing("b", [{"a"}, {"a", "b"}]) == [0]
     assert len(effects) == len(TASKS) * 2 * lm.layers * heads.count
     assert set(ablated["method"]) == {INTACT, TOP, RANDOM} and len(ablated) == 3 * 2 * len(TASKS)
 
@@ -203,11 +222,74 @@ def test_shuffled_answers_are_of_other_pairs():
     assert shuffled_answers(pairs[:1], 0) == pairs[:1]
 
 
-def test_random_heads_are_as_many_of_the_same_layers_and_others():
+def test_random_heads_are_as_many_of_the_same_layers_and_never_the_same():
     heads = [(0, 1), (2, 0), (2, 3)]
-    drawn = random_heads.like(heads, 6, 0, "x")
+    drawn = random_heads.like(heads, 3, 6, 0, "x")
     assert sorted(layer for layer, _ in drawn) == [0, 2, 2] and len(set(drawn)) == 3 and not set(drawn) & set(heads)
-    assert sorted(random_heads.like([(1, 0), (1, 1)], 2, 0, "x")) == [(1, 0), (1, 1)]  # there are no others
+    # The layer has one other: the second comes from the nearest layer.
+    assert sorted(random_heads.like([(1, 0), (1, 1)], 4, 3, 0, "x"))[-1][0] in (1, 2)
+    full = [(1, 0), (1, 1)]
+    drawn = random_heads.like(full, 3, 2, 0, "x")
+    assert len(drawn) == 2 and {layer for layer, _ in drawn} <= {0, 2}
+    every = [(layer, head) for layer in range(2) for head in range(2)]
+    assert random_heads.like(every[:3], 2, 2, 0, "x") == [every[3]]  # there are no more
+
+
+def vectors_of(module, reading, episodes, setting):
+    (change,) = module.changes(reading, episodes, [setting])
+    return change
+
+
+def test_what_is_put_in_is_what_each_says(reading, lm, episodes, thetas):
+    few = [e for e in episodes if e.split == "test"][2:5]  # of both tasks
+    theta = torch.from_numpy(thetas.of_episodes(e.key for e in few))
+    bare = torch.stack([
+        torch.stack([plain_states(lm, ids)[0] for ids in prompt_ids(lm.tokenizer, [prompt((), x) for x in e.dummies])]).mean(dim=0)
+        for e in few
+    ])  # fmt: skip
+    close = {"atol": 1e-4, "rtol": 1e-4}
+    change = vectors_of(named("theta"), reading, few, Setting(1))
+    assert (change.layer, change.how) == (1, "replace") and torch.equal(change.vectors, theta[:, 1])
+    change = vectors_of(named("added_theta"), reading, few, Setting(1, 2.0))
+    assert (change.how, change.strength) == ("add", 2.0)
+    torch.testing.assert_close(change.vectors, theta[:, 1] - bare[:, 1], **close)
+    change = vectors_of(named("state_vector"), reading, few, Setting(1))
+    for vector, e in zip(change.vectors, few, strict=True):
+        queries = [*(x for x, _ in e.demos), e.dummies[0]]
+        upto = prompt_ids(lm.tokenizer, [prompt(e.demos[:k], queries[k]) for k in (1, 2, 3)])  # the last three arrows
+        torch.testing.assert_close(
+            vector, torch.stack([plain_states(lm, ids)[0][1] for ids in upto]).mean(dim=0), **close
+        )
+    change = vectors_of(named("random_direction"), reading, few, Setting(2))
+    torch.testing.assert_close(change.vectors.norm(dim=-1), theta[:, 2].norm(dim=-1), **close)
+    assert torch.nn.functional.cosine_similarity(change.vectors, theta[:, 2]).abs().max() < 0.9
+    change = vectors_of(theta_per_arrow, reading, few, Setting(1))
+    for place, e in enumerate(few):
+        others = reading.others(e)[:3]
+        expected = torch.from_numpy(thetas.of_episodes(o.key for o in others))[:, 1]
+        torch.testing.assert_close(change.vectors[place, :-1], expected, **close)
+        torch.testing.assert_close(change.vectors[place, -1], theta[place, 1], **close)
+
+
+def test_function_vectors_put_in_the_top_heads_and_controls_others(reading, lm, episodes):
+    few = [e for e in episodes if e.split == "test"][2:5]
+    for name, kind, ranked in (
+        ("function_vector", CORRECT, True),
+        ("shuffled_heads", SHUFFLED, True),
+        ("random_heads", CORRECT, False),
+    ):
+        changes = vectors_of(named(name), reading, few, Setting(heads=3))
+        for place, e in enumerate(few):
+            heads = reading.measured[e.task]
+            means = heads.means(kind, e.query)
+            top = set(map(tuple, heads.ranked[:3]))
+            put = {
+                (change.layer, head) for change in changes for head in range(heads.count)
+                if change.mask[place].unflatten(0, (heads.count, -1))[head].all()
+            }  # fmt: skip
+            assert len(put) == 3 and (put == top if ranked else not put & top), name
+            for change in changes:
+                torch.testing.assert_close(change.vectors[place], means[change.layer])
 
 
 def test_arrows_are_where_the_lines_end(reading, lm, episodes):
@@ -242,10 +324,15 @@ def test_a_learned_vector_lowers_the_loss_and_its_queries_are_held_out(reading, 
 def test_who_cannot_be_put_in_is_left_out_by_name(reading, lm, episodes, thetas, measured):
     without = replace(reading, measured={})
     assert "heads cannot be told apart" in function_vector.unusable(without, "to_upper")
-    assert "top block" in learned_many.unusable(replace(reading, layer=lm.layers - 1), "to_upper")
     asked = next(e.query for e in reading.pools["to_upper"] if e.split == "test")
     shown = {task: [replace(e, demos=((asked, "x"),)) for e in pool] for task, pool in reading.pools.items()}
     assert "too few are left" in learned_many.unusable(replace(reading, pools=shown), "to_upper")
+    assert "3 demonstrations" in named("state_vector").unusable(replace(reading, pools=shown), "to_upper")
+    heads = {task: replace(its, shown=[{asked}] * 2) for task, its in reading.measured.items()}
+    assert "raise `rivals: trials`" in function_vector.unusable(replace(reading, measured=heads), "to_upper")
+    alone = {"to_upper": [e for e in reading.pools["to_upper"] if e.split == "test"][:1]}
+    assert "every other episode shows" in mean_theta.unusable(replace(reading, pools=alone), "to_upper")
+    assert replace(reading, layer=None).at_common_layer() == []
     many = {**SIZES, "heads": [10_000]}
     assert "fewer heads" in function_vector.unusable(replace(reading, sizes=many), "to_upper")
     one = [e for e in episodes if e.task == "to_upper"]
@@ -277,6 +364,55 @@ def test_tables_count_by_task_and_compare_on_the_same_episodes(table, measured):
     )
     lost = ablation(ablated, "m", KINDS, 0).set_index(["ablated", "task"])
     assert lost.loc[("random_heads", "all"), "to_random"] == 0 and (lost["heads"] == 3).all()
+
+
+def made_up(method: str, correct: dict[str, list[bool]]) -> list[dict]:
+    return [
+        {"task": task, "seed": 0, "split": "test", "episode": place, "method": method, "correct": hit, "exact": hit, "layer": 1,
+         "label": method, "kind": "rival", "divergence": 0.5, "forward": 9.0, "backward": 0.0}
+        for task, hits in correct.items() for place, hit in enumerate(hits)
+    ]  # fmt: skip
+
+
+def test_signs_of_differences_and_verdicts_by_hand():
+    hits = {"theta": [1, 1, 0, 0], "mean_theta": [1, 1, 1, 1], "regular": [1, 1, 1, 1], "function_vector": [0, 0, 0, 0],
+            "learned_many": [1, 1, 1, 1]}  # fmt: skip
+    rows = [row for name, its in hits.items() for row in made_up(name, {key: list(map(bool, its)) for key in TASKS})]
+    rows = [row for row in rows if (row["method"], row["task"]) != ("learned_many", "to_upper")]
+    lacking = {
+        "task": "to_upper",
+        "split": "test",
+        "method": "learned_many",
+        "label": "l",
+        "kind": "rival",
+        "left_out": "why",
+    }
+    predictions = pd.DataFrame([*rows, lacking]).reindex(columns=[*rows[0], "strength", "heads", "left_out"])
+    rivals = rivals_table(predictions, "m", KINDS, 0)
+    mean = rivals[rivals["task"] == "all"].set_index("representation")
+    assert mean.loc["mean_theta", "to_theta"] == 0.5 and mean.loc["function_vector", "to_theta"] == -0.5
+    assert mean.loc["theta", "to_regular"] == -0.5 and mean.loc["learned_many", "to_regular"] == 0
+    assert mean.loc["mean_theta", "to_theta_ci_low"] > 0 > mean.loc["function_vector", "to_theta_ci_high"]
+    assert mean.loc["learned_many", "left_out"] == "without to_upper" and mean.loc["learned_many", "n"] == 4
+    assert mean.loc["theta", "forward"] == 9 and rivals.loc[rivals["task"] != "all", "forward"].isna().all()
+    ablated = pd.DataFrame([
+        row | {"heads": 5} for name, its in {"intact": [1, 1, 1, 1], "top_heads": [0, 0, 0, 0], "random_heads": [1, 1, 1, 0]}.items()
+        for row in made_up(name, {key: list(map(bool, its)) for key in TASKS})
+    ])  # fmt: skip
+    lost = ablation(ablated, "m", KINDS, 0)
+    at = lost.set_index(["ablated", "task"])
+    assert at.loc[("top_heads", "all"), "to_random"] == -0.75 and at.loc[("intact", "all"), "to_random"] == 0.25
+    found = _of_rivals({"rivals": rivals, "ablation": lost})
+    values = {name: finding.value for name, finding in found.items()}
+    assert values == {"function_vector": -0.5, "learned_vector": 0, "averaging_beats": 0.5, "top_heads": 0.75}
+    verdicts = {name: finding.verdict(CLAIMS[name].threshold) for name, finding in found.items()}
+    assert verdicts == {
+        "function_vector": "not shown", "learned_vector": "shown", "averaging_beats": "shown", "top_heads": "shown",
+    }  # fmt: skip
+    words = rivals_words({"rivals": rivals, "ablation": lost}, {"models": {"m": {"label": "M"}}})
+    assert "−75 [−" in words and "the published sign." in words and "mean_theta does most, 100%" in words
+    once = rivals.assign(n=rivals["n"].clip(upper=1))
+    assert _of_rivals({"rivals": once, "ablation": lost})["function_vector"].verdict(0) == "no basis"
 
 
 def test_heads_that_cannot_be_told_apart_leave_empty_tables(lm, episodes, monkeypatch):

@@ -187,18 +187,25 @@ def _of_rivals(mine: Tables) -> dict[str, Finding | None]:
         "function_vector": _rival(rivals, "function_vector", "to_theta"),
         "learned_vector": _rival(rivals, "learned_many", "to_regular"),
         "averaging_beats": _rival(rivals, "mean_theta", "to_theta"),
-        "top_heads": None if top.empty else _turned(_interval(top.iloc[0], "to_random")),
+        "top_heads": None if top.empty else _turned(_interval(top.iloc[0], "to_random", several(ablation))),
     }
 
 
 def _rival(rivals: pd.DataFrame, representation: str, difference: str) -> Finding | None:
     """How much a representation does beyond another, mean over tasks; nothing if the study has not tried it."""
     own = rivals[(rivals["task"] == ALL) & (rivals["representation"] == representation)] if len(rivals) else rivals
-    return None if own.empty else _interval(own.iloc[0], difference)
+    tried = rivals[rivals["representation"] == representation] if len(rivals) else rivals
+    return None if own.empty else _interval(own.iloc[0], difference, several(tried))
 
 
-def _interval(row: pd.Series, name: str) -> Finding:
-    return Finding(row[name], int(row["n"]), row[f"{name}_ci_low"], row[f"{name}_ci_high"])
+def several(table: pd.DataFrame) -> bool:
+    """Whether every task has several episodes: of one there is no interval."""
+    of_tasks = table[(table["task"] != ALL) & (table["n"] > 0)]
+    return len(of_tasks) > 0 and of_tasks["n"].min() > 1
+
+
+def _interval(row: pd.Series, name: str, basis: bool) -> Finding:
+    return Finding(row[name], int(row["n"]), row[f"{name}_ci_low"], row[f"{name}_ci_high"], basis)
 
 
 def _turned(finding: Finding) -> Finding:

@@ -21,7 +21,8 @@ def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd
     """Every representation by task and on the mean over tasks: the study's table `rivals.csv`.
 
     Accuracy by task has Wilson's interval; all else, and the means over tasks, have 95% bootstrap intervals over episodes.
-    Differences are of the same episodes. Of a representation that is left out there is the reason.
+    Differences are of the same episodes. Of a representation that is left out there is the
+    reason, and on the mean over tasks the tasks that it is without. Costs are of all tasks together, and stand in their row.
 
     Args:
         predictions: as `taskvectors.experiments.rivals` gives them.
@@ -41,6 +42,8 @@ def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd
         reasons = absent.drop_duplicates("task").set_index("task")["left_out"].to_dict()
         if reasons and own is None:
             reasons[ALL] = next(iter(reasons.values()))
+        elif reasons:
+            rows[-1]["left_out"] = f"without {', '.join(reasons)}"
         rows += [{"task": task, "representation": name, "n": 0, "left_out": reason} for task, reason in reasons.items()]
     table = pd.DataFrame(rows)
     for column in ("label", "kind"):
@@ -72,7 +75,7 @@ def _row(
             difference = (correct - other.reindex(correct.index)).dropna()
             if len(difference):
                 row |= _with_interval(column, bootstrap_mean(_by_task(difference), seed))
-    return row | {way: own[way].astype(float).groupby("task").mean().mean() for way in ("forward", "backward")}
+    return row | ({way: own[way].iloc[0] for way in ("forward", "backward")} if task == ALL else {})
 
 
 def _by_task(values: pd.Series) -> list[np.ndarray]:

@@ -52,12 +52,12 @@ def measure(
         return pd.DataFrame(columns=EFFECTS), pd.DataFrame(columns=OUTPUTS), nothing.assign(heads=0)
     trials = _first(episodes, DEV, seed, sizes["trials"])
     with counted_passes(lm) as passes:
-        effects, mixed = effects_and_outputs(lm, trials, seed)
+        effects, told, mixed = effects_and_outputs(lm, trials, seed)
     a_task = passes.forward / max(1, len(by_task(trials)))
     table = pd.DataFrame(
         [
             (trial.task, trial.episode, layer, head, float(effects[place, layer, head]))
-            for place, trial in enumerate(trials)
+            for place, trial in enumerate(told)
             for layer in range(lm.layers)
             for head in range(count)
         ],
@@ -86,26 +86,33 @@ def _first(episodes: list[Episode], split: str, seed: int, count: int) -> list[E
     return [episode for of_task in tasks.values() for episode in of_task[:count]]
 
 
-def effects_and_outputs(lm: LanguageModel, trials: list[Episode], seed: int) -> tuple[Tensor, dict[str, list[Tensor]]]:
+def effects_and_outputs(
+    lm: LanguageModel, trials: list[Episode], seed: int
+) -> tuple[Tensor, list[Episode], dict[str, list[Tensor]]]:
     """Effects `[trial, layer, head]` on prompts with shuffled answers when a head's output is replaced by its mean over correct
-    prompts of other trials of the task; and, by kind of prompts, what was read: by layer `[trial, width]`."""
+    prompts of the task that do not show the query; of which trials, as some may have no such prompt; and, by kind of prompts, what
+    was read of all trials: by layer `[trial, width]`."""
     names = [trial.name for trial in trials]
     shuffled = [
         prompt(tuple(shuffled_answers(trial.demos, seed, trial.task, trial.episode)), trial.query) for trial in trials
     ]
     texts = {CORRECT: [regular_prompt(trial) for trial in trials], SHUFFLED: shuffled}
     mixed = {kind: read_heads(lm, prompt_ids(lm.tokenizer, of_kind), names) for kind, of_kind in texts.items()}
-    put = [torch.empty_like(layer) for layer in mixed[CORRECT]]
-    for task in by_task(trials):
-        places = [place for place, trial in enumerate(trials) if trial.task == task]
-        shown = [shown_by(trials[place]) for place in places]
-        for place in places:
-            others = [places[number] for number in not_showing(trials[place].query, shown)]
-            for layer, values in enumerate(mixed[CORRECT]):
-                put[layer][place] = values[others].float().mean(dim=0).to(values.dtype)
-    wanted = answer_ids(lm.tokenizer, shuffled, [trial.answers[0] for trial in trials])
-    first = torch.tensor([tokens[0] for tokens in wanted])
-    return indirect_effects(lm, prompt_ids(lm.tokenizer, shuffled), put, first, names), mixed
+    shown = [shown_by(trial) for trial in trials]
+    others = [
+        [other for other in not_showing(trial.query, shown) if trials[other].task == trial.task] for trial in trials
+    ]
+    told = [place for place, its in enumerate(others) if its]
+    put = [
+        torch.stack([values[others[place]].float().mean(dim=0) for place in told] or [values[0]]).to(values.dtype)
+        for values in mixed[CORRECT]
+    ]
+    texts_told = [shuffled[place] for place in told]
+    wanted = answer_ids(lm.tokenizer, texts_told, [trials[place].answers[0] for place in told])
+    first = torch.tensor([tokens[0] for tokens in wanted], dtype=torch.long)
+    ids = prompt_ids(lm.tokenizer, texts_told)
+    effects = indirect_effects(lm, ids, put, first, [names[place] for place in told]) if told else torch.empty(0)
+    return effects, [trials[place] for place in told], mixed
 
 
 def shown_by(trial: Episode) -> set[str]:
@@ -159,7 +166,7 @@ def ablation(
     top: dict[str, Sequence[Head]] = {task: its.ranked[:count] for task, its in measured.items()}
     sets: dict[str, dict[str, Sequence[Head]]] = {
         TOP: top,
-        RANDOM: {task: like(its, heads, seed, "ablation", task) for task, its in top.items()},
+        RANDOM: {task: like(its, lm.layers, heads, seed, "ablation", task) for task, its in top.items()},
     }
     means = [layer.expand(len(test), -1) for layer in neutral]
     changes = [put_in([of_task[e.task] for e in test], means, heads) for of_task in sets.values()]

@@ -24,7 +24,15 @@ from taskvectors.experiments.measure_heads import heads_of
 from taskvectors.experiments.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.progress import logger, track
-from taskvectors.representations.reading import Reading, Representation, Setting, kind_of, prompt_ids_for, why_unusable
+from taskvectors.representations.reading import (
+    Reading,
+    Representation,
+    Setting,
+    kind_of,
+    prompt_ids_for,
+    setting_of,
+    why_unusable,
+)
 from taskvectors.store.thetas import Thetas
 
 REGULAR, ZERO_SHOT = "regular", "zero_shot"
@@ -84,7 +92,8 @@ def rivals(
     pools = by_task(e for e in episodes if e.seed == seed and e.split in (DEV, TEST))
     measured = {task: heads for task in pools if (heads := heads_of(effects, outputs, task)) is not None}
     layers = tried_layers(lm.layers, common, sizes["layer_step"])
-    reading = Reading(lm, pools, thetas, layers, common, measured, sizes, seed)
+    layer = common if common < lm.layers - 1 else max(layers, default=None)
+    reading = Reading(lm, pools, thetas, layers, layer, measured, sizes, seed)
     everything = asked(reading, TEST, list(pools))
     regular = with_demonstrations(reading, everything, answer_tokens)
     bare = as_they_are(lm, everything, answer_tokens)
@@ -92,14 +101,22 @@ def rivals(
     tables = [
         reported(lm, name, Setting(), its, state_of, prefix) for name, its in ((REGULAR, regular), (ZERO_SHOT, bare))
     ]
-    for name, representation in track(representations.items(), len(representations), "rivals", "representation"):
+    chosen: dict[str, list[Setting]] = {}
+    # Those that run at the setting of another come after it.
+    order = sorted(representations, key=lambda name: setting_of(representations[name]) is not None)
+    for name in track(order, len(order), "rivals", "representation"):
+        representation = representations[name]
         why = {task: why_unusable(representation, reading, task) for task in pools}
         usable = [task for task in pools if not why[task]]
-        settings = representation.settings(reading) if usable else []
+        own = representation.settings(reading) if usable else []
+        settings = chosen.get(setting_of(representation) or "", own) if usable else []
+        if not settings:
+            why |= {task: why[task] or "there is no layer below the top block" for task in usable}
         if len(settings) > 1:
             tried = on_dev(reading, asked(reading, DEV, usable), name, representation, settings, prefix, answer_tokens)
             tables.append(tried)
             settings = [best(tried, settings)]
+        chosen[name] = settings
         for setting in settings:
             its = on_test(reading, asked(reading, TEST, usable), representation, setting, answer_tokens)
             tables.append(reported(lm, name, setting, its, state_of, prefix))
@@ -116,13 +133,13 @@ def rivals(
 
 def tried_layers(layers: int, common: int, step: int) -> list[int]:
     """Every `step`-th layer, so that the common layer is among them; not the top one, which cannot use the query."""
-    return list(range(common % step, max(layers - 1, 1), step))
+    below = range(layers - 1)
+    return list(below[common % step :: step]) or list(below)
 
 
 def asked(reading: Reading, split: str, tasks: Sequence[str]) -> list[Episode]:
-    """The first episodes of every task, as many as are taken."""
-    of_split = [[episode for episode in reading.pools[task] if episode.split == split] for task in tasks]
-    return [episode for its in of_split for episode in its[: reading.sizes[split]]]
+    """The episodes of several tasks that are taken."""
+    return [episode for task in tasks for episode in reading.asked(split, task)]
 
 
 def on_dev(

@@ -25,7 +25,7 @@ def rivals_table(tables: Tables, config: Config) -> pd.DataFrame:
             "stands in for the demonstrations": mean["label"],
             "chosen": [_setting(row) for _, row in mean.iterrows()],
             "n": mean["n"],
-            "accuracy": _where(there, with_interval(mean), mean["left_out"]),
+            "accuracy": _where(there, _with_lack(mean), mean["left_out"]),
             "divergence, bits": _where(there, with_interval(mean, "divergence", "divergence_ci")),
             "to θ, points": _where(
                 mean["representation"] != "theta",
@@ -41,6 +41,12 @@ def _models_together(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of each model, in the order that models have in a table."""
     place = {name: number for number, name in enumerate(dict.fromkeys(table["model"]))}
     return rows.sort_values("model", key=lambda names: names.map(place), kind="stable")
+
+
+def _with_lack(mean: pd.DataFrame) -> list[str]:
+    """Accuracies, with the tasks that a mean is without."""
+    lacks = ["" if pd.isna(lack) else f" ({lack})" for lack in mean["left_out"]]
+    return [cell + lack for cell, lack in zip(with_interval(mean), lacks, strict=True)]
 
 
 def _setting(row: pd.Series) -> str:

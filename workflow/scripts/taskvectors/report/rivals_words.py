@@ -25,8 +25,9 @@ def rivals_words(tables: Tables, config: Config) -> str:
 def _of_model(mean: pd.DataFrame) -> Iterator[str]:
     rows = mean.set_index("representation")
     regular = rows.loc["regular"]
-    yield f"with demonstrations the model answers {percent(regular)} of {regular['n']} test queries right."
-    of_kind = mean[mean["kind"] == RIVAL].sort_values("accuracy", ascending=False)
+    yield f"with demonstrations the model answers {percent(regular)} right (mean over tasks, {regular['n']} test queries)."
+    whole = mean[mean["left_out"].isna()]  # others are means over fewer tasks
+    of_kind = whole[whole["kind"] == RIVAL].sort_values("accuracy", ascending=False)
     if len(of_kind):
         best = of_kind.iloc[0]
         yield (
@@ -35,9 +36,9 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
         )
     if "theta" in rows.index:
         yield f"θ gives {percent(rows.loc['theta'])} and {rows.loc['theta', 'divergence']:.2f} bits."
-        more, less = (_labels(of_kind, way) for way in ("above", "below"))
+        more, less = (_labels(mean[mean["kind"] == RIVAL], way) for way in ("above", "below"))
         yield f"More than θ: {more}; less: {less}."
-    controls = mean[mean["kind"] == CONTROL].sort_values("accuracy", ascending=False)
+    controls = whole[whole["kind"] == CONTROL].sort_values("accuracy", ascending=False)
     if len(controls):
         yield f"The best control, {controls['label'].iloc[0]}, gives {percent(controls.iloc[0])}."
 

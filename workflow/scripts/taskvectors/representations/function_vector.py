@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from taskvectors.data.episodes import Episode
+from taskvectors.data.episodes import DEV, TEST, Episode
 from taskvectors.engine.definition import Change
 from taskvectors.engine.heads import Head, put_in
-from taskvectors.representations.reading import CORRECT, Reading, Setting
+from taskvectors.representations.reading import CORRECT, Reading, Setting, not_showing
 
 LABEL = "function vector"
 
@@ -37,4 +37,7 @@ def put_together(heads: Sequence[Sequence[Head]], means: Sequence[list[Tensor]],
 def unusable(reading: Reading, task: str) -> str:
     if task not in reading.measured:
         return "its heads cannot be told apart, or there is no other task to choose them on"
+    shown = reading.measured[task].shown
+    if not all(not_showing(e.query, shown) for split in (DEV, TEST) for e in reading.asked(split, task)):
+        return "a query is shown in every trial: raise `rivals: trials`"
     return "" if settings(reading) else "the model has fewer heads than `rivals: heads` asks for"

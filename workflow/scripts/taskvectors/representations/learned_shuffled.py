@@ -6,10 +6,11 @@ from taskvectors.data.episodes import Episode, by_task
 from taskvectors.data.sampling import shuffled_answers
 from taskvectors.engine.definition import Change
 from taskvectors.representations import learned_many
-from taskvectors.representations.reading import Reading, Setting
+from taskvectors.representations.reading import Reading, Setting, layer_of
 
 LABEL = "learned θ, shuffled answers"
 CONTROL = True
+SETTING_OF = "theta"
 
 settings = learned_many.settings
 unusable = learned_many.unusable
@@ -20,4 +21,4 @@ def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Settin
         task: shuffled_answers(learned_many.training_pairs(reading, task, its), reading.seed, "learned", task)
         for task, its in by_task(episodes).items()
     }
-    return [learned_many.of_pairs(reading, episodes, pairs)]
+    return [learned_many.of_pairs(reading, episodes, pairs, layer_of(settings))]

@@ -5,27 +5,29 @@ It sees as many labels as θ does; the query is not among them.
 
 from collections.abc import Sequence
 
-from taskvectors.data.episodes import Episode
+from taskvectors.data.episodes import TEST, Episode
 from taskvectors.engine.definition import Change, Intervention
 from taskvectors.representations.learning import learned, not_differentiable
-from taskvectors.representations.reading import Reading, Setting
+from taskvectors.representations.reading import Reading, Setting, layer_of
 
 LABEL = "learned θ, same labels"
+SETTING_OF = "theta"
 
 
 def settings(reading: Reading) -> list[Setting]:
-    return [Setting(reading.layer)]
+    return reading.at_common_layer()
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    start, theta = (states(episodes)[:, reading.layer] for states in (reading.bare, reading.theta))
+    layer = layer_of(settings)
+    start, theta = (states(episodes)[:, layer] for states in (reading.bare, reading.theta))
     names = [episode.name for episode in episodes]
     pairs = [episode.demos for episode in episodes]
-    vectors = learned(reading.lm, pairs, start, theta, reading.layer, reading.sizes["learning"], names)
-    return [Intervention(reading.layer, vectors)]
+    vectors = learned(reading.lm, pairs, start, theta, layer, reading.sizes["learning"], names)
+    return [Intervention(layer, vectors)]
 
 
 def unusable(reading: Reading, task: str) -> str:
     if reason := not_differentiable(reading):
         return reason
-    return "" if all(episode.demos for episode in reading.pools[task]) else "an episode has no demonstrations"
+    return "" if all(episode.demos for episode in reading.asked(TEST, task)) else "an episode has no demonstrations"

@@ -57,6 +57,4 @@ def not_differentiable(reading: Reading) -> str:
     """Why nothing is learned with this model at this layer; empty if it is."""
     if reading.lm.dtype not in PRECISE:
         return f"gradients in {str(reading.lm.dtype).removeprefix('torch.')} are too coarse; it takes `dtype: float32`"
-    if reading.layer >= reading.lm.layers - 1:
-        return f"the common layer {reading.layer} is the top block: no block above it could use a vector"
     return ""

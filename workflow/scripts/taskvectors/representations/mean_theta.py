@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from taskvectors.data.episodes import Episode
+from taskvectors.data.episodes import DEV, TEST, Episode
 from taskvectors.engine.definition import Change
 from taskvectors.representations.reading import Reading, Setting, at_layer
 
@@ -21,4 +21,5 @@ def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Settin
 
 
 def unusable(reading: Reading, task: str) -> str:
-    return "" if all(map(reading.others, reading.pools[task])) else "every other episode shows the query"
+    episodes = [*reading.asked(DEV, task), *reading.asked(TEST, task)]
+    return "" if all(map(reading.others, episodes)) else "every other episode shows the query"

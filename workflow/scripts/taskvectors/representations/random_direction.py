@@ -8,20 +8,22 @@ import torch
 from taskvectors.data.episodes import Episode
 from taskvectors.data.sampling import episode_rng
 from taskvectors.engine.definition import Change, Intervention
-from taskvectors.representations.reading import Reading, Setting
+from taskvectors.representations.reading import Reading, Setting, layer_of
 
 LABEL = "random direction"
 CONTROL = True
+SETTING_OF = "theta"
 
 
 def settings(reading: Reading) -> list[Setting]:
-    return [Setting(reading.layer)]
+    return reading.at_common_layer()
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    theta = reading.theta(episodes)[:, reading.layer]
+    layer = layer_of(settings)
+    theta = reading.theta(episodes)[:, layer]
     rngs = [episode_rng(reading.seed, "random direction", e.task, e.split, e.episode) for e in episodes]
     noise = torch.from_numpy(
         np.stack([np.random.default_rng(rng.getrandbits(64)).standard_normal(theta.shape[1]) for rng in rngs])
     ).to(theta.dtype)
-    return [Intervention(reading.layer, noise * theta.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True))]
+    return [Intervention(layer, noise * theta.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True))]

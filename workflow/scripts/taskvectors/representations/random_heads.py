@@ -1,6 +1,5 @@
-"""Control: the mean outputs of as many random heads of the same layers as the function vector's."""
+"""Control: the mean outputs of as many other heads, drawn at random from the function vector's layers or the nearest."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from taskvectors.data.episodes import Episode
@@ -12,6 +11,7 @@ from taskvectors.representations.reading import CORRECT, Reading, Setting
 
 LABEL = "random heads"
 CONTROL = True
+SETTING_OF = "function_vector"
 
 settings = function_vector.settings
 unusable = function_vector.unusable
@@ -21,25 +21,36 @@ def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Settin
     measured = [reading.heads(episode.task) for episode in episodes]
     count = measured[0].count
     means = [its.means(CORRECT, e.query) for its, e in zip(measured, episodes, strict=True)]
+    layers = reading.lm.layers
     drawn = [
-        {e.task: like(reading.heads(e.task).ranked[: s.heads], count, reading.seed, "function vector", e.task) for e in episodes}
-        for s in settings
-    ]  # fmt: skip
+        {
+            task: like(
+                reading.heads(task).ranked[: setting.heads], layers, count, reading.seed, "function vector", task
+            )
+            for task in {e.task: None for e in episodes}
+        }
+        for setting in settings
+    ]
     return [function_vector.put_together([of_task[e.task] for e in episodes], means, count) for of_task in drawn]
 
 
-def like(heads: Sequence[Head], count: int, seed: int, *names: str) -> list[Head]:
-    """As many random heads of every layer as these; others than these where the layer has enough.
+def like(heads: Sequence[Head], layers: int, count: int, seed: int, *names: str) -> list[Head]:
+    """As many random heads of every layer as these, and none of these; where a layer has too few, those of the nearest layers.
 
     Args:
-        count: heads of every block.
+        heads: which.
+        layers, count: of the model, and heads of every block.
         seed, names: of the draw.
+
+    Returns:
+        Fewer where the model has too few others.
     """
+    rng = episode_rng(seed, "random heads", *names, len(heads))
+    free = {(layer, head) for layer in range(layers) for head in range(count)} - set(heads)
     drawn: list[Head] = []
-    for layer, wanted in sorted(Counter(layer for layer, _ in heads).items()):
-        every = [(layer, head) for head in range(count)]
-        others = [head for head in every if head not in heads]
-        drawn += episode_rng(seed, "random heads", *names, layer, wanted).sample(
-            others if len(others) >= wanted else every, wanted
-        )
+    for layer, _ in sorted(heads):
+        if free:
+            nearest = min(abs(other - layer) for other, _ in free)
+            drawn.append(rng.choice(sorted(head for head in free if abs(head[0] - layer) == nearest)))
+            free.remove(drawn[-1])
     return drawn

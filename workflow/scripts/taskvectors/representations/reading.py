@@ -10,6 +10,7 @@ A representation stands in for the demonstrations. It is one file of this folder
 and, where they differ from the common case,
 
     CONTROL = True                                                    # it should do less; by default False
+    SETTING_OF = "theta"                                              # it runs at what is chosen for another representation
     def prompts(reading, episodes) -> list[str]: ...                  # by default the bare queries
     def unusable(reading, task) -> str: ...                           # why a task, or all, is left out; by default none is
 """
@@ -74,13 +75,13 @@ class Heads:
     passes: float
 
     def means(self, prompts: str, query: str) -> list[Tensor]:
-        """By layer the mean output `[width]` over trials whose prompts do not show a query; over all, if all do."""
+        """By layer the mean output `[width]` over trials whose prompts do not show a query, of which there must be one."""
         return [values[not_showing(query, self.shown)].mean(dim=0) for values in self.outputs[prompts]]
 
 
 def not_showing(query: str, shown: Sequence[set[str]]) -> list[int]:
-    """Which prompts do not show a query; all, if all do."""
-    return [place for place, inputs in enumerate(shown) if query not in inputs] or list(range(len(shown)))
+    """Which prompts do not show a query."""
+    return [place for place, inputs in enumerate(shown) if query not in inputs]
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Reading:
         pools: of every task the dev and test episodes of the main experiment.
         thetas: theirs.
         layers: that are tried on dev episodes.
-        layer: the common layer of the main experiment, for what is too dear to try at several.
+        layer: the common layer of the main experiment, below the top block.
         measured: by task; without any where heads cannot be told apart, or for a study of a single task.
         sizes: `rivals` of the configuration.
         seed: study seed.
@@ -103,11 +104,19 @@ class Reading:
     pools: Mapping[str, list[Episode]]
     thetas: Thetas
     layers: Sequence[int]
-    layer: int
+    layer: int | None
     measured: Mapping[str, Heads]
     sizes: Mapping[str, Any]
     seed: int
     spent: dict[str, float] = field(default_factory=dict)
+
+    def at_common_layer(self) -> list[Setting]:
+        """The setting of what is too dear to try at several layers; none of a model of one block."""
+        return [] if self.layer is None else [Setting(self.layer)]
+
+    def asked(self, split: str, task: str) -> list[Episode]:
+        """The first episodes of a task, as many as are taken."""
+        return [episode for episode in self.pools[task] if episode.split == split][: self.sizes[split]]
 
     def heads(self, task: str) -> Heads:
         """What was measured of heads, for one of the tasks of `measured`."""
@@ -150,6 +159,13 @@ class Reading:
         return list(dict.fromkeys(shown))
 
 
+def layer_of(settings: Sequence[Setting]) -> int:
+    """The layer of the one setting that is asked for."""
+    (setting,) = settings
+    assert setting.layer is not None
+    return setting.layer
+
+
 def at_layer(vectors: Tensor, setting: Setting) -> Intervention:
     """The vectors `[episode, layer, hidden]` of a setting's layer: in the place of what is there, or, with a strength, added to it."""
     assert setting.layer is not None
@@ -167,6 +183,11 @@ def named(name: str) -> Representation:
 def kind_of(representation: Representation) -> str:
     """RIVAL or CONTROL."""
     return CONTROL if vars(cast(ModuleType, representation)).get("CONTROL") else RIVAL
+
+
+def setting_of(representation: Representation) -> str | None:
+    """The representation at whose setting this one runs, if it does not choose its own."""
+    return vars(cast(ModuleType, representation)).get("SETTING_OF")
 
 
 def why_unusable(representation: Representation, reading: Reading, task: str) -> str:

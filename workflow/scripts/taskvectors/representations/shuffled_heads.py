@@ -9,6 +9,7 @@ from taskvectors.representations.reading import SHUFFLED, Reading, Setting
 
 LABEL = "function vector of shuffled answers"
 CONTROL = True
+SETTING_OF = "function_vector"
 
 settings = function_vector.settings
 unusable = function_vector.unusable

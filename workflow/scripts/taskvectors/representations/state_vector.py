@@ -1,20 +1,31 @@
-"""State vector: the mean of the states at the last arrows of the demonstrations, in θ's place (Li et al. 2024, arXiv 2404.11225)."""
+"""State vector: the mean of the states at the last arrows of a prompt, in θ's place (after Li et al. 2024, arXiv 2404.11225).
+
+The last arrow is that of the dummy query; every arrow has seen a demonstration.
+"""
 
 from collections.abc import Sequence
 
-from taskvectors.data.episodes import Episode
+import torch
+
+from taskvectors.data.episodes import TEST, Episode
 from taskvectors.data.prompts import growing_prompts
 from taskvectors.data.tokens import prompt_ids_of_each
 from taskvectors.engine.definition import Change, Intervention
 from taskvectors.engine.read import read_prefixes
-from taskvectors.representations.reading import Reading, Setting
+from taskvectors.representations.reading import Reading, Setting, layer_of
 
 LABEL = "state vector"
+SETTING_OF = "theta"
 ARROWS = 3  # the last of so many
 
 
 def settings(reading: Reading) -> list[Setting]:
-    return [Setting(reading.layer)]
+    return reading.at_common_layer()
+
+
+def unusable(reading: Reading, task: str) -> str:
+    few = min(len(episode.demos) for episode in reading.asked(TEST, task))
+    return "" if few >= ARROWS else f"it takes {ARROWS} demonstrations"
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
@@ -22,9 +33,10 @@ def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Settin
     by_arrows: dict[int, list[int]] = {}
     for place, of_episode in enumerate(prefixes):
         by_arrows.setdefault(len(of_episode), []).append(place)
-    vectors = reading.theta(episodes)[:, reading.layer].clone()
+    layer = layer_of(settings)
+    vectors = torch.empty(len(episodes), reading.lm.hidden)
     for places in by_arrows.values():
         names = [episodes[place].name for place in places]
-        states = read_prefixes(reading.lm, [prefixes[place] for place in places], reading.layer, names)
+        states = read_prefixes(reading.lm, [prefixes[place] for place in places], layer, names)
         vectors[places] = states[:, -ARROWS:].to(vectors.dtype).mean(dim=1)
-    return [Intervention(reading.layer, vectors)]
+    return [Intervention(layer, vectors)]

@@ -13,13 +13,14 @@ from taskvectors.data.sampling import episode_rng
 from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
 from taskvectors.engine.definition import Change, Intervention
 from taskvectors.errors import StudyError
-from taskvectors.representations.reading import Reading, Setting
+from taskvectors.representations.reading import Reading, Setting, layer_of
 
 LABEL = "one θ per arrow"
+SETTING_OF = "theta"
 
 
 def settings(reading: Reading) -> list[Setting]:
-    return [Setting(reading.layer)]
+    return reading.at_common_layer()
 
 
 def lines(reading: Reading, episode: Episode) -> list[str]:
@@ -36,16 +37,15 @@ def prompts(reading: Reading, episodes: list[Episode]) -> list[str]:
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    arrows = arrow_positions(reading, episodes)
+    layer, arrows = layer_of(settings), arrow_positions(reading, episodes)
     vectors = torch.zeros(len(episodes), arrows.shape[1], reading.lm.hidden, dtype=reading.theta(episodes[:1]).dtype)
     for place, episode in enumerate(episodes):
-        own = reading.theta([episode])[:, reading.layer]
-        vectors[place] = own
-        others = reading.others(episode)
+        vectors[place] = reading.theta([episode])[:, layer]
+        others = reading.others(episode)[: arrows.shape[1] - 1]
         if others:
-            theta = reading.theta(others)[:, reading.layer]
+            theta = reading.theta(others)[:, layer]
             vectors[place, :-1] = theta[torch.arange(arrows.shape[1] - 1) % len(others)]
-    return [Intervention(reading.layer, vectors, positions=arrows)]
+    return [Intervention(layer, vectors, positions=arrows)]
 
 
 def arrow_positions(reading: Reading, episodes: list[Episode]) -> torch.Tensor:
