@@ -51,10 +51,10 @@ one-way random-effects analysis of the states of the test episodes, demonstratio
 **Conflicting tasks.** {pair_episodes} episodes a pair with {pair_demonstrations} demonstrations; the query is an
 input of both tasks on which they disagree, and never among B's demonstrations or dummies.{transfer}
 
-{rivals}**Limits.** A bijection joins a function and its inverse: each pair of an episode goes in a direction of its own. Its answer is in
-the wrong direction if it is the query itself: the right item in the form that was given. Lookups deal outputs anew in every episode
-and ask for one of those shown; labels name classes anew in every episode. Where demonstrations do not lead to {can_do:.0%}, or of a
-bijection, whose direction can be guessed, to {can_do_bijection:.0%}, a task says nothing about θ.
+{rivals}**Limits.** A bijection joins a function and its inverse: each pair of an episode goes in a direction of its own. Its
+answer is in the wrong direction if it is the query itself: the right item in the form that was given. Lookups deal outputs anew
+in every episode and ask for one of those shown; labels name classes anew in every episode. Where demonstrations do not lead to
+{can_do:.0%}, or of a bijection, whose direction can be guessed, to {can_do_bijection:.0%}, a task says nothing about θ.
 
 **Geometry** uses θ of the test episodes, all tasks at one layer, cosine distance, no self-pairs. Every measure is taken of θ as it is,
 as in the paper, and of θ less the mean over tasks of their mean θ. Where all states share one large direction all raw cosines are

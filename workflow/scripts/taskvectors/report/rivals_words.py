@@ -22,27 +22,32 @@ def rivals_words(tables: Tables, config: Config) -> str:
     )
 
 
+METHODS = """**Rivals** are put into the bare queries of the first {test} test episodes of every task, limits aside. Layer (one in
+{layer_step} is tried), strength (of what is added: {strengths}) and number of heads ({heads}) are those of the best mean
+accuracy over tasks on the first {dev} dev episodes of each, the same for all tasks. State vectors, learned vectors and one θ
+per arrow run at the layer so chosen for θ, controls at the setting of what they control. v₀ is the mean state of the dummy
+queries' own prompts. The mean θ, the outputs of heads and the pairs to learn from are of prompts that do not show the query.
+Learned vectors minimise the mean loss of the first token of answers behind bare inputs: {steps} steps of Adam from v₀, the
+rate {rate} of the distance of θ from v₀ (root mean square); on the episode's own {shown} demonstrations, or, one for the
+task, on up to {pairs} pairs. One θ per arrow: a prompt of other inputs without answers before the query, θ of other episodes
+at their arrows and the episode's own at the last. Heads are read and replaced at the input of the layer that mixes them, at
+the last token. The effect of a head: {trials} dev episodes a task, their answers shuffled, in prompts of {shown}
+demonstrations; the probability of the right answer when the head's output is its mean over correct prompts, less that
+without. Heads for a task are ranked by their mean effect on the other tasks. Ablated heads ({ablated}, on the first
+{episodes} test episodes) have their mean output over tasks. Divergence is that of Jensen and Shannon, in bits.
+
+"""
+
+
 def rivals_methods(config: Config) -> str:
     """How rivals are compared (Markdown), from the configuration; nothing of an archive without them."""
     if "rivals" not in config:
         return ""
-    rivals, shown = config["rivals"], config["episodes"]["demonstrations"]
-    learning, ablated = rivals["learning"], rivals["ablated"]
-    return f"""**Rivals** are put into the bare queries of the first {rivals["test"]} test episodes of every task, limits aside. Layer (every
-{rivals["layer_step"]}th is tried), strength (of what is added: {", ".join(map(str, rivals["strengths"]))}) and number of heads
-({", ".join(map(str, rivals["heads"]))}) are those of the best mean accuracy over tasks on the first {rivals["dev"]} dev episodes of each, the same for all
-tasks. State vectors, learned vectors and one θ per arrow run at the layer so chosen for θ, controls at the setting of what they control.
-v₀ is the mean state of the dummy queries' own prompts. The mean θ, the outputs of heads and the pairs to learn from are of prompts that
-do not show the query. Learned vectors minimise the mean loss of the first token of answers behind bare inputs: {learning["steps"]} steps of Adam
-from v₀, the rate {learning["rate"]} of the distance of θ from v₀ (root mean square); on the episode's own {shown} demonstrations, or, one for
-the task, on up to {learning["pairs"]} pairs. One θ per arrow: a prompt of other inputs without answers before the query, θ of other episodes at
-their arrows and the episode's own at the last. Heads are read and replaced at the input of the layer that mixes them, at the last token.
-The effect of a head: {rivals["trials"]} dev episodes a task, their answers shuffled, prompts of {shown} demonstrations; the probability of the right
-answer when the head's output is its mean over correct prompts, less that without. Heads for a task are ranked by their mean effect on
-the other tasks. Ablated heads ({ablated["heads"]}, on the first {ablated["episodes"]} test episodes) have their mean output over tasks. Divergence is that of
-Jensen and Shannon, in bits.
-
-"""
+    rivals = config["rivals"]
+    fields = {key: rivals[key] for key in ("test", "dev", "layer_step", "trials")} | rivals["learning"]
+    fields |= {key: ", ".join(map(str, rivals[key])) for key in ("strengths", "heads")}
+    fields |= {"ablated": rivals["ablated"]["heads"], "episodes": rivals["ablated"]["episodes"]}
+    return METHODS.format(**fields, shown=config["episodes"]["demonstrations"])
 
 
 def _of_model(mean: pd.DataFrame) -> Iterator[str]:
