@@ -16,6 +16,7 @@ from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
 
 from conftest import ROOT
 from taskvectors.code import used_by
+from taskvectors.study import study_of
 
 # Import names that differ from the names of packages on conda-forge.
 PACKAGES = {
@@ -62,6 +63,8 @@ def test_rules_have_the_fingerprints_of_their_script(rules):
         expected = set(used_by(script))
         if script == "figure.py":
             expected |= set(used_by(f"taskvectors/figures/{name.removeprefix('figure_')}.py"))
+        if script == "rivals.py":
+            expected |= {part for file in study_of({}).representations.values() for part in used_by(file)}
         if script == "study_notebook.py":
             expected |= set(used_by("../notebooks/study.ipynb"))
         assert code_of(rule) == expected, name

@@ -103,15 +103,17 @@ def effects_and_outputs(
         [other for other in not_showing(trial.query, shown) if trials[other].task == trial.task] for trial in trials
     ]
     told = [place for place, its in enumerate(others) if its]
+    if not told:
+        return torch.empty(0, lm.layers, 0), [], mixed
     put = [
-        torch.stack([values[others[place]].float().mean(dim=0) for place in told] or [values[0]]).to(values.dtype)
+        torch.stack([values[others[place]].float().mean(dim=0) for place in told]).to(values.dtype)
         for values in mixed[CORRECT]
     ]
     texts_told = [shuffled[place] for place in told]
     wanted = answer_ids(lm.tokenizer, texts_told, [trials[place].answers[0] for place in told])
     first = torch.tensor([tokens[0] for tokens in wanted], dtype=torch.long)
     ids = prompt_ids(lm.tokenizer, texts_told)
-    effects = indirect_effects(lm, ids, put, first, [names[place] for place in told]) if told else torch.empty(0)
+    effects = indirect_effects(lm, ids, put, first, [names[place] for place in told])
     return effects, [trials[place] for place in told], mixed
 
 

@@ -42,6 +42,8 @@ def sweep_pairs(
         without: how many episodes of each pair are also patched without demonstrations.
     """
     pairs = paired(episodes)
+    if not pairs:
+        return score([], KEPT, prefix)
     dummies = prompt_ids_of_each(lm.tokenizer, [dummy_prompts(b) for _, b in pairs])
     theta, _, _ = read_theta(lm, dummies, names=[b.name for _, b in pairs])
     few = [place for place, (a, _) in enumerate(pairs) if a.episode < without]
@@ -63,6 +65,8 @@ def answers(
     lm: LanguageModel, pairs: list[Both], prompt: Callable[[Episode], str], theta: torch.Tensor, answer_tokens: int
 ) -> list[tuple[Both, int | None, str]]:
     """Answers to A's prompts as they are (no layer), and with θ of B `[episode, layer, hidden]` patched in at every layer."""
+    if not pairs:
+        return []
     ids = prompt_ids(lm.tokenizer, [prompt(a) for a, _ in pairs])
     names, done = [a.name for a, _ in pairs], counted("sweep_conflict", len(pairs), "episode")
     patched, regular = sweep_layers(lm, ids, theta, answer_tokens, names, done=done)

@@ -1,5 +1,7 @@
 """Rivals of θ in every task."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
@@ -30,6 +32,8 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         axis.set_yticks(np.arange(len(called)) + 0.5, called, rotation=0, fontsize=7.5)
     names = [*(labels.tasks[task] for task in tasks), "mean"]
     axes[-1].set_xticks(np.arange(len(columns)) + 0.5, names, rotation=40, ha="right", fontsize=7.5)
+    layout: Any = figure.get_layout_engine()
+    layout.set(w_pad=0.15)  # labels are wider in some formats
     shade = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), COLOURS)
     in_percent(figure.colorbar(shade, ax=list(axes), shrink=0.5, pad=0.01, label="accuracy").ax)
     return figure

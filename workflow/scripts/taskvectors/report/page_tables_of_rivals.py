@@ -18,21 +18,18 @@ def rivals_table(tables: Tables, config: Config) -> pd.DataFrame:
     mean["order"] = mean["kind"].map({kind: place for place, kind in enumerate((REFERENCE, RIVAL, CONTROL))})
     mean = _models_together(mean.sort_values("order", kind="stable"), rivals)
     there = mean["n"] > 0
+    labels = mean["label"].where(mean["kind"] != CONTROL, "control: " + mean["label"])
+    to_theta = [in_points(row, "to_theta_", "to_theta") for _, row in mean.iterrows()]
+    passes = [f"{row['forward']:.0f}, {row['backward']:.0f}" for _, row in mean.iterrows()]
     return pd.DataFrame(
         {
             "model": model_labels(mean, config),
-            "kind": mean["kind"],
-            "stands in for the demonstrations": mean["label"],
+            "in their place": labels,
             "chosen": [_setting(row) for _, row in mean.iterrows()],
-            "n": mean["n"],
             "accuracy": _where(there, _with_lack(mean), mean["left_out"]),
             "divergence, bits": _where(there, with_interval(mean, "divergence", "divergence_ci")),
-            "to θ, points": _where(
-                mean["representation"] != "theta",
-                [in_points(row, "to_theta_", "to_theta") for _, row in mean.iterrows()],
-            ),
-            "passes up": _where(there, [f"{passes:.0f}" for passes in mean["forward"]]),
-            "passes down": _where(there, [f"{passes:.0f}" for passes in mean["backward"]]),
+            "to θ, points": _where(mean["representation"] != "theta", to_theta),
+            "passes up, down": _where(there, passes),
         }
     )
 
