@@ -178,6 +178,13 @@ def test_conflicting_prompts_are_scored_for_both_tasks(lm):
     assert set(table["task_a"]) == {"next_letter"} and set(table["task_b"]) == {"to_upper"}
 
 
+def test_a_study_without_pairs_or_without_transfer_has_an_empty_table(lm):
+    none = sweep_pairs(lm, [], PREFIX, 1, without=2)
+    pair = sample_conflict(TASKS["next_letter"], TASKS["to_upper"], 0, demonstrations=2, dummies=2, seed=0)
+    kept = sweep_pairs(lm, list(pair), PREFIX, 1, without=0)
+    assert len(none) == 0 and list(none) == list(kept) and set(kept["demonstrations"]) == {"kept"}
+
+
 def test_decoding_gives_every_task_and_layer(lm, extracted):
     episodes, thetas, _ = extracted
     choice = pd.DataFrame({"model": "m", "family": "f", "role": "main", "task": list(TASKS)})

@@ -426,6 +426,11 @@ def test_heads_that_cannot_be_told_apart_leave_empty_tables(lm, episodes, monkey
     assert heads_of(effects, means, "to_upper") is None
 
 
+def test_trials_that_all_show_the_query_tell_no_effect(lm, episodes):
+    effects, outputs, ablated = measure(lm, episodes, {**SIZES, "trials": 1}, PREFIX, 1, 0)
+    assert len(effects) == len(ablated) == 0 and len(outputs) == 2 * lm.layers * len(TASKS)
+
+
 def test_theta_after_no_demonstrations_is_the_mean_of_the_dummies_bare_prompts(reading, lm, episodes):
     episode = next(e for e in episodes if e.split == "test")
     ids = prompt_ids(lm.tokenizer, [prompt((), x) for x in episode.dummies])
