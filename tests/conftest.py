@@ -181,6 +181,17 @@ def saved(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def lm(saved, tmp_path_factory):
+    """The tiny Llama as a job loads it. Do not change it."""
+    from taskvectors.engine.model_check import load_model  # torch, which tests of the workflow do without
+    from taskvectors.models.preparation import prepare
+
+    folder = tmp_path_factory.mktemp("prepared") / "weights"
+    prepare(saved, folder)
+    return load_model(folder, "float32", "cpu")
+
+
+@pytest.fixture(scope="session")
 def sentencepiece_file(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     wheel = download_wheel(MISTRAL, folder)

@@ -14,7 +14,6 @@ from taskvectors.data.sampling import sample_conflict, sample_episode
 from taskvectors.data.tasks import load_task
 from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer
-from taskvectors.engine.model_check import load_model
 from taskvectors.experiments.constant_answers import constant_answers
 from taskvectors.experiments.decode_theta import decode_thetas
 from taskvectors.experiments.extract_theta import extract
@@ -27,7 +26,6 @@ from taskvectors.experiments.patch_variants import (
 )
 from taskvectors.experiments.sweep_conflict import sweep_pairs
 from taskvectors.experiments.sweep_layers import sweep
-from taskvectors.models.preparation import prepare
 from taskvectors.store.thetas import Thetas
 
 TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
@@ -41,13 +39,6 @@ def sampled(seeds=(0,), counts=(3, 2, 3)) -> list[Episode]:
         for task in TASKS.values() for seed in seeds
         for split, count in zip(("baseline", "dev", "test"), counts, strict=True) for number in range(count)
     ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def lm(saved, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("prepared") / "weights"
-    prepare(saved, folder)
-    return load_model(folder, "float32", "cpu")
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,10 @@ from taskvectors.data.tasks import load_task
 from taskvectors.data.tokens import answer_ids, prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.heads import head_mask, read_heads
-from taskvectors.engine.model_check import load_model
 from taskvectors.errors import StudyError
 from taskvectors.experiments.extract_theta import extract
 from taskvectors.experiments.measure_heads import INTACT, RANDOM, TOP, heads_of, measure
 from taskvectors.experiments.rivals import best, rivals, tried_layers
-from taskvectors.models.preparation import prepare
 from taskvectors.report.rivals_words import rivals_words
 from taskvectors.representations import function_vector, learned_many, mean_theta, random_heads, theta_per_arrow
 from taskvectors.representations.learning import learned
@@ -35,13 +33,6 @@ SIZES = {"dev": 2, "test": 3, "layer_step": 1, "strengths": [1, 2], "heads": [1,
          "ablated": {"heads": 3, "episodes": 2}, "learning": {"pairs": 4, "steps": 3, "rate": 0.1}}  # fmt: skip
 NAMES = list(read_study().representations)
 KINDS = {task: {"family": "f", "role": "main"} for task in TASKS}
-
-
-@pytest.fixture(scope="module")
-def lm(saved, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("prepared") / "weights"
-    prepare(saved, folder)
-    return load_model(folder, "float32", "cpu")
 
 
 @pytest.fixture(scope="module")
