@@ -8,7 +8,10 @@ from torch import nn
 
 from taskvectors.models import highest_logit, kernels
 from taskvectors.models.highest_logit import FOLD, Screen, highest, screen_of
-from taskvectors.models.kernels import OneDnnLinear, multiply_by_onednn, multiply_faster
+from taskvectors.models.kernels import OneDnnLinear, Processor, multiply_by_onednn, multiply_faster, processor
+
+OLD = Processor("AuthenticAMD", frozenset({"avx2"}))
+NEW = Processor("AuthenticAMD", frozenset({"avx2", "avx512f", "avx512_bf16"}))
 
 
 @given(
@@ -79,13 +82,16 @@ def test_rough_logits_are_within_the_bound(unequal):
     weight, hidden = 0.05 * torch.randn(3000, 640), 9 * torch.randn(40, 640)
     if unequal:
         weight *= torch.rand(3000, 1)
-    its, rough = Screen(weight), hidden.bfloat16()
-    found = its.logits(rough).float()
+    screen, rough = Screen(weight), hidden.bfloat16()
+    found = screen.logits(rough).float()
     logits = (hidden.double() @ weight.double().T).float()
     lost = (hidden - rough.float()).norm(dim=1)
-    off = its._off(rough.float().norm(dim=1)[:, None], lost[:, None], its.lengths, its.lost) + 2**-7 * found.abs()
+    off = (
+        screen._off(rough.float().norm(dim=1)[:, None], lost[:, None], screen.lengths, screen.lost)
+        + 2**-7 * found.abs()
+    )
     assert ((found - logits).abs() <= off).all()
-    rows, tokens = its.candidates(hidden)
+    rows, tokens = screen.candidates(hidden)
     assert len(rows) < 10 * len(hidden)
     chosen = set(zip(rows.tolist(), tokens.tolist(), strict=True))
     assert {(row, token) for row, token in enumerate(logits.argmax(-1).tolist())} <= chosen
@@ -94,14 +100,13 @@ def test_rough_logits_are_within_the_bound(unequal):
 def test_a_screen_is_made_only_where_it_helps(monkeypatch):
     monkeypatch.setattr(highest_logit, "SMALLEST", 1000)
     head = nn.Linear(64, 500, bias=False)
-    monkeypatch.setattr(highest_logit, "rough_gain", lambda weight: 9.0)
+    monkeypatch.setattr(highest_logit, "processor", lambda: NEW)
     assert screen_of(head) is not None
     assert screen_of(nn.Linear(64, 500)) is None and screen_of(nn.Linear(64, 500, bias=False).double()) is None
-    monkeypatch.setattr(highest_logit, "memory_at_hand", lambda: 1000)
+    monkeypatch.setattr(highest_logit, "processor", lambda: OLD)
     assert screen_of(head) is None
-    monkeypatch.undo()
-    monkeypatch.setattr(highest_logit, "SMALLEST", 1000)
-    monkeypatch.setattr(highest_logit, "rough_gain", lambda weight: 1.0)
+    monkeypatch.setattr(highest_logit, "processor", lambda: NEW)
+    monkeypatch.setattr(highest_logit, "memory_at_hand", lambda: 1000)
     assert screen_of(head) is None
 
 
@@ -118,14 +123,35 @@ def test_onednn_multiplies_as_torch_does(bias, room, monkeypatch):
     torch.testing.assert_close(plain(inputs), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("gain", "kernel"), [(2.0, "oneDNN"), (1.1, "torch")])
-def test_the_faster_kernels_multiply(gain, kernel, monkeypatch):
-    monkeypatch.setattr(kernels, "onednn_gain", lambda weight: gain)
+@pytest.mark.parametrize(
+    ("on", "kernel"),
+    [(NEW, "oneDNN"), (OLD, "torch"), (NEW._replace(vendor="GenuineIntel"), "torch"), (Processor(), "torch")],
+)
+def test_the_faster_kernels_multiply(on, kernel, monkeypatch):
+    """By what the processor is: a choice by the clock gave other roundings from one run to the next."""
+    monkeypatch.setattr(kernels, "processor", lambda: on)
     model = nn.Sequential(nn.Linear(8, 9), nn.LayerNorm(9), nn.Linear(9, 8))
     assert multiply_faster(model) == kernel
     assert {type(model[0]), type(model[2])} == {OneDnnLinear if kernel == "oneDNN" else nn.Linear}
     assert type(model[1]) is nn.LayerNorm and multiply_faster(nn.LayerNorm(9)) == "torch"
 
 
-def test_both_kernels_are_timed():
-    assert 0.01 < kernels.onednn_gain(torch.randn(512, 256)) < 100
+def test_the_processor_is_what_linux_says(tmp_path, monkeypatch):
+    told = tmp_path / "cpuinfo"
+    told.write_text(
+        "processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu avx512f avx512_bf16\npower management:\n\n" * 2
+    )
+    monkeypatch.setattr(kernels, "CPUINFO", told)
+    monkeypatch.setattr(kernels.platform, "system", lambda: "Linux")
+    assert processor.__wrapped__() == Processor("AuthenticAMD", frozenset({"fpu", "avx512f", "avx512_bf16"}))
+    told.write_text("Processor\t: AArch64\nFeatures\t: fp asimd\n")
+    assert processor.__wrapped__() == Processor()
+    monkeypatch.setattr(kernels.platform, "system", lambda: "Darwin")
+    assert processor.__wrapped__() == Processor()
+
+
+def test_without_instructions_for_bfloat16_rough_logits_are_rounded_ones(monkeypatch):
+    """oneDNN refuses to lay such matrices out on processors without AVX-512."""
+    monkeypatch.setattr(kernels, "processor", lambda: OLD)
+    weight, states = torch.randn(70, 64).bfloat16(), torch.randn(5, 64).bfloat16()
+    assert torch.equal(kernels.multiplier(weight)(states), (states.float() @ weight.float().T).bfloat16())

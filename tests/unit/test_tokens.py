@@ -262,3 +262,8 @@ def test_any_words_are_kept_whole_or_dropped(bpe, llama, data):
         ((*shown,), (*answer,)) = prompt_ids(tokenizer, [text])[0], answer_ids(tokenizer, [text], [pair.answers[0]])[0]
         assert prompt_ids(tokenizer, [text + pair.answers[0]]) == [shown + answer] and 0 < len(answer) <= 3
         assert decode_answers(tokenizer, [answer], set())[0].strip() == pair.answers[0].strip()
+
+
+def test_of_no_texts_there_are_no_tokens(llama):
+    """A study without conflicting pairs, or without transfer, asks for none."""
+    assert prompt_ids(llama, []) == []

@@ -19,7 +19,7 @@ from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.model_check import check_prepared, load_model
 from taskvectors.engine.read import read_states
 from taskvectors.errors import StudyError
-from taskvectors.models.kernels import OneDnnLinear
+from taskvectors.models.kernels import OneDnnLinear, Processor
 from taskvectors.models.loading import load_tokenizer
 from taskvectors.models.preparation import prepare
 from taskvectors.models.random_weights import random_model
@@ -99,7 +99,8 @@ def change_weights(local: Path, change) -> None:
 
 
 def test_a_local_folder_is_linked_and_loads(local, monkeypatch):
-    monkeypatch.setattr("taskvectors.models.kernels.onednn_gain", lambda weight: 2.0)
+    other = Processor("AuthenticAMD", frozenset({"avx512f"}))
+    monkeypatch.setattr("taskvectors.models.kernels.processor", lambda: other)
     folder = prepared(local)
     assert (folder / "model.safetensors").is_symlink()
     lm = load_model(folder)

@@ -1,6 +1,6 @@
 """When does a predicted token count as correct? (paper, appendix A.1 and the released code)"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -24,11 +24,11 @@ def is_correct(predicted: str, answers: Sequence[str], *, prefix: bool = False) 
     return token in wanted
 
 
-def scored(answers: Iterable[tuple[Episode, int | None, str]], method: str, prefix: bool) -> pd.DataFrame:
-    """The table of predictions from episodes, layers (or None) and predicted words."""
+def scored(answers: Iterable[tuple[Episode, int | None, str]], method: str, prefix: Mapping[str, bool]) -> pd.DataFrame:
+    """The table of predictions from episodes, layers (or None) and predicted words; `prefix` by task (`is_correct`)."""
     rows = []
     for e, layer, word in answers:
-        correct, exact = is_correct(word, e.answers, prefix=prefix), is_correct(word, e.answers)
+        correct, exact = is_correct(word, e.answers, prefix=prefix[e.task]), is_correct(word, e.answers)
         rows.append((e.task, e.seed, e.split, e.episode, method, layer, word, e.answers[0], correct, exact))
     columns = ["task", "seed", "split", "episode", "method", "layer", "predicted", "answer", "correct", "exact"]
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})

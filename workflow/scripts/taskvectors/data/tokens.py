@@ -137,7 +137,8 @@ def answer_ids(tokenizer: Tokenizer, prompts: list[str], answers: list[str]) -> 
 
 
 def _text_ids(tokenizer: Tokenizer, texts: list[str]) -> list[Ids]:
-    return tokenizer(texts, add_special_tokens=False)["input_ids"]
+    # Tokenizers fail at no texts at all.
+    return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
 
 def short_answers(tokenizer: Tokenizer, task: Task, answer_tokens: int = 1) -> Filtered:

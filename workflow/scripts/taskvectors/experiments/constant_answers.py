@@ -17,10 +17,10 @@ def constant_answers(episodes: list[Episode], prefix: Mapping[str, bool], seed: 
         seed: the study seed whose episodes these are.
     """
     tables = []
-    for task, its in by_task(episode for episode in episodes if episode.seed == seed).items():
-        answers = Counter(episode.answers[0] for episode in its if episode.split != TEST)
+    for of_task in by_task(episode for episode in episodes if episode.seed == seed).values():
+        answers = Counter(episode.answers[0] for episode in of_task if episode.split != TEST)
         commonest = answers.most_common(1)[0][0]
-        test = [episode for episode in its if episode.split == TEST]
-        tables.append(scored([(episode, None, commonest) for episode in test], "majority", prefix[task]))
-        tables.append(scored([(episode, None, episode.query) for episode in test], "copy_query", prefix[task]))
+        test = [episode for episode in of_task if episode.split == TEST]
+        tables.append(scored([(episode, None, commonest) for episode in test], "majority", prefix))
+        tables.append(scored([(episode, None, episode.query) for episode in test], "copy_query", prefix))
     return pd.concat(tables, ignore_index=True)

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from taskvectors.data.episodes import BASELINE, TEST, Episode, by_task
+from taskvectors.data.episodes import BASELINE, TEST, Episode
 from taskvectors.data.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
 from taskvectors.engine.passes import continue_prompts
@@ -33,11 +33,10 @@ def extract(
     reported = [episode for episode in shown if episode.split == TEST]
     without = baseline(lm, bare, answer_tokens)
     thetas, regular = theta_and_regular(lm, shown, answer_tokens)
-    tables = []
-    for task in by_task(episodes):
-        for method, asked, tokens in (("baseline", bare, without), ("regular", reported, regular)):
-            places = [place for place, episode in enumerate(asked) if episode.task == task]
-            tables.append(predictions(lm, [asked[place] for place in places], method, tokens[places], prefix[task]))
+    tables = [
+        predictions(lm, bare, "baseline", without, prefix),
+        predictions(lm, reported, "regular", regular, prefix),
+    ]
     return thetas, pd.concat(tables, ignore_index=True)
 
 

@@ -44,7 +44,7 @@ def measure(
         prefix: by task, whether answers count by prefix.
         seed: the study seed whose episodes are taken.
     """
-    nothing = scored([], INTACT, prefix=False)
+    nothing = scored([], INTACT, prefix)
     try:
         count = head_count(lm)
     except StudyError as error:
@@ -102,7 +102,7 @@ def effects_and_outputs(
     others = [
         [other for other in not_showing(trial.query, shown) if trials[other].task == trial.task] for trial in trials
     ]
-    told = [place for place, its in enumerate(others) if its]
+    told = [place for place, not_shown in enumerate(others) if not_shown]
     if not told:
         return torch.empty(0, lm.layers, 0), [], mixed
     put = [
@@ -174,9 +174,6 @@ def ablation(
     changes = [put_in([of_task[e.task] for e in test], means, heads) for of_task in sets.values()]
     ids = prompt_ids(lm.tokenizer, [regular_prompt(episode) for episode in test])
     tokens, intact = patched_answers(lm, ids, changes, answer_tokens, [episode.name for episode in test])
-    tables = []
-    for method, answers in {INTACT: intact, **dict(zip(sets, tokens.unbind(dim=1), strict=True))}.items():
-        for task in by_task(test):
-            places = [place for place, episode in enumerate(test) if episode.task == task]
-            tables.append(predictions(lm, [test[i] for i in places], method, answers[places], prefix[task]))
+    methods = {INTACT: intact, **dict(zip(sets, tokens.unbind(dim=1), strict=True))}
+    tables = [predictions(lm, test, method, answers, prefix) for method, answers in methods.items()]
     return pd.concat(tables, ignore_index=True).assign(heads=min(count, len(next(iter(top.values())))))

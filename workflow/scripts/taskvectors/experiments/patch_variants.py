@@ -57,11 +57,11 @@ def variants(
                 its = tensor_of(thetas, other, seed)[:, layer]
                 patches.append(("other_theta", other, its[torch.arange(len(test)) % len(its)]))
         patches.append(("mean_theta", None, mean_of_others(own, test)))
-        tables += answers_to(lm, test, patches, own, shared[layer], layer, prefix[task], answer_tokens)
+        tables += answers_to(lm, test, patches, own, shared[layer], layer, prefix, answer_tokens)
         far.append(divergences_of(lm, test, [("hypothesis", None, own), *patches], layer, thetas))
         few = test[:forming_episodes]
         after = forming(lm, few, layer)
-        tables += answers_to(lm, few, after, own[: len(few)], shared[layer], layer, prefix[task], answer_tokens)
+        tables += answers_to(lm, few, after, own[: len(few)], shared[layer], layer, prefix, answer_tokens)
     return pd.concat(tables, ignore_index=True), pd.concat(far, ignore_index=True)
 
 
@@ -75,10 +75,12 @@ def divergences_of(
     changes: list[Change] = [AS_IT_IS, *(Intervention(layer, vectors) for _, _, vectors in patches)]
     states = patched_states(lm, prompts, changes, names)
     regular = torch.from_numpy(thetas.regular_of_episodes(episode.key for episode in test)).to(states.dtype)
+    # An episode's changes follow one another, so that its regular prompt is unembedded once.
+    references = regular.repeat_interleave(len(changes), dim=0)
+    far = divergences(lm, states.flatten(0, 1), references).unflatten(0, states.shape[:2])
     tables = []
     methods = [("zero_shot", None, None), *((method, source, layer) for method, source, _ in patches)]
     for place, (method, source, at) in enumerate(methods):
-        bits = divergences(lm, states[:, place], regular).tolist()
         numbers = [episode.episode for episode in test]
         columns = {
             "task": test[0].task,
@@ -86,7 +88,7 @@ def divergences_of(
             "method": method,
             "source": source,
             "layer": at,
-            "divergence": bits,
+            "divergence": far[:, place].tolist(),
         }
         tables.append(pd.DataFrame(columns).astype({"source": object, "layer": "Int64"}))
     return pd.concat(tables, ignore_index=True)
@@ -134,7 +136,7 @@ def forming(lm: LanguageModel, episodes: list[Episode], layer: int) -> list[Patc
 
 def answers_to(
     lm: LanguageModel, test: list[Episode], patches: list[Patch], theta: Tensor, shared: Tensor, layer: int,
-    prefix: bool, answer_tokens: int,
+    prefix: Mapping[str, bool], answer_tokens: int,
 ) -> list[pd.DataFrame]:  # fmt: skip
     """All patches together, at one layer: a table a patch.
 

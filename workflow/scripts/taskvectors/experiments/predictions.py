@@ -1,6 +1,6 @@
 """Predicted tokens as a tidy table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import TypeVar
 
@@ -30,14 +30,14 @@ def predictions(
     episodes: list[Episode],
     method: str,
     tokens: Tensor,
-    prefix: bool,
+    prefix: Mapping[str, bool],
     layers: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """One row a prediction: task, seed, split, episode, method, layer, predicted, answer, correct, exact.
 
     Args:
         tokens: `[episode, token]`, or `[episode, layer, token]`; without layers the column `layer` is empty.
-        prefix: `correct` is by prefix (`taskvectors.data.scoring.is_correct`); `exact` never is.
+        prefix: by task, whether `correct` is by prefix (`taskvectors.data.scoring.is_correct`); `exact` never is.
         layers: those that the tokens are of; all by default.
     """
     return scored(words_by_layer(lm, episodes, tokens, layers), method, prefix)

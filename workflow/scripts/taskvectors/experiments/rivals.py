@@ -151,20 +151,9 @@ def on_dev(
     changes = representation.changes(reading, episodes, settings)
     tokens, _ = patched_answers(reading.lm, ids, changes, answer_tokens, [e.name for e in episodes])
     tables = [
-        predictions_of(reading.lm, episodes, name, tokens[:, place], prefix).assign(**setting._asdict())
+        predictions(reading.lm, episodes, name, tokens[:, place], prefix).assign(**setting._asdict())
         for place, setting in enumerate(settings)
     ]
-    return pd.concat(tables, ignore_index=True)
-
-
-def predictions_of(
-    lm: LanguageModel, episodes: list[Episode], name: str, tokens: Tensor, prefix: Mapping[str, bool]
-) -> pd.DataFrame:
-    """Predictions of episodes of several tasks."""
-    tables = []
-    for task in by_task(episodes):
-        places = [place for place, episode in enumerate(episodes) if episode.task == task]
-        tables.append(predictions(lm, [episodes[place] for place in places], name, tokens[places], prefix[task]))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -229,7 +218,7 @@ def reported(
     Args:
         regular: final states of regular prompts `[hidden]`, by the name of the episode.
     """
-    table = predictions_of(lm, its.episodes, name, its.tokens, prefix).assign(**setting._asdict())
+    table = predictions(lm, its.episodes, name, its.tokens, prefix).assign(**setting._asdict())
     reference = torch.stack([regular[episode.name] for episode in its.episodes])
     table["divergence"] = divergences(lm, its.final, reference).tolist()
     cost = {"forward": its.passes.forward, "backward": its.passes.backward}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import torch
 
-from taskvectors.data.episodes import BASELINE, Episode, by_task
+from taskvectors.data.episodes import BASELINE, Episode
 from taskvectors.data.prompts import zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.patch import sweep_layers
@@ -28,9 +28,6 @@ def sweep(
     theta = torch.from_numpy(thetas.of_episodes(episode.key for episode in shown))
     names, done = [episode.name for episode in shown], counted("sweep_layers", len(shown), "episode")
     patched, unpatched = sweep_layers(lm, ids, theta, answer_tokens, names, done=done)
-    tables = []
-    for task in by_task(shown):
-        places = [place for place, episode in enumerate(shown) if episode.task == task]
-        for method, tokens in (("hypothesis", patched), ("zero_shot", unpatched)):
-            tables.append(predictions(lm, [shown[place] for place in places], method, tokens[places], prefix[task]))
+    methods = {"hypothesis": patched, "zero_shot": unpatched}
+    tables = [predictions(lm, shown, method, tokens, prefix) for method, tokens in methods.items()]
     return pd.concat(tables, ignore_index=True)

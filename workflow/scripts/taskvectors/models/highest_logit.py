@@ -1,27 +1,22 @@
 """The token of highest logit: found by column, and, of a large vocabulary, by rough multiplications before exact ones.
 
-Unembedding is most of a sweep's work where the vocabulary is large. Where a processor multiplies bfloat16 many times faster than
-float32, logits are first computed roughly; which tokens can then still be the highest follows from a bound on the roughness; these
-few are computed again from the float32 weights, in float64.
+Unembedding is most of a sweep's work where the vocabulary is large. Where a processor has instructions for bfloat16, logits are first
+computed roughly; which tokens can then still be the highest follows from a bound on the roughness; these few are computed again from
+the float32 weights, in float64.
 """
-
-import time
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from taskvectors.models.kernels import multiplier
+from taskvectors.models.kernels import multiplier, processor
 from taskvectors.models.memory import memory_at_hand
-from taskvectors.progress import logger
 
 FOLD = 32  # tokens of a column of logits
 ROWS = 256  # states at once: logits are rows × vocabulary
 SMALLEST = 10_000_000  # weights of a matrix that is worth a rough copy
 ROOM_FOR_A_COPY = 0.25  # of the memory at hand
-WORTH = 2.0  # times as fast, or the matrix is multiplied as it is
-TRIED = 16384  # tokens of the vocabulary, when both are timed
+PART = 16384  # tokens of the vocabulary that are rounded, or candidates multiplied, at once
 AGAIN = 0.01  # of the vocabulary: more candidates than that are no gain, as of a flat distribution
 BFLOAT16 = 2.0**-8  # its largest relative rounding
 FLOAT32 = 2.0**-22  # four times float32's, for each term of a sum in any order
@@ -77,8 +72,8 @@ class Screen:
     def __init__(self, weight: Tensor) -> None:
         self.weight = weight
         rough = weight.bfloat16()
-        parts = zip(weight.split(TRIED), rough.split(TRIED), strict=True)
-        lengths, lost = zip(*((part.norm(dim=1), (part - its).norm(dim=1)) for part, its in parts), strict=True)
+        parts = zip(weight.split(PART), rough.split(PART), strict=True)
+        lengths, lost = zip(*((part.norm(dim=1), (part - rounded).norm(dim=1)) for part, rounded in parts), strict=True)
         self.lengths, self.lost = torch.cat(lengths), torch.cat(lost)  # of each row, and of what rounding takes from it
         self.longest, self.most_lost = self.lengths.max(), self.lost.max()
         missing = max(0, FOLD - len(weight))
@@ -94,7 +89,7 @@ class Screen:
             return highest(linear(hidden, self.weight))  # beyond bfloat16's range, or nearly all alike
         exact = torch.cat([
             torch.einsum("th,th->t", self.weight[some].double(), hidden[of].double())
-            for some, of in zip(tokens.split(TRIED), rows.split(TRIED), strict=True)
+            for some, of in zip(tokens.split(PART), rows.split(PART), strict=True)
         ])  # fmt: skip
         best = torch.full((len(hidden),), -torch.inf, dtype=exact.dtype).scatter_reduce(0, rows, exact, "amax")
         tokens = tokens.where(exact == best[rows], len(self.weight))
@@ -136,26 +131,9 @@ def screen_of(head: nn.Module) -> Screen | None:
     weight = head.weight.detach()
     if (
         weight.device.type != "cpu"
+        or not processor().multiplies_bfloat16
         or weight.numel() < SMALLEST
         or 2 * weight.numel() > ROOM_FOR_A_COPY * memory_at_hand()
     ):
         return None
-    gain = rough_gain(weight[:TRIED])
-    logger.info("unembedding: bfloat16 multiplies %.1f times as fast as float32", gain)
-    return Screen(weight) if gain >= WORTH else None
-
-
-@torch.inference_mode()
-def rough_gain(weight: Tensor) -> float:
-    """How many times faster states are multiplied by a weight in bfloat16 than in float32."""
-    states = torch.randn(ROWS // 4, weight.shape[1])
-    rough, rough_logits = states.bfloat16(), multiplier(weight.bfloat16())
-
-    def seconds(run: Callable[[], Tensor]) -> float:
-        start = time.perf_counter()
-        run()
-        return time.perf_counter() - start
-
-    trials = [(seconds(lambda: linear(states, weight)), seconds(lambda: rough_logits(rough))) for _ in range(4)]
-    plain, fast = (min(times) for times in zip(*trials, strict=True))
-    return plain / fast
+    return Screen(weight)

@@ -1,26 +1,56 @@
-"""Which kernels multiply a model's float32 matrices on this machine: torch's own, or oneDNN's where they are faster."""
+"""Which kernels multiply a model's matrices on this machine: torch's own, or oneDNN's where they are faster.
 
-import time
+Chosen by what the processor is, never by the clock: other kernels round otherwise, and a rerun is to give the same numbers.
+"""
+
+import platform
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from taskvectors.models.memory import memory_at_hand
-from taskvectors.progress import logger
 
 ROOM_FOR_COPIES = 0.25  # of the memory at hand
-TRIED = 3e8  # multiply-adds of one multiplication when both are timed: some milliseconds
-TOKENS = (16, 512)  # at least and at most, for that
-TRIALS = 5  # in turn; the fastest of each counts
-WORTH = 1.25  # times faster, or torch's own stay: so that noise does not decide, and no copies are made for little
+INTEL = "GenuineIntel"
+CPUINFO = Path("/proc/cpuinfo")
+
+
+class Processor(NamedTuple):
+    """What Linux says of a processor; other systems say nothing, and torch's own kernels are taken."""
+
+    vendor: str = ""
+    features: frozenset[str] = frozenset()
+
+    @property
+    def has_idle_vector_units(self) -> bool:
+        """Whether MKL, which torch calls for float32, leaves wide vector units unused."""
+        return self.vendor not in ("", INTEL) and "avx512f" in self.features and torch.backends.mkl.is_available()
+
+    @property
+    def multiplies_bfloat16(self) -> bool:
+        """Whether there are instructions for it, which make it two times as fast as float32 or more."""
+        return "avx512_bf16" in self.features
+
+
+@cache
+def processor() -> Processor:
+    """This machine's."""
+    if platform.system() != "Linux":
+        return Processor()
+    facts = dict(line.split(":", 1) for line in CPUINFO.read_text(encoding="utf-8").splitlines() if ":" in line)
+    told = {name.strip(): value.strip() for name, value in facts.items()}
+    return Processor(told.get("vendor_id", ""), frozenset(told.get("flags", "").split()))
 
 
 class OneDnnLinear(nn.Linear):
     """A linear layer in float32 on a CPU, multiplied by oneDNN. Same arithmetic, other kernels.
 
-    What torch calls by itself (MKL) leaves the wide vector units of processors of other makers than Intel unused, which makes every
-    pass take about twice as long there (`make benchmark` prints both rates).
+    Where vector units stay idle otherwise (`Processor.has_idle_vector_units`) every pass takes about half as long (`make benchmark`
+    prints both rates).
     """
 
     packed: Tensor  # the weight, in oneDNN's own layout where there is room for a copy
@@ -32,18 +62,13 @@ class OneDnnLinear(nn.Linear):
 
 
 def multiply_faster(model: nn.Module) -> str:
-    """Make all plain linear layers of a model in float32 on a CPU `OneDnnLinear`, if that is faster on its own shapes here.
+    """Make all plain linear layers of a model in float32 on a CPU `OneDnnLinear`, if that is faster on this processor.
 
     Returns:
         Whose kernels multiply, for the log: `oneDNN` or `torch`.
     """
     layers = [module for module in model.modules() if type(module) is nn.Linear]
-    if not layers or not onednn_is_there():
-        return "torch"
-    largest = max(layers[:-1] or layers, key=lambda layer: layer.weight.numel())  # the last one unembeds
-    gain = onednn_gain(largest.weight.detach())
-    logger.info("kernels: oneDNN multiplies %.2f times as fast as torch", gain)
-    if gain < WORTH:
+    if not layers or not processor().has_idle_vector_units or not onednn_is_there():
         return "torch"
     multiply_by_onednn(layers)
     return "oneDNN"
@@ -56,30 +81,13 @@ def onednn_is_there() -> bool:
 
 
 def multiplier(weight: Tensor) -> Callable[[Tensor], Tensor]:
-    """What multiplies rows by a weight `[out, in]`, laid out once for all calls where oneDNN is there."""
-    if not onednn_is_there():
-        return lambda rows: nn.functional.linear(rows, weight)
+    """What multiplies rows by a weight `[out, in]` of bfloat16: where the processor has instructions for it, laid out once for all
+    calls; else, where it would be slow or impossible, in float32 and rounded."""
+    if not processor().multiplies_bfloat16 or not onednn_is_there():
+        wide = weight.float()
+        return lambda rows: nn.functional.linear(rows.float(), wide).bfloat16()
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
     return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, packed, None, "none", [], "")
-
-
-@torch.inference_mode()
-def onednn_gain(weight: Tensor) -> float:
-    """How many times faster oneDNN multiplies tokens by a weight `[out, in]` than torch does."""
-    tokens = int(min(max(TRIED / weight.numel(), TOKENS[0]), TOKENS[1]))
-    inputs = torch.randn(tokens, weight.shape[1])
-    by_onednn = multiplier(weight)
-    ways: list[Callable[[], Tensor]] = [lambda: nn.functional.linear(inputs, weight), lambda: by_onednn(inputs)]
-    plain, onednn = (
-        min(seconds) for seconds in zip(*([_seconds(way) for way in ways] for _ in range(TRIALS)), strict=True)
-    )
-    return plain / onednn
-
-
-def _seconds(run: Callable[[], Tensor]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def multiply_by_onednn(layers: list[nn.Linear]) -> None:

@@ -5,10 +5,9 @@ are put in where they arise, at the input of the layer that mixes them: a sum of
 wrong where a norm follows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
 
 from taskvectors.data.episodes import DEV, TEST, Episode
 from taskvectors.engine.definition import Change
@@ -24,14 +23,22 @@ def settings(reading: Reading) -> list[Setting]:
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
+    return put_together(reading, episodes, [top_heads(reading, s.heads) for s in settings], CORRECT)
+
+
+def top_heads(reading: Reading, count: int | None) -> dict[str, Sequence[Head]]:
+    """By task the heads with the largest effect on other tasks."""
+    return {task: measured.ranked[:count] for task, measured in reading.measured.items()}
+
+
+def put_together(
+    reading: Reading, episodes: list[Episode], choices: Sequence[Mapping[str, Sequence[Head]]], prompts: str
+) -> list[Change]:
+    """For every choice of heads by task, these with their mean outputs over prompts of a kind that do not show the query."""
     measured = [reading.heads(episode.task) for episode in episodes]
-    means = [its.means(CORRECT, e.query) for its, e in zip(measured, episodes, strict=True)]
-    return [put_together([its.ranked[: s.heads] for its in measured], means, measured[0].count) for s in settings]
-
-
-def put_together(heads: Sequence[Sequence[Head]], means: Sequence[list[Tensor]], count: int) -> Change:
-    """Of every episode these heads, with their mean outputs by layer `[width]`."""
-    return put_in(heads, [torch.stack(layers) for layers in zip(*means, strict=True)], count)
+    means = [heads.means(prompts, e.query) for heads, e in zip(measured, episodes, strict=True)]
+    by_layer = [torch.stack(layers) for layers in zip(*means, strict=True)]
+    return [put_in([chosen[e.task] for e in episodes], by_layer, measured[0].count) for chosen in choices]
 
 
 def unusable(reading: Reading, task: str) -> str:

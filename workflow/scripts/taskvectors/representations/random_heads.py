@@ -18,20 +18,15 @@ unusable = function_vector.unusable
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    measured = [reading.heads(episode.task) for episode in episodes]
-    count = measured[0].count
-    means = [its.means(CORRECT, e.query) for its, e in zip(measured, episodes, strict=True)]
-    layers = reading.lm.layers
+    layers, heads = reading.lm.layers, next(iter(reading.measured.values())).count
     drawn = [
         {
-            task: like(
-                reading.heads(task).ranked[: setting.heads], layers, count, reading.seed, "function vector", task
-            )
-            for task in {e.task: None for e in episodes}
+            task: like(top, layers, heads, reading.seed, "function vector", task)
+            for task, top in function_vector.top_heads(reading, setting.heads).items()
         }
         for setting in settings
     ]
-    return [function_vector.put_together([of_task[e.task] for e in episodes], means, count) for of_task in drawn]
+    return function_vector.put_together(reading, episodes, drawn, CORRECT)
 
 
 def like(heads: Sequence[Head], layers: int, count: int, seed: int, *names: str) -> list[Head]:

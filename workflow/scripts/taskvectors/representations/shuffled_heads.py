@@ -16,9 +16,5 @@ unusable = function_vector.unusable
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
-    measured = [reading.heads(episode.task) for episode in episodes]
-    means = [its.means(SHUFFLED, e.query) for its, e in zip(measured, episodes, strict=True)]
-    return [
-        function_vector.put_together([its.ranked[: s.heads] for its in measured], means, measured[0].count)
-        for s in settings
-    ]
+    top = [function_vector.top_heads(reading, s.heads) for s in settings]
+    return function_vector.put_together(reading, episodes, top, SHUFFLED)
