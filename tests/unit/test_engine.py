@@ -26,6 +26,7 @@ from taskvectors.engine.read import (
     read_prefixes,
     read_states,
     read_theta,
+    read_theta_at,
     variance_over_dummies,
 )
 from taskvectors.engine.unembed import next_tokens, unembed
@@ -108,6 +109,22 @@ def test_theta_is_the_mean_of_plain_states_and_further_prompts_are_answered(
         for ids in more:
             assert next(answers) == plain_states(lm, ids)[2].argmax()
     assert next(answers, None) is None and sum(told) == 7
+
+
+@EVERY
+def test_theta_of_one_layer_is_read_without_the_blocks_above_it(architecture, in_float64, chunked, monkeypatch):
+    monkeypatch.setattr("taskvectors.engine.read.PASS_TOKENS", 1)
+    lm = tiny(architecture)
+    prompts = ragged(1, episodes=4, prompts=3)
+    every, _, _ = read_theta(lm, prompts)
+    ran: list[int] = []
+    for n, block in enumerate(lm.blocks):
+        block.register_forward_hook(lambda *_, n=n: ran.append(n))
+    for layer in (0, lm.layers // 2, lm.layers - 1):
+        ran.clear()
+        theta = read_theta_at(lm, prompts, layer)
+        torch.testing.assert_close(theta, every[:, layer], **EXACT)
+        assert max(ran) <= layer
 
 
 def test_of_equal_prompts_one_is_run(in_float64):

@@ -83,7 +83,13 @@ def tokens_read(config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, 
     rivals = config["rivals"]
     taken = rivals["dev"] + 3 * rivals["test"]
     learned = rivals["learning"]["steps"] * (rivals["learning"]["pairs"] * 2 + rivals["test"] * sizes["demonstrations"])
+    descent, demonstrations = config["gradient"], sizes["demonstrations"]
+    steps = descent["test"] * (max(descent["steps"]) + descent["orders"] + 10) + 4 * descent["dev"] * len(
+        descent["shares"]
+    )
+    read = descent["test"] * (descent["orders"] + demonstrations / 2 + 1) * prompt / 2
     return {
+        "gradient": tasks * (1.5 * demonstrations * steps + read),
         "measure_heads": tasks * (rivals["trials"] * (4 * prompt + HEADS) + rivals["ablated"]["episodes"] * prompt),
         "rivals": tasks * (taken * (prompt + 2 * patched) + 2 * learned),
         "extract_theta": tasks * (shown * prompt + bare * QUERY),

@@ -68,16 +68,16 @@ class Replayed:
 
 
 class _FilledError(Exception):
-    """The top block has kept its keys and values."""
+    """The uppermost block that is wanted has kept its keys and values."""
 
 
-def prefill(lm: LanguageModel, prompts: list[Ids]) -> Any:
-    """KV cache of prompts of equal length.
+def prefill(lm: LanguageModel, prompts: list[Ids], top_layer: int | None = None) -> Any:
+    """KV cache of prompts of equal length, up to a block; by default up to the top one.
 
-    Nobody reads what the top block makes of them, so the pass ends where that block has kept its keys and values.
+    Nobody reads what that block makes of them, so the pass ends where it has kept its keys and values.
     """
     cache = lm.empty_cache()
-    top: Any = cache.layers[-1]
+    top: Any = cache.layers[-1 if top_layer is None else top_layer]
     keep = top.update
 
     def update(*arguments: Any, **options: Any) -> None:

@@ -94,23 +94,44 @@ def read_theta(
     return theta, variances, final
 
 
+@torch.inference_mode()
+def read_theta_at(
+    lm: LanguageModel, dummies: list[list[Ids]], layer: int, names: Sequence[str] | None = None
+) -> Tensor:
+    """θ of every episode `[episode, hidden]` after one block, in float32 at least, on the CPU; the blocks above it are not run.
+
+    Arguments, raises: see `read_theta`.
+    """
+    theta = torch.empty(len(dummies), lm.hidden, dtype=torch.promote_types(lm.dtype, torch.float32))
+
+    def keep(episode: int, read: Tensor, _: Tensor) -> None:
+        theta[episode] = mean_theta(read[None, :, layer:])[0, 0]
+
+    _read(lm, dummies, names or numbered(dummies), keep, top=layer)
+    return theta
+
+
 def _read(
     lm: LanguageModel,
     prompts: list[list[Ids]],
     names: Sequence[str],
     keep: Callable[[int, Tensor, Tensor], None],
     done: Callable[[int], None] = nobody,
+    top: int | None = None,
 ) -> None:
-    """Have `keep` called for every episode: its number, states `[prompt, layer, hidden]`, final hidden states `[prompt, hidden]`."""
+    """Have `keep` called for every episode: its number, states `[prompt, layer, hidden]`, final hidden states `[prompt, hidden]`.
+
+    Only blocks up to `top` are run, by default all; else nothing is in the final hidden states.
+    """
     for episode, name in zip(prompts, names, strict=True):
         check_lengths(lm, episode, [name] * len(episode))
     shared = [common_prefix(episode) for episode in prompts]
 
     def read(batch: list[int]) -> None:
-        states, final = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]])
+        states, final = _read_batch(lm, [prompts[i] for i in batch], shared[batch[0]], top)
         counts = [len(prompts[i]) for i in batch]
         of_rows = [names[i] for i in batch for _ in prompts[i]]
-        check_finite(states, of_rows, range(lm.layers))
+        check_finite(states, of_rows, range(states.shape[1]))
         for i, read_of_it, final_of_it in zip(batch, states.split(counts), final.split(counts), strict=True):
             keep(i, read_of_it, final_of_it)
 
@@ -118,21 +139,20 @@ def _read(
     run_in_batches(shared, lambda prefix: tokens // max(prefix, SHORTEST), read, done)
 
 
-def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int) -> tuple[Tensor, Tensor]:
+def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int, top: int | None) -> tuple[Tensor, Tensor]:
     """States `[row, layer, hidden]` on the CPU and final hidden states `[row, hidden]`, a row for each prompt of each episode."""
-    cache = prefill(lm, [episode[0][:prefix] for episode in prompts]) if prefix else None
+    cache = prefill(lm, [episode[0][:prefix] for episode in prompts], top) if prefix else None
     episodes = torch.tensor([number for number, episode in enumerate(prompts) for _ in episode], device=lm.device)
     suffixes = [ids[prefix:] for episode in prompts for ids in episode]
-    states = torch.empty(len(suffixes), lm.layers, lm.hidden, dtype=lm.dtype)
+    states = torch.empty(len(suffixes), lm.layers if top is None else top + 1, lm.hidden, dtype=lm.dtype)
     final = torch.empty(len(suffixes), lm.hidden, dtype=lm.dtype, device=lm.device)
     for group in _of_about_one_length(list(map(len, suffixes))):
         padded, last = _padded(lm, [suffixes[row] for row in group])
         branch = None if cache is None else forked(cache, episodes[group])
         rows = torch.arange(len(group), device=lm.device)
-        with _reading(lm, rows, last) as found:
-            hidden = lm.run_blocks(padded, branch)
+        with _reading(lm, rows, last, top) as found:
+            final[group] = lm.run_blocks(padded, branch).to(lm.device)[rows, last]
         states[group] = torch.stack(found, dim=1).cpu()
-        final[group] = hidden.to(lm.device)[rows, last]
     return states, final
 
 
