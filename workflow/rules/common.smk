@@ -97,6 +97,11 @@ def model_memory(wildcards, attempt):
     return attempt * STUDY.memory_mb(wildcards.model)
 
 
+def memory_of_two_models(wildcards, attempt):
+    """Of a job that holds, beside the model, one of its architecture with random weights."""
+    return model_memory(wildcards, attempt) + attempt * STUDY.weights_mb(wildcards.model)
+
+
 def model_gpus(wildcards):
     return STUDY.gpus(wildcards.model)
 

@@ -3,6 +3,7 @@
 Pure: nothing here knows Snakemake. The Snakefile, `make plan` and the tests ask the same object.
 """
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -194,6 +195,10 @@ class Study:
     def memory_mb(self, model: str) -> int:
         """What a job that loads the model asks for."""
         return sizing.memory_mb(self.models[model])
+
+    def weights_mb(self, model: str) -> int:
+        """What another model of this size adds to it."""
+        return math.ceil(1.2 * sizing.weight_bytes(self.models[model]) / 1e6)
 
     def hours(self, model: str) -> dict[str, float]:
         """Estimated hours of every rule that loads the model, all its jobs together."""

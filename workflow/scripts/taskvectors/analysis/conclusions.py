@@ -6,6 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from taskvectors.analysis.gradient_measures import (
+    ACCURACY,
+    ALONG,
+    CONTROLS,
+    DESCENT,
+    DIRECTION,
+    FEW,
+    INCREMENT,
+    MIDWAY,
+    ORDER,
+    THETA,
+)
 from taskvectors.analysis.names import ALL, CENTRED, WITHOUT, Tables, at_chosen_layer, main_tasks
 from taskvectors.analysis.statistics import wilson
 
@@ -89,6 +101,36 @@ CLAIMS = {
         "ablation",
         0.10,
     ),
+    "lowers_loss": Claim(
+        "θ lowers the loss that gradient descent on the demonstrations lowers: half as far, or further.",
+        "mean of the demonstrations' losses at v₀ and after descent − loss at θ, in nats, mean over tasks",
+        "gradient",
+        0.0,
+    ),
+    "along_gradient": Claim(
+        "θ moves along the gradient, more than along any control.",
+        "cosine of θ − v₀ and −∇ at v₀, less that of the nearest control, mean over tasks; less the mean over tasks",
+        "gradient",
+        ALONG,
+    ),
+    "increments_along_gradient": Claim(
+        "Every demonstration moves θ along its own gradient, more than along any control.",
+        "cosine of what it adds and −∇ there, less that of the nearest control, mean over tasks; less the mean over tasks",
+        "gradient",
+        ALONG,
+    ),
+    "few_steps": Claim(
+        f"A few steps of gradient descent do as much as θ: {FEW}.",
+        f"descent, {FEW} steps − θ, mean over tasks",
+        "gradient",
+        -0.10,
+    ),
+    "order_as_online": Claim(
+        "θ depends on the order of demonstrations as online descent would.",
+        "cosine of θ's and descent's distances from their means over orders, less that with shuffled answers, mean over tasks",
+        "gradient",
+        ALONG,
+    ),
     "overrides": Claim(
         "θ overrides demonstrations of a conflicting task, at the layer of θ's task.",
         "prompts of the pairs asked for that are answered as the task of θ",
@@ -162,6 +204,7 @@ def _findings(mine: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Cl
         "middle": _in_the_middle(choice, mine["layer_sweep"]),
         "averaging": _difference(mine["differences"], "mean_theta", turned=True),
         **_of_rivals(mine),
+        **_of_gradient(mine.get("gradient", pd.DataFrame())),
         "overrides": pooled(mine["conflict"], "task_b", "patched_b", choice, "layer"),
         "overrides_common": pooled(mine["conflict"], "task_b", "patched_b", choice, "common_layer"),
         "transfers": pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "layer"),
@@ -189,6 +232,33 @@ def _of_rivals(mine: Tables) -> dict[str, Finding | None]:
         "averaging_beats": _rival(rivals, "mean_theta", "to_theta"),
         "top_heads": None if top.empty else _turned(_interval(top.iloc[0], "to_random", several(ablation))),
     }
+
+
+def _of_gradient(gradient: pd.DataFrame) -> dict[str, Finding | None]:
+    """Of a table that an archive may lack, or that says why there are no numbers; then there are no such claims."""
+    measured = gradient[gradient["n"] > 0] if len(gradient) else gradient
+    if measured.empty:
+        return {}
+    mean, basis = measured[measured["task"] == ALL], several(measured)
+    few = mean[(mean["measure"] == ACCURACY) & (mean["of"] == DESCENT) & (mean["step"] == FEW)]
+    midway = mean[(mean["measure"] == MIDWAY) & (mean["of"] == THETA)].iloc[0]
+    return {
+        "lowers_loss": Finding(midway["value"], int(midway["n"]), midway["ci_low"], midway["ci_high"], basis),
+        "along_gradient": _beyond_nearest(mean, DIRECTION, basis),
+        "increments_along_gradient": _beyond_nearest(mean, INCREMENT, basis),
+        "few_steps": _interval(few.iloc[0], "difference", basis),
+        "order_as_online": _beyond_nearest(mean, ORDER, basis),
+    }
+
+
+def _beyond_nearest(mean: pd.DataFrame, measure: str, basis: bool) -> Finding | None:
+    """How far a cosine with the gradient is beyond that with the control that comes nearest; nothing without any control."""
+    controls = mean[(mean["measure"] == measure) & mean["of"].isin(CONTROLS) & mean["step"].isna()]
+    if measure != ORDER:
+        controls = controls[controls["states"] == CENTRED]
+    if controls.empty:
+        return None
+    return _turned(_interval(controls.loc[controls["difference"].idxmax()], "difference", basis))
 
 
 def _rival(rivals: pd.DataFrame, representation: str, difference: str) -> Finding | None:

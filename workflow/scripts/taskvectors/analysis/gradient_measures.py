@@ -1,0 +1,21 @@
+"""Names in `gradient.csv`: what is measured, of what, and what it is compared with."""
+
+# Of a vector in the place of the demonstrations.
+LOSS, QUERY_LOSS, ACCURACY, DIVERGENCE = "loss", "query_loss", "accuracy", "divergence"
+TO_THETA = "cosine_to_theta"  # of v − v₀ and θ − v₀
+MIDWAY = "below_midway"  # how far the loss at θ is below the middle of those at v₀ and after descent
+OF_VECTORS = (LOSS, QUERY_LOSS, ACCURACY, DIVERGENCE)
+V0, THETA, DESCENT, ONLINE = "v0", "theta", "descent", "online"
+
+# Cosines with the way down the gradient, and with that of controls.
+DIRECTION, INCREMENT, ORDER = "direction", "increment", "order"
+COSINES = (DIRECTION, INCREMENT, ORDER)
+GRADIENT = "gradient"
+SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS = "shuffled", "other_task", "random_direction", "random_weights"
+CONTROLS = (SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS)
+
+SPREAD = "spread"  # over orders of the demonstrations
+
+FEW = 4  # steps, at which the length of a step is chosen on dev episodes
+ALONG = 0.05  # of a cosine, beyond every control: from here on a vector moves along the gradient
+COLUMNS = ["task", "episode", "measure", "of", "states", "step", "value", "layer", "share", "left_out"]
