@@ -33,7 +33,8 @@ def read_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[
     """θ `[row, hidden]` of an episode's dummy queries behind these demonstrations, for every row."""
     texts = [[prompt(tuple(shown), x) for x in e.dummies] for e, shown in zip(episodes, demos, strict=True)]
     ids = prompt_ids_of_each(lm.tokenizer, texts)
-    return read_theta_at(lm, ids, layer, [episode.name for episode in episodes])
+    # A copy: what inference mode makes cannot be differentiated.
+    return read_theta_at(lm, ids, layer, [episode.name for episode in episodes]).clone()
 
 
 def parts(count: int) -> list[slice]:

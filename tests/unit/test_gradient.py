@@ -1,0 +1,381 @@
+"""θ against gradient descent on a tiny random model: beside plain passes with autograd through it all; controls; bad input."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize
+
+from taskvectors.analysis.conclusions import CLAIMS, NO_BASIS, REFUTED, SHOWN, _of_gradient
+from taskvectors.analysis.gradient_measures import CONTROLS, COSINES, FEW, OF_VECTORS
+from taskvectors.analysis.gradient_tables import gradient_table
+from taskvectors.data.prompts import prompt, zero_shot_prompt
+from taskvectors.data.sampling import sample_episode, shuffled_answers
+from taskvectors.data.tasks import load_task
+from taskvectors.data.tokens import answer_ids, prompt_ids
+from taskvectors.engine.definition import Intervention, plain_answer, plain_states
+from taskvectors.engine.read import mean_theta
+from taskvectors.experiments import descents
+from taskvectors.experiments.extract_theta import extract
+from taskvectors.experiments.gradient import chosen_share, gradient
+from taskvectors.experiments.gradient_cosines import centred, orders_of, with_shuffled_answers
+from taskvectors.models.language_model import block_hidden, with_hidden
+from taskvectors.models.untrained import untrained
+
+TASKS = {
+    name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper", "prev_letter")
+}
+PREFIX = dict.fromkeys(TASKS, False)
+KINDS = {task: {"family": "f", "role": "main"} for task in TASKS}
+SIZES = {"dev": 1, "test": 2, "steps": [1, 2, 5], "shares": [0.25, 0.5], "orders": 3}
+LAYER = 1
+
+
+def drawn(demonstrations: int, tasks=tuple(TASKS)):
+    sizes = {"baseline": (1, 0), "dev": (1, demonstrations), "test": (3, demonstrations)}
+    return [
+        sample_episode(TASKS[task], split, number, demonstrations=shown, dummies=2 * (shown > 0), seed=0)
+        for task in tasks
+        for split, (count, shown) in sizes.items()
+        for number in range(count)
+    ]
+
+
+def run(lm, episodes, layer: int = LAYER, answer_tokens: int = 1, **sizes):
+    choice = pd.DataFrame({"task": list(TASKS), "layer": layer, "common_layer": layer})
+    thetas = extract(lm, episodes, PREFIX, answer_tokens)[0]
+    return gradient(lm, episodes, thetas, choice, SIZES | sizes, PREFIX, answer_tokens, 0)
+
+
+@pytest.fixture(scope="module")
+def episodes():
+    return drawn(3)
+
+
+@pytest.fixture(scope="module")
+def observations(lm, episodes):
+    return run(lm, episodes)
+
+
+@pytest.fixture(scope="module")
+def table(observations):
+    return gradient_table(observations, "m", KINDS, 0)
+
+
+def plain_theta(lm, episode, demos) -> torch.Tensor:
+    ids = prompt_ids(lm.tokenizer, [prompt(tuple(demos), x) for x in episode.dummies])
+    return mean_theta(torch.stack([plain_states(lm, one)[0] for one in ids])[None])[0, LAYER]
+
+
+def plain_loss(lm, pairs, v: torch.Tensor) -> torch.Tensor:
+    """The mean loss of the answers' first tokens, one pass each through the whole model with autograd."""
+    losses = []
+    for x, y in pairs:
+        text = prompt((), x)
+        (ids,), ((first, *_),) = prompt_ids(lm.tokenizer, [text]), answer_ids(lm.tokenizer, [text], [y])
+
+        def patch(block, inputs, output):
+            hidden = block_hidden(output)
+            return with_hidden(output, torch.cat([hidden[:, :-1], v[None, None]], dim=1))
+
+        with torch.enable_grad():
+            hook = lm.blocks[LAYER].register_forward_hook(patch)
+            try:
+                logits = lm.model(torch.tensor([ids]), use_cache=False).logits[0, -1]
+            finally:
+                hook.remove()
+            losses.append(cross_entropy(logits[None], torch.tensor([first])))
+    return torch.stack(losses).mean()
+
+
+def plain_slope(lm, pairs, v: torch.Tensor) -> torch.Tensor:
+    v = v.clone().requires_grad_()
+    plain_loss(lm, pairs, v).backward()
+    return v.grad
+
+
+def value(observations, episode, measure, of, step=None, states=None):
+    rows = observations[(observations["task"] == episode.task) & (observations["episode"] == episode.episode)]
+    rows = rows[(rows["measure"] == measure) & (rows["of"] == of)]
+    rows = rows[rows["step"].isna() if step is None else rows["step"] == step]
+    rows = rows[rows["states"].isna() if states is None else rows["states"] == states]
+    return rows["value"].item()
+
+
+def asked_of(episodes):
+    return [e for e in episodes if e.split == "test" and e.episode < SIZES["test"]]
+
+
+def test_descent_is_that_of_plain_passes(lm, episodes, observations):
+    share = observations["share"].iloc[0]
+    for episode in asked_of(episodes)[::2]:
+        v0, theta = plain_theta(lm, episode, ()), plain_theta(lm, episode, episode.demos)
+        length, v, losses = share * (theta - v0).norm(), v0, {}
+        for step in range(6):
+            losses[step] = float(plain_loss(lm, episode.demos, v))
+            if step in (1, 2, FEW, 5):
+                asked = plain_loss(lm, [(episode.query, episode.answers[0])], v)
+                assert value(observations, episode, "loss", "descent", step) == pytest.approx(losses[step], abs=1e-4)
+                assert value(observations, episode, "query_loss", "descent", step) == pytest.approx(
+                    float(asked), abs=1e-4
+                )
+                alike = cosine_similarity(v - v0, theta - v0, dim=0)
+                found = value(observations, episode, "cosine_to_theta", "descent", step)
+                assert found == pytest.approx(float(alike), abs=1e-3)
+                (ids,) = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode)])
+                (answer, _) = plain_answer(lm, ids, 1, Intervention(LAYER, v[None]))
+                right = lm.tokenizer.decode(answer).strip() in episode.answers
+                assert value(observations, episode, "accuracy", "descent", step) == float(right)
+            v = v - length * normalize(plain_slope(lm, episode.demos, v), dim=0)
+        at_theta = float(plain_loss(lm, episode.demos, theta))
+        assert value(observations, episode, "loss", "v0", 0) == pytest.approx(losses[0], abs=1e-4)
+        assert value(observations, episode, "loss", "theta") == pytest.approx(at_theta, abs=1e-4)
+        midway = (losses[0] + losses[5]) / 2 - at_theta
+        assert value(observations, episode, "below_midway", "theta") == pytest.approx(midway, abs=1e-3)
+        v = v0
+        for pair in episode.demos:
+            v = v - length * normalize(plain_slope(lm, [pair], v), dim=0)
+        online = float(plain_loss(lm, episode.demos, v))
+        assert value(observations, episode, "loss", "online") == pytest.approx(online, abs=1e-4)
+
+
+def test_cosines_are_those_of_plain_gradients(lm, episodes, observations):
+    asked = asked_of(episodes)
+    others = [*asked[2:], *asked[:2]]
+    shuffled = with_shuffled_answers(asked, 0)
+    for place in (0, 3):
+        episode = asked[place]
+        v0, theta = plain_theta(lm, episode, ()), plain_theta(lm, episode, episode.demos)
+        for of, pairs in {
+            "gradient": episode.demos,
+            "shuffled": shuffled[place],
+            "other_task": others[place].demos,
+        }.items():
+            expected = cosine_similarity(theta - v0, -plain_slope(lm, pairs, v0), dim=0)
+            assert value(observations, episode, "direction", of, None, "raw") == pytest.approx(
+                float(expected), abs=1e-4
+            )
+        for k in (1, 3):
+            before, after = (plain_theta(lm, episode, episode.demos[:n]) for n in (k - 1, k))
+            for of, pair in {
+                "gradient": episode.demos[k - 1], "shuffled": shuffled[place][k - 1], "other_task": others[place].demos[k - 1],
+            }.items():  # fmt: skip
+                expected = cosine_similarity(after - before, -plain_slope(lm, [pair], before), dim=0)
+                found = value(observations, episode, "increment", of, k, "raw")
+                assert found == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_what_tasks_share_is_taken_from_both(lm, episodes, observations):
+    asked = asked_of(episodes)
+    ways, changes = [], []
+    for episode in asked:
+        v0 = plain_theta(lm, episode, ())
+        changes.append(normalize(plain_theta(lm, episode, episode.demos) - v0, dim=0))
+        ways.append(normalize(-plain_slope(lm, episode.demos, v0), dim=0))
+    changes, ways = torch.stack(changes), torch.stack(ways)
+    for place, episode in enumerate(asked):
+        # Every task has as many episodes, so the mean over tasks is the mean over all.
+        expected = cosine_similarity(changes[place] - changes.mean(dim=0), ways[place] - ways.mean(dim=0), dim=0)
+        found = value(observations, episode, "direction", "gradient", None, "centred")
+        assert found == pytest.approx(float(expected), abs=1e-4)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=2, max_size=4),
+    numbers=st.booleans(),
+    scale=st.floats(0.01, 100),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40)
+def test_centred_vectors_have_no_mean_over_tasks(sizes, numbers, scale, seed):
+    tasks = [f"t{task}" for task, size in enumerate(sizes) for _ in range(size)]
+    vectors = torch.randn(len(tasks), 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    vectors[0] *= scale  # no vector weighs more for its length
+    kinds = [row % 2 for row in range(len(tasks))] if numbers else None
+    less = centred(vectors, tasks, kinds)
+    torch.testing.assert_close(less, centred(normalize(vectors, dim=-1), tasks, kinds))
+    for kind in {*(kinds or [0])}:
+        of_kind = pd.DataFrame(less.numpy()).assign(task=tasks, kind=kinds or 0).query(f"kind == {kind}")
+        assert np.abs(of_kind.drop(columns="kind").groupby("task").mean().mean()).max() < 1e-12
+
+
+def test_orders_differ_and_begin_with_the_episodes_own(lm, episodes, observations):
+    for episode in asked_of(episodes):
+        orders = orders_of(episode, 3, 0)
+        assert orders[0] == (0, 1, 2) and len(set(orders)) == 3 and orders == orders_of(episode, 3, 0)
+        assert len(orders_of(episode, 100, 0)) == 6
+    episode = asked_of(episodes)[0]
+    orders = orders_of(episode, 3, 0)
+    v0 = plain_theta(lm, episode, ())
+    thetas = torch.stack([plain_theta(lm, episode, [episode.demos[i] for i in order]) for order in orders])
+    away = thetas - thetas.mean(dim=0)
+    spread = away.square().sum(dim=-1).mean().sqrt() / (thetas.mean(dim=0) - v0).norm()
+    assert value(observations, episode, "spread", "theta") == pytest.approx(float(spread), abs=1e-4)
+    length = observations["share"].iloc[0] * (plain_theta(lm, episode, episode.demos) - v0).norm()
+    for of, pairs in {"gradient": episode.demos, "shuffled": with_shuffled_answers([episode], 0)[0]}.items():
+        ends = []
+        for order in orders:
+            v = v0
+            for i in order:
+                v = v - length * normalize(plain_slope(lm, [pairs[i]], v), dim=0)
+            ends.append(v)
+        descended = torch.stack(ends) - torch.stack(ends).mean(dim=0)
+        alike = cosine_similarity(away, descended).mean()
+        assert value(observations, episode, "order", of) == pytest.approx(float(alike), abs=1e-3)
+
+
+def test_the_share_is_the_one_of_lowest_loss_of_dev_queries(lm, episodes):
+    dev = [e for e in episodes if e.split == "dev"]
+    v0 = descents.bare(lm, dev, LAYER)
+    theta = descents.read_behind(lm, dev, [e.demos for e in dev], LAYER)
+    losses = {}
+    for share in (0.01, 0.3, 8.0):
+        of_share = []
+        for place, episode in enumerate(dev):
+            v, length = v0[place], share * (theta - v0)[place].norm()
+            for _ in range(FEW):
+                v = v - length * normalize(plain_slope(lm, episode.demos, v), dim=0)
+            of_share.append(float(plain_loss(lm, [(episode.query, episode.answers[0])], v)))
+        losses[share] = np.mean(of_share)
+    assert chosen_share(lm, dev, v0, theta, LAYER, list(losses)) == min(losses, key=losses.get)
+
+
+def test_random_weights_are_drawn_once_and_leave_no_trace(lm, observations):
+    before = torch.random.get_rng_state()
+    one, two = untrained(lm, 3), untrained(lm, 3)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    own, drawn_weights, again = (dict(model.model.named_parameters()) for model in (lm, one, two))
+    assert {name: p.shape for name, p in own.items()} == {name: p.shape for name, p in drawn_weights.items()}
+    assert all(torch.equal(p, again[name]) for name, p in drawn_weights.items())
+    block = "model.layers.0.mlp.up_proj.weight"
+    assert not torch.equal(own[block], drawn_weights[block]) and drawn_weights[block].std() > 0
+    rows = observations[observations["of"] == "random_weights"]
+    assert set(rows["measure"]) == {"direction"} and set(rows["states"]) == {"raw", "centred"} and len(rows) == 12
+
+
+def test_rows_in_small_parts_are_the_same(lm, episodes, observations, monkeypatch):
+    monkeypatch.setattr(descents, "PART", 2)
+    small = run(lm, episodes)
+    assert small.drop(columns="value").equals(observations.drop(columns="value"))
+    np.testing.assert_allclose(small["value"], observations["value"], atol=2e-3)
+
+
+def test_every_measure_has_its_rows_and_its_reference(table):
+    mean = table[table["task"] == "all"]
+    assert set(mean["measure"]) == {*OF_VECTORS, *COSINES, "cosine_to_theta", "below_midway", "spread"}
+    assert mean[["n", "value", "ci_low", "ci_high"]].notna().all(axis=None)
+    compared = mean[mean["measure"].isin(OF_VECTORS) & (mean["of"] != "theta") | mean["of"].isin(CONTROLS)]
+    assert compared["difference"].notna().all()
+    assert mean[mean["of"].isin(["theta", "gradient"])]["difference"].isna().all()
+    assert (mean["n"] == 6).all() and (table[table["task"] != "all"]["n"] == 2).all()
+    by_task = table[(table["task"] != "all")]
+    keys = ["measure", "of", "states", "step"]
+    for key, rows in by_task.groupby(keys, dropna=False):
+        whole = mean.loc[(mean[keys].astype(object).fillna("") == pd.Series(key, keys).fillna("")).all(axis=1), "value"]
+        assert rows["value"].mean() == pytest.approx(whole.item())
+
+
+def test_differences_are_paired(observations, table):
+    wide = observations[(observations["measure"] == "accuracy")].assign(step=observations["step"].fillna(-1))
+    wide = wide.pivot(index=["task", "episode"], columns=["of", "step"], values="value")
+    row = table.query("task == 'all' and measure == 'accuracy' and of == 'descent' and step == 2").iloc[0]
+    assert row["difference"] == pytest.approx((wide["descent", 2] - wide["theta", -1]).groupby("task").mean().mean())
+    cosines = observations[(observations["measure"] == "direction") & (observations["states"] == "centred")]
+    wide = cosines.pivot(index=["task", "episode"], columns="of", values="value")
+    row = table.query(
+        "task == 'all' and measure == 'direction' and of == 'random_weights' and states == 'centred'"
+    ).iloc[0]
+    assert row["difference"] == pytest.approx((wide["random_weights"] - wide["gradient"]).mean(), abs=1e-6)
+
+
+def test_increments_are_told_of_each_demonstration_and_of_all(observations, table):
+    rows = table.query("task == 'all' and measure == 'increment' and of == 'gradient' and states == 'raw'")
+    assert rows["step"].astype(object).where(rows["step"].notna(), None).tolist() == [1, 2, 3, None]
+    own = observations.query("measure == 'increment' and of == 'gradient' and states == 'raw'")
+    assert rows["value"].iloc[-1] == pytest.approx(own["value"].mean())
+    assert rows["value"].iloc[1] == pytest.approx(own[own["step"] == 2]["value"].mean())
+
+
+def test_one_demonstration_knows_no_order_and_no_shuffling(lm):
+    observations = run(lm, drawn(1))
+    assert not observations["measure"].isin(["order", "spread"]).any() and "shuffled" not in set(observations["of"])
+    verdicts = _of_gradient(gradient_table(observations, "m", KINDS, 0))
+    assert verdicts["order_as_online"] is None and verdicts["along_gradient"] is not None
+
+
+def test_one_episode_is_no_basis(lm, episodes):
+    table = gradient_table(run(lm, episodes, test=1), "m", KINDS, 0)
+    for name, finding in _of_gradient(table).items():
+        assert finding.verdict(CLAIMS[name].threshold) == NO_BASIS
+
+
+def test_one_task_has_no_other_and_nothing_shared(lm):
+    observations = run(lm, drawn(3, ["to_upper"]))
+    assert "other_task" not in set(observations["of"]) and "centred" not in set(observations["states"])
+    verdicts = _of_gradient(gradient_table(observations, "m", KINDS, 0))
+    assert verdicts["along_gradient"] is None and verdicts["few_steps"] is not None
+
+
+def test_answers_of_several_tokens_count_whole_and_are_learned_by_their_first(lm, episodes, observations):
+    several = run(lm, episodes, answer_tokens=3)
+    same = ["loss", "query_loss", "direction", "order"]
+    pd.testing.assert_frame_equal(
+        several[several["measure"].isin(same)], observations[observations["measure"].isin(same)], check_exact=False, atol=1e-5
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ["top block", "bfloat16", "no demonstrations"])
+def test_what_cannot_be_measured_is_left_out_and_says_why(lm, episodes, case, monkeypatch):
+    asked, layer = episodes, LAYER
+    if case == "top block":
+        layer = lm.layers - 1
+    elif case == "no demonstrations":
+        asked = [replace(episode, demos=()) for episode in episodes]
+    else:
+        monkeypatch.setattr("taskvectors.experiments.gradient.PRECISE", (torch.float64,))
+    observations = run(lm, asked, layer)
+    words = {"top block": "the top block", "bfloat16": "dtype: float32", "no demonstrations": "no demonstrations"}[case]
+    assert words in observations["left_out"].item()
+    table = gradient_table(observations, "m", KINDS, 0)
+    assert table["left_out"].item() == observations["left_out"].item() and table["n"].item() == 0
+    assert _of_gradient(table) == {} and _of_gradient(pd.DataFrame()) == {}
+
+
+def made_up(gain: float, rng) -> pd.DataFrame:
+    """Observations in which θ does what the claims say, by so much."""
+    rows = []
+    for task in TASKS:
+        for episode in range(20):
+            noise = iter(0.02 * rng.standard_normal(40))
+            told = [("loss", "theta", None, None, 1.0), ("below_midway", "theta", None, None, gain + next(noise))]
+            told += [("accuracy", "theta", None, None, 1.0), ("accuracy", "descent", None, FEW, float(gain > 0))]
+            for measure, states in (("direction", "centred"), ("increment", "centred"), ("order", None)):
+                step = 1 if measure == "increment" else None
+                told.append((measure, "gradient", states, step, 0.1 + gain + next(noise)))
+                controls = ("shuffled",) if measure == "order" else ("shuffled", "random_direction")
+                told += [(measure, of, states, step, 0.1 * (of == "shuffled") + next(noise)) for of in controls]
+            rows += [(task, episode, *row) for row in told]
+    table = pd.DataFrame(rows, columns=["task", "episode", "measure", "of", "states", "step", "value"])
+    return table.assign(layer=1, share=0.5, left_out=None).astype({"step": "Int64"})
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.2, SHOWN), (-0.2, REFUTED)])
+def test_claims_are_shown_and_refuted(gain, verdict):
+    table = gradient_table(made_up(gain, np.random.default_rng(0)), "m", KINDS, 0)
+    findings = _of_gradient(table)
+    assert {name: f.verdict(CLAIMS[name].threshold) for name, f in findings.items()} == dict.fromkeys(findings, verdict)
+    assert len(findings) == 5
+    # The control that comes nearest counts: 0.1 is the cosine with shuffled answers.
+    assert findings["along_gradient"].value == pytest.approx(gain, abs=0.02)
+
+
+def test_shuffled_answers_are_the_same_for_all_that_is_compared(episodes):
+    asked = asked_of(episodes)
+    assert with_shuffled_answers(asked, 0)[1] == shuffled_answers(
+        asked[1].demos, 0, "gradient", asked[1].task, asked[1].episode
+    )
+    assert with_shuffled_answers([replace(asked[0], demos=asked[0].demos[:1])], 0) is None
