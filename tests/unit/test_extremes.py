@@ -21,9 +21,11 @@ from taskvectors.analysis.conclusions import conclusions, in_words
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
+from taskvectors.analysis.gradient_tables import gradient_table
 from taskvectors.analysis.names import ALL, main_tasks
 from taskvectors.analysis.rivals_tables import ablation, head_effects, rivals
 from taskvectors.figures.style import Labels, save, set_style
+from taskvectors.report.gradient_words import gradient_words
 from taskvectors.report.html import escaped, table_html
 from taskvectors.report.page_tables import page_table
 from taskvectors.report.rivals_words import rivals_words
@@ -171,6 +173,28 @@ def head_tables(model, kinds, rng, tasks, episodes, outcome):
     return {"heads": head_effects(effects, model, 0), "ablation": ablation(predictions, model, kinds, 0)}
 
 
+def gradient_observations(rng, tasks, episodes, outcome):
+    """What the gradient's rule would leave; of a single task nothing is centred, and there is no other."""
+    subjects = [("loss", of, None, step) for of, step in (("v0", 0), ("descent", 4), ("theta", None), ("online", None))]
+    subjects += [
+        (measure, *subject) for _, *subject in subjects for measure in ("accuracy", "query_loss", "divergence")
+    ]
+    subjects += [("cosine_to_theta", "descent", None, 4), ("below_midway", "theta", None, None)]
+    ways = ["gradient", "shuffled", "random_direction", *(["other_task", "random_weights"] if len(tasks) > 1 else [])]
+    states = ["raw", "centred"] if len(tasks) > 1 else ["raw"]
+    subjects += [("direction", of, kind, None) for of in ways for kind in states]
+    subjects += [("increment", of, kind, k) for of in ways[:3] for kind in states for k in (1, 2)]
+    subjects += [("order", of, None, None) for of in ways[:2]] + [
+        ("spread", of, None, None) for of in ("theta", "online")
+    ]
+    rows = [
+        (task, episode, *subject, float(subject[0] != "accuracy" and rng.normal()) if outcome is None else float(outcome))
+        for subject in subjects for task in tasks for episode in range(episodes)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["task", "episode", "measure", "of", "states", "step", "value"])
+    return table.assign(layer=1, share=0.5, left_out=None).astype({"step": "Int64"})
+
+
 def model_tables(model, rng, tasks, episodes, outcome):
     """Every table of one model, made by the functions that the rules call."""
     kinds = {task: {"family": FAMILY[task], "role": "limit" if FAMILY[task] == "limits" else "main"} for task in tasks}
@@ -186,6 +210,7 @@ def model_tables(model, rng, tasks, episodes, outcome):
     whole = (rng, list(main_tasks(choice)["task"]), episodes, outcome)
     found["rivals"] = rivals(rival_predictions(*whole), model, kinds, 0)
     found |= head_tables(model, kinds, *whole)
+    found["gradient"] = gradient_table(gradient_observations(*whole), model, kinds, 0)
     head = {"model": model, "family": "algorithmic", "role": "main"}
     main = list(main_tasks(choice)["task"])
     theta = rng.normal(size=(len(main) * episodes, LAYERS, HIDDEN)).astype(np.float32)
@@ -257,6 +282,8 @@ def test_intervals_hold_their_value(study):
         ("divergence", "divergence_ci_low", "divergence_ci_high"),
     ):
         assert ((rivals[low] <= rivals[value] + 1e-9) & (rivals[value] <= rivals[high] + 1e-9)).all()
+    means = tables["gradient"][tables["gradient"]["task"] == "all"]
+    assert ((means["ci_low"] <= means["value"] + 1e-9) & (means["value"] <= means["ci_high"] + 1e-9)).all()
     gap = tables["differences"]
     assert ((gap["ci_low"] <= gap["difference"]) & (gap["difference"] <= gap["ci_high"])).all()
 
@@ -351,7 +378,7 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
     tables = {**t, **paper, **made, "resources": resources}
     safe = escaped(config)
     text = answer(tables, safe) + lead(tables, safe)
-    text += rivals_words(t, safe)
+    text += rivals_words(t, safe) + gradient_words(tables, safe)
     assert "Model M" in text and "nan" not in text and "<b>Task" not in text
     assert "LLaMA 7B, published, 0.08–0.16" in distance_words(tables, config)
     for name, entry in REPORT.items():

@@ -94,6 +94,9 @@ def refused(text: str, folder) -> str:
         ("rivals: {representations: [thetta]}", ["rivals: representations", "Did you mean theta?"]),
         ("rivals: {representations: [reading]}", ["rivals: representations", "reading"]),
         ("rivals: {representations: []}", ["rivals: representations", "non-empty"]),
+        ("gradient: {shares: [0]}", ["gradient: shares", "0 is less than or equal to the minimum of 0"]),
+        ("gradient: {steps: []}", ["gradient: steps", "non-empty"]),
+        ("gradient: {test: 1}", ["gradient: test", "1 is less than the minimum of 2"]),
         ("rivals: {strengths: [0]}", ["rivals: strengths", "0 is less than or equal to the minimum of 0"]),
         ("rivals: {learning: {rate: 0}}", ["rivals: learning: rate", "0 is less than or equal to the minimum of 0"]),
         (f"task_folders: [{{folder: {ROOT}/data/tasks}}]", ["a task animal_tool is known already", "Rename the table"]),
@@ -135,6 +138,9 @@ def refused(text: str, folder) -> str:
         "representation",
         "representation without what one has",
         "no representation",
+        "step of no length",
+        "no steps",
+        "one episode of descent",
         "strength of zero",
         "rate of zero",
         "known table",
@@ -229,6 +235,7 @@ def test_each_rule_that_loads_a_model_asks_for_time():
     study = study_of({})
     assert set(study.tokens) == {
         "extract_theta", "sweep_layers", "patch_variants", "decode_theta", "sweep_conflict", "measure_heads", "rivals",
+        "gradient",
     }  # fmt: skip
     assert all(
         study.minutes("smollm2-135m", rule, 1) >= study.minutes("smollm2-135m", rule, 5) >= 20 for rule in study.tokens

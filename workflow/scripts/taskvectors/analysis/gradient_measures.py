@@ -19,3 +19,15 @@ SPREAD = "spread"  # over orders of the demonstrations
 FEW = 4  # steps, at which the length of a step is chosen on dev episodes
 ALONG = 0.05  # of a cosine, beyond every control: from here on a vector moves along the gradient
 COLUMNS = ["task", "episode", "measure", "of", "states", "step", "value", "layer", "share", "left_out"]
+
+# What figures and tables call them.
+VECTORS = {V0: "v₀", THETA: "θ", DESCENT: "descent", ONLINE: "online descent"}
+WAYS = {
+    GRADIENT: "the gradient",
+    SHUFFLED: "that of shuffled answers",
+    OTHER_TASK: "that of another task",
+    RANDOM_DIRECTION: "a random direction",
+    RANDOM_WEIGHTS: "the gradient, random weights",
+}
+WAYS_OVER_ORDERS = {GRADIENT: "online descent", SHUFFLED: "online descent, shuffled answers"}
+CHANGES = {DIRECTION: "θ − v₀", INCREMENT: "each demonstration's part", ORDER: "θ over orders"}

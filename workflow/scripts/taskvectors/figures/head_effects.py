@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from taskvectors.analysis.names import Tables
-from taskvectors.figures.style import Labels, grid, models_of
+from taskvectors.figures.style import Labels, grid, models_of, notice
 
 COLOURS = mpl.colormaps["RdBu_r"]
 RINGED = 10  # heads of the largest effect
@@ -16,9 +16,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     table = tables["heads"]
     names = models_of(table)
     if not names:
-        figure = Figure(figsize=(5, 1.2))
-        figure.text(0.5, 0.5, "no model whose heads can be told apart", ha="center", va="center")
-        return figure
+        return notice("no model whose heads can be told apart")
     figure, axes = grid(len(names), 3, 4.3, 3.8)
     for axis, name in zip(axes, names, strict=False):
         its = table[table["model"] == name]

@@ -142,6 +142,13 @@ def grid(panels: int, columns: int, width: float, height: float, **options: Any)
     return figure, axes
 
 
+def notice(text: str) -> Figure:
+    """In the place of a figure that has nothing to show: why."""
+    figure = Figure(figsize=(5, 1.2))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
 def legend_above(figure: Figure, handles: list, labels: list[str]) -> None:
     """One legend for all panels, in as many columns as the figure is wide enough for."""
     column = 0.6 + 0.075 * max(map(len, labels))  # inches: handle and longest label

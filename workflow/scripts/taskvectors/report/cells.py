@@ -28,7 +28,12 @@ def in_points(row: pd.Series, ci: str = "", value: str = "difference") -> str:
 def with_interval(table: pd.DataFrame, value: str = "accuracy", ci: str = "ci", digits: int = 2) -> list[str]:
     """Cells such as 0.52 [0.49, 0.54]."""
     columns = zip(table[value], table[f"{ci}_low"], table[f"{ci}_high"], strict=True)
-    return [f"{share:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" for share, low, high in columns]
+    return ["{} [{}, {}]".format(*(decimal(number, digits) for number in numbers)) for numbers in columns]
+
+
+def decimal(number: float, digits: int = 2) -> str:
+    """With a true minus sign, and none before a zero."""
+    return f"{round(number, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def span(values: pd.Series) -> str:
@@ -46,6 +51,12 @@ def range_of(values: pd.Series, key: str, form: str = ".0%") -> str:
 
 def model_labels(table: pd.DataFrame, config: Config) -> pd.Series:
     return table["model"].map({name: entry["label"] for name, entry in config["models"].items()})
+
+
+def models_together(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each model, in the order that models have in a table."""
+    place = {name: number for number, name in enumerate(dict.fromkeys(table["model"]))}
+    return rows.sort_values("model", key=lambda names: names.map(place), kind="stable")
 
 
 def labelled(table: pd.DataFrame, config: Config) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from taskvectors.analysis.names import FEW_ANSWERS
 from taskvectors.analysis.statistics import RESAMPLES
 from taskvectors.analysis.views import GAIN, PASSES
 from taskvectors.report.cells import Config
+from taskvectors.report.gradient_words import gradient_methods
 from taskvectors.report.rivals_words import rivals_methods
 
 TEXT = """**Models.**
@@ -51,7 +52,7 @@ one-way random-effects analysis of the states of the test episodes, demonstratio
 **Conflicting tasks.** {pair_episodes} episodes a pair with {pair_demonstrations} demonstrations; the query is an
 input of both tasks on which they disagree, and never among B's demonstrations or dummies.{transfer}
 
-{rivals}**Limits.** A bijection joins a function and its inverse: each pair of an episode goes in a direction of its own. Its
+{rivals}{gradient}**Limits.** A bijection joins a function and its inverse: each pair of an episode goes in a direction of its own. Its
 answer is in the wrong direction if it is the query itself: the right item in the form that was given. Lookups deal outputs anew
 in every episode and ask for one of those shown; labels name classes anew in every episode. Where demonstrations do not lead to
 {can_do:.0%}, or of a bijection, whose direction can be guessed, to {can_do_bijection:.0%}, a task says nothing about θ.
@@ -103,7 +104,7 @@ def methods(config: Config, tasks: list[str]) -> str:
     fields |= {"demonstrations": episodes["demonstrations"], "dummies": episodes["dummies"], "repeats": repeats}
     fields |= {"gain": 100 * GAIN, "passes": PASSES, "resamples": RESAMPLES, "forming": config["formation"]["episodes"]}
     fields |= {"pair_episodes": conflict["episodes"], "pair_demonstrations": conflict["demonstrations"]}
-    fields |= {"rivals": rivals_methods(config)}
+    fields |= {"rivals": rivals_methods(config), "gradient": gradient_methods(config)}
     fields |= {"transfer": transfer, "can_do": CAN_DO, "can_do_bijection": CAN_DO_BIJECTION}
     fields |= {"neighbours": NEIGHBOURS, "folds": FOLDS, "starts": STARTS, "perplexity": pictures["tsne"]["perplexity"]}
     fields |= {"umap_neighbours": pictures["umap"]["neighbours"], "min_dist": pictures["umap"]["min_dist"]}

@@ -16,7 +16,7 @@ from taskvectors.analysis.names import (
     is_limit,
 )
 from taskvectors.analysis.views import VIEWS
-from taskvectors.report import page_tables_of_rivals
+from taskvectors.report import page_tables_of_gradient, page_tables_of_rivals
 from taskvectors.report.cells import Config, in_points, labelled, model_labels, with_interval
 from taskvectors.report.sentences import reached_tasks
 
@@ -33,7 +33,7 @@ FEW_PAIRS = 30
 
 def page_table(name: str, tables: Tables, config: Config) -> pd.DataFrame:
     """The table that `<name>_table` makes."""
-    return (globals() | vars(page_tables_of_rivals))[f"{name}_table"](tables, config)
+    return (globals() | vars(page_tables_of_rivals) | vars(page_tables_of_gradient))[f"{name}_table"](tables, config)
 
 
 def summary_table(tables: Tables, config: Config) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from taskvectors.analysis.names import ALL, CONTROL, REFERENCE, RIVAL, Tables
-from taskvectors.report.cells import Config, in_points, model_labels, with_interval
+from taskvectors.report.cells import Config, in_points, model_labels, models_together, with_interval
 
 TOP_HEADS = 10
 ABLATED = {"intact": "all heads", "top_heads": "without the top heads", "random_heads": "without random heads"}
@@ -16,7 +16,7 @@ def rivals_table(tables: Tables, config: Config) -> pd.DataFrame:
     rivals = tables["rivals"]
     mean = rivals[rivals["task"] == ALL].copy()
     mean["order"] = mean["kind"].map({kind: place for place, kind in enumerate((REFERENCE, RIVAL, CONTROL))})
-    mean = _models_together(mean.sort_values("order", kind="stable"), rivals)
+    mean = models_together(mean.sort_values("order", kind="stable"), rivals)
     there = mean["n"] > 0
     labels = mean["label"].where(mean["kind"] != CONTROL, "control: " + mean["label"])
     to_theta = [in_points(row, "to_theta_", "to_theta") for _, row in mean.iterrows()]
@@ -32,12 +32,6 @@ def rivals_table(tables: Tables, config: Config) -> pd.DataFrame:
             "passes up, down": _where(there, passes),
         }
     )
-
-
-def _models_together(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each model, in the order that models have in a table."""
-    place = {name: number for number, name in enumerate(dict.fromkeys(table["model"]))}
-    return rows.sort_values("model", key=lambda names: names.map(place), kind="stable")
 
 
 def _with_lack(mean: pd.DataFrame) -> list[str]:
@@ -61,7 +55,7 @@ def _where(there: pd.Series, cells: Iterable[str], otherwise: Iterable[str] | No
 def heads_table(tables: Tables, config: Config) -> pd.DataFrame:
     """The ten heads with the largest effects."""
     heads = tables["heads"]
-    top = _models_together(heads[heads["rank"] <= TOP_HEADS].sort_values("rank", kind="stable"), heads)
+    top = models_together(heads[heads["rank"] <= TOP_HEADS].sort_values("rank", kind="stable"), heads)
     cells = with_interval(top, "effect", "ci", digits=3)
     return pd.DataFrame(
         {

@@ -1,0 +1,135 @@
+"""What comes of θ beside gradient descent, in sentences; every number from the study's tables."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from taskvectors.analysis.conclusions import CLAIMS
+from taskvectors.analysis.gradient_measures import (
+    ACCURACY,
+    CONTROLS,
+    DESCENT,
+    DIRECTION,
+    DIVERGENCE,
+    FEW,
+    GRADIENT,
+    INCREMENT,
+    LOSS,
+    ONLINE,
+    ORDER,
+    RANDOM_WEIGHTS,
+    SHUFFLED,
+    SPREAD,
+    THETA,
+    V0,
+    WAYS,
+)
+from taskvectors.analysis.names import ALL, CENTRED, Tables
+from taskvectors.report.cells import Config, decimal
+
+# The claims, and what a sentence calls them.
+ASKED = {
+    "lowers_loss": "lowers the loss that descent lowers",
+    "along_gradient": "moves along the gradient",
+    "increments_along_gradient": "is moved along its gradient by every demonstration",
+    "few_steps": f"is reached in accuracy by {FEW} steps",
+    "order_as_online": "depends on order as online descent does",
+}
+
+
+def gradient_words(tables: Tables, config: Config) -> str:
+    """The answer, a paragraph a model (Markdown); nothing of a study without it."""
+    if "gradient" not in tables or tables["gradient"].empty:
+        return ""
+    table = tables["gradient"]
+    paragraphs = []
+    for model, rows in table[table["task"] == ALL].groupby("model", sort=False):
+        label = config["models"][model]["label"]
+        if rows["left_out"].notna().any():
+            paragraphs.append(f"**{label}** is left out: {rows['left_out'].dropna().iloc[0]}.")
+            continue
+        verdicts = tables["conclusions"]
+        paragraphs.append(
+            f"**{label}**: {' '.join([*_of_model(rows), _verdicts(verdicts[verdicts['model'] == model])])}"
+        )
+    return "\n\n".join(paragraphs)
+
+
+METHODS = """**Gradient descent** is that of a vector v in the place of the last token's state after the common layer, in the bare
+prompts of the demonstrations' inputs, the model frozen; the loss is the mean cross-entropy of the first tokens of their
+answers. It begins at v₀, the mean state of the dummy queries' own prompts, and its steps have one length, a share of
+‖θ − v₀‖ ({shares} are tried): that after {few} of which the queries of {dev} dev episodes a task have the lowest loss, mean
+over tasks. Reported are {test} test episodes a task. Online descent takes one such step for each demonstration, in their order.
+What the k-th demonstration adds is θ behind k less θ behind k − 1 of them; it is compared with the gradient of that
+demonstration's loss at the latter. {orders} orders of an episode's demonstrations are read and descended: compared are the
+distances of θ, and of the ends of online descent, from their means over orders. Controls: gradients of shuffled answers, of
+the next task's demonstrations at the same v₀, random directions, and the same of a model of the same architecture with random
+weights. What tasks share is taken from unit vectors, as their mean over tasks.
+
+"""
+
+
+def gradient_methods(config: Config) -> str:
+    """How θ is compared with descent (Markdown), from the configuration; nothing of an archive without it."""
+    if "gradient" not in config:
+        return ""
+    sizes = config["gradient"]
+    fields = {key: sizes[key] for key in ("dev", "test", "orders")} | {"few": FEW}
+    return METHODS.format(**fields, shares=", ".join(map(str, sizes["shares"])))
+
+
+def _of_model(mean: pd.DataFrame) -> Iterator[str]:
+    def row(measure: str, of: str, step: int | None = None, states: str | None = None) -> pd.Series | None:
+        rows = mean[(mean["measure"] == measure) & (mean["of"] == of)]
+        rows = rows[rows["step"].isna() if step is None else rows["step"] == step]
+        rows = rows[rows["states"].isna() if states is None else rows["states"] == states]
+        return None if rows.empty else rows.iloc[0]
+
+    last = int(mean.loc[mean["of"] == DESCENT, "step"].max())
+    yield (
+        f"the loss of the demonstrations is {_number(row(LOSS, V0, 0))} nats at v₀, {_number(row(LOSS, THETA))} at θ and "
+        f"{_number(row(LOSS, DESCENT, last))} after {last} step{'s' * (last > 1)} of descent."
+    )
+    yield (
+        f"θ answers {_percent(row(ACCURACY, THETA))} of the queries right, {FEW} steps of descent "
+        f"{_percent(row(ACCURACY, DESCENT, FEW))}, one pass of online descent {_percent(row(ACCURACY, ONLINE))}; their divergences "
+        f"from the regular prompt's distribution are {_number(row(DIVERGENCE, THETA))}, {_number(row(DIVERGENCE, DESCENT, FEW))} and "
+        f"{_number(row(DIVERGENCE, ONLINE))} bits."
+    )
+    for measure, subject in ((DIRECTION, "θ − v₀"), (INCREMENT, "what a demonstration adds")):
+        own = row(measure, GRADIENT, states=CENTRED)
+        if own is not None:
+            controls = {of: row(measure, of, states=CENTRED) for of in CONTROLS}
+            there = {of: found["value"] for of, found in controls.items() if found is not None}
+            nearest = max(there, key=lambda of: there[of])
+            without = ", random weights not tried" if measure == DIRECTION and RANDOM_WEIGHTS not in there else ""
+            yield (
+                f"The cosine of {subject} with the way down the gradient, less what tasks share, is {_number(own)}; of controls "
+                f"{WAYS[nearest]} comes nearest, {_number(controls[nearest])}{without}."
+            )
+    if (own := row(ORDER, GRADIENT)) is not None:
+        theta, online = row(SPREAD, THETA), row(SPREAD, ONLINE)
+        shuffled = row(ORDER, SHUFFLED)
+        beside = "" if shuffled is None else f" (shuffled answers: {_number(shuffled)})"
+        yield (
+            f"Over orders of the same demonstrations θ spreads by {_percent(theta)} of its distance from v₀, online descent by "
+            f"{_percent(online)}, descent on all at once not at all; the two are moved alike with a cosine of {_number(own)}{beside}."
+        )
+
+
+def _verdicts(conclusions: pd.DataFrame) -> str:
+    """What is shown and what is not, of the claims that the study made of it."""
+    found = conclusions[conclusions["claim"].isin(ASKED)].set_index("claim")["verdict"]
+    told = [f"*{ASKED[claim]}*: {found[claim]}" for claim in CLAIMS if claim in ASKED and claim in found.index]
+    return f"Verdicts, θ … {'; '.join(told)}." if told else ""
+
+
+def _number(row: pd.Series | None) -> str:
+    assert row is not None
+    value, low, high = (decimal(row[name]) for name in ("value", "ci_low", "ci_high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _percent(row: pd.Series | None) -> str:
+    assert row is not None
+    return f"{row['value']:.0%} [{row['ci_low']:.0%}, {row['ci_high']:.0%}]"
