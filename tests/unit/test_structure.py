@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 LIBRARY = ROOT / "workflow/scripts/taskvectors"
 # Which rooms of the library may import which. Data walks one way, and tables are all that its two halves share.
-BASICS = {"errors", "progress", "store", "analysis.names"}
+BASICS = {"errors", "progress", "store", "analysis.names", "analysis.gradient_measures"}
 ROOMS = {
     "data": BASICS,
     "models": BASICS | {"data", "sizing"},
