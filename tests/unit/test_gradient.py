@@ -8,11 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm, sem
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
 from taskvectors.analysis.conclusions import CLAIMS, NO_BASIS, REFUTED, SHOWN, _of_gradient
 from taskvectors.analysis.gradient_measures import CONTROLS, COSINES, FEW, OF_VECTORS
-from taskvectors.analysis.gradient_tables import gradient_table
+from taskvectors.analysis.gradient_tables import gradient_table, mean_of_few
 from taskvectors.data.prompts import prompt, zero_shot_prompt
 from taskvectors.data.sampling import sample_episode, shuffled_answers
 from taskvectors.data.tasks import load_task
@@ -298,6 +299,18 @@ def test_increments_are_told_of_each_demonstration_and_of_all(observations, tabl
     own = observations.query("measure == 'increment' and of == 'gradient' and states == 'raw'")
     assert rows["value"].iloc[-1] == pytest.approx(own["value"].mean())
     assert rows["value"].iloc[1] == pytest.approx(own[own["step"] == 2]["value"].mean())
+
+
+@given(sizes=st.lists(st.integers(2, 5), min_size=12, max_size=25), seed=st.integers(0, 1000))
+@settings(max_examples=20)
+def test_intervals_of_few_episodes_have_the_width_of_their_standard_error(sizes, seed):
+    rng = np.random.default_rng(seed)
+    groups = [rng.normal(size=size) for size in sizes]
+    mean, low, high = mean_of_few(groups, 0)
+    error = np.sqrt(sum(sem(values) ** 2 for values in groups)) / len(groups)
+    assert mean == pytest.approx(np.mean([values.mean() for values in groups]))
+    assert high - low == pytest.approx(2 * norm.ppf(0.975) * error, rel=0.12)
+    assert mean_of_few([np.ones(1), np.ones(2)], 0) == (1, 1, 1)
 
 
 def test_one_demonstration_knows_no_order_and_no_shuffling(lm):

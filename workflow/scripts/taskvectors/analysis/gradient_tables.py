@@ -1,6 +1,6 @@
 """θ against gradient descent as a table: means over tasks with intervals, and paired differences to what each is compared with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from taskvectors.analysis.gradient_measures import COSINES, GRADIENT, INCREMENT, OF_VECTORS, THETA
 from taskvectors.analysis.names import ALL, KEY, MAIN
-from taskvectors.analysis.statistics import bootstrap_mean
+from taskvectors.analysis.statistics import CONFIDENCE, RESAMPLES
 
 SUBJECT = ["measure", "of", "states", "step"]
 COLUMNS = [*KEY, "layer", "share", *SUBJECT, "n", "value", "ci_low", "ci_high"]
@@ -84,5 +84,25 @@ def _reference(subject: Subject) -> Subject | None:
 
 
 def _with_interval(name: str, interval: str, values: pd.Series, seed: int) -> dict[str, float]:
-    groups: list[np.ndarray] = [of_task.to_numpy() for _, of_task in values.groupby(level="task")]
-    return dict(zip((name, f"{interval}_low", f"{interval}_high"), bootstrap_mean(groups, seed), strict=True))
+    groups = [of_task.to_numpy() for _, of_task in values.groupby(level="task")]
+    return dict(zip((name, f"{interval}_low", f"{interval}_high"), mean_of_few(groups, seed), strict=True))
+
+
+def mean_of_few(groups: Sequence[np.ndarray], seed: int) -> tuple[float, float, float]:
+    """Mean over tasks of the mean within each, and its 95% bootstrap interval, for tasks of few episodes.
+
+    Of n episodes n − 1 are drawn (Rao and Wu 1988): drawing n makes an interval √((n − 1)/n) times as wide as it should be, which for
+    two episodes is 0.71.
+
+    Args:
+        groups: for each task the values of its episodes; of a single one nothing is known but itself.
+        seed: of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    means = np.zeros(RESAMPLES)
+    for values in groups:
+        drawn = rng.integers(len(values), size=(RESAMPLES, max(1, len(values) - 1)))
+        means += values[drawn].mean(axis=1)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(means / len(groups), [tail, 1 - tail])
+    return float(np.mean([values.mean() for values in groups])), float(low), float(high)
