@@ -34,6 +34,7 @@ def test_loss_and_gradient_are_those_of_plain_passes_and_finite_differences(arch
         v = torch.randn(3, lm.hidden, dtype=torch.float64)
         for _ in range(2):  # a second call sees nothing of the first
             losses, gradients = loss(v)
+        torch.testing.assert_close(loss.losses(v), losses, atol=1e-12, rtol=1e-12)
         for episode in range(3):
             of = (lm, prompts[episode], answers[episode], layer)
             torch.testing.assert_close(losses[episode], plain_loss(*of, v[episode]), atol=1e-9, rtol=1e-9)
@@ -42,6 +43,23 @@ def test_loss_and_gradient_are_those_of_plain_passes_and_finite_differences(arch
                 way /= way.norm()
                 rise = plain_loss(*of, v[episode] + STEP * way) - plain_loss(*of, v[episode] - STEP * way)
                 torch.testing.assert_close(gradients[episode] @ way, rise / (2 * STEP), atol=1e-6, rtol=1e-5)
+
+
+def test_prompts_of_several_lengths_are_unembedded_together(monkeypatch):
+    lm = tiny("llama")
+    prompts, seen = ragged(2, 4, 4), []
+    loss = AnswerLoss(lm, prompts, [[5, 6, 7, 8]] * 4, 2)
+    v = torch.randn(4, lm.hidden, dtype=torch.float64)
+    assert len({len(ids) for its in prompts for ids in its}) > 1
+    expected = loss(v)
+    lm.model.get_output_embeddings().register_forward_hook(lambda m, inputs, output: seen.append(output.shape[0]))
+    loss(v)
+    assert seen == [16]
+    monkeypatch.setattr("taskvectors.engine.descent.ROWS", 5)
+    seen.clear()
+    for ours, theirs in zip(AnswerLoss(lm, prompts, [[5, 6, 7, 8]] * 4, 2)(v), expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert sum(seen) == 16 and max(seen) <= 5
 
 
 def test_blocks_below_run_once_and_are_never_differentiated():

@@ -21,7 +21,7 @@ ALONG = 0.05  # of a cosine, beyond every control: from here on a vector moves a
 COLUMNS = ["task", "episode", "measure", "of", "states", "step", "value", "layer", "share", "left_out"]
 
 # What figures and tables call them.
-VECTORS = {V0: "v₀", THETA: "θ", DESCENT: "descent", ONLINE: "online descent"}
+VECTORS = {V0: "v₀", DESCENT: "descent", ONLINE: "online descent", THETA: "θ"}
 WAYS = {
     GRADIENT: "the gradient",
     SHUFFLED: "that of shuffled answers",

@@ -51,13 +51,25 @@ def loss_at(
     return torch.cat(losses), torch.cat(gradients)
 
 
+def losses_at(
+    lm: LanguageModel, pairs: Sequence[Pairs], vectors: Sequence[Tensor], layer: int, names: list[str]
+) -> list[Tensor]:
+    """Losses `[row]` of each row's pairs at each of several vectors for it."""
+    of_parts = []
+    for part in parts(len(pairs)):
+        loss = answer_loss(lm, pairs[part], layer, names[part])
+        of_parts.append([loss.losses(v[part]) for v in vectors])
+    return [torch.cat(losses) for losses in zip(*of_parts, strict=True)]
+
+
 def descend(loss: AnswerLoss, start: Tensor, length: Tensor, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Vectors `[row, hidden]` and their losses `[row]` after 0, 1, … steps down the gradient, each step of a row's length `[row]`."""
     v = start
-    for _ in range(steps + 1):
+    for _ in range(steps):
         losses, slope = loss(v)
         yield v, losses
         v = v - length[:, None] * normalize(slope, dim=-1)
+    yield v, loss.losses(v)
 
 
 def descend_online(

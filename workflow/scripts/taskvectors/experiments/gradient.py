@@ -35,7 +35,7 @@ from taskvectors.engine.definition import Intervention
 from taskvectors.engine.descent import PRECISE
 from taskvectors.engine.distribution import divergences
 from taskvectors.engine.patch import patched_answers, patched_states
-from taskvectors.experiments.descents import bare, descend, descend_online, loss_at, observed, of_file, parts
+from taskvectors.experiments.descents import bare, descend, descend_online, losses_at, observed, of_file, parts
 from taskvectors.experiments.gradient_cosines import (
     directions,
     directions_untrained,
@@ -83,7 +83,8 @@ def gradient(
         over_orders(lm, test, v0, length, layer, sizes["orders"], seed),
         directions_untrained(lm, test, layer, seed),
     ]
-    return pd.concat(tables, ignore_index=True).assign(layer=layer, share=share).reindex(columns=COLUMNS)
+    measured = [table for table in tables if len(table)]
+    return pd.concat(measured, ignore_index=True).assign(layer=layer, share=share).reindex(columns=COLUMNS)
 
 
 def first(episodes: list[Episode], split: str, seed: int, count: int) -> list[Episode]:
@@ -116,7 +117,7 @@ def chosen_share(
             [*descend(answer_loss(lm, [e.demos for e in dev[of]], layer, names[of]), v0[of], length[of], FEW)][-1][0]
             for of in parts(len(dev))
         ])  # fmt: skip
-        by_episode = pd.Series(loss_at(lm, asked, reached, layer, names)[0].tolist())
+        by_episode = pd.Series(losses_at(lm, asked, [reached], layer, names)[0].tolist())
         losses.append(float(by_episode.groupby([episode.task for episode in dev]).mean().mean()))
     return shares[losses.index(min(losses))]
 
@@ -136,7 +137,7 @@ def along_descent(
     online = descend_online(lm, pairs, v0, length, layer, names)
     vectors: dict[Looked, Tensor] = {(V0, 0): v0, (THETA, None): theta, (ONLINE, None): online}
     losses: dict[Looked, Tensor] = {(V0, 0): path[0][1]}
-    losses |= {key: loss_at(lm, pairs, vectors[key], layer, names)[0] for key in ((THETA, None), (ONLINE, None))}
+    losses[THETA, None], losses[ONLINE, None] = losses_at(lm, pairs, [theta, online], layer, names)
     for step in reported:
         vectors[DESCENT, step], losses[DESCENT, step] = path[step]
     midway = (losses[V0, 0] + losses[DESCENT, reported[-1]]) / 2 - losses[THETA, None]
@@ -165,11 +166,12 @@ def answers_at(
     far = divergences(lm, states.flatten(0, 1), regular.repeat_interleave(len(changes), dim=0)).unflatten(
         0, states.shape[:2]
     )
+    losses = losses_at(lm, asked, list(vectors.values()), layer, names)
     tables = []
-    for place, ((of, step), v) in enumerate(vectors.items()):
+    for place, (of, step) in enumerate(vectors):
         correct = predictions(lm, test, of, tokens[:, place], prefix)["correct"].astype(float)
         measured = {
-            QUERY_LOSS: loss_at(lm, asked, v, layer, names)[0],
+            QUERY_LOSS: losses[place],
             ACCURACY: torch.tensor(correct.to_numpy()),
             DIVERGENCE: far[:, place],
         }

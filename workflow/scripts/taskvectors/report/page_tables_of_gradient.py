@@ -35,6 +35,8 @@ def gradient_table(tables: Tables, config: Config) -> pd.DataFrame:
     rows = mean[mean["measure"].isin(MEASURES)]
     cells = rows.assign(cell=with_interval(rows, "value"), vector=[_vector(row) for _, row in rows.iterrows()])
     wide = cells.pivot(index=["model", "vector"], columns="measure", values="cell")
+    place = {of: number for number, of in enumerate(VECTORS)}
+    cells = models_together(cells.sort_values(["of", "step"], key=lambda own: own.replace(place), kind="stable"), mean)
     order = list(dict.fromkeys(zip(cells["model"], cells["vector"], strict=True)))
     table = wide.reindex(index=pd.MultiIndex.from_tuples(order, names=["model", "vector"]), columns=list(MEASURES))
     table = table.rename(columns=MEASURES).fillna("–").reset_index()
