@@ -26,6 +26,7 @@ MODEL_RULES = (
     "decode_theta",
     "measure_heads",
     "rivals",
+    "gradient",
 )
 # What this little cluster is, in place of the profile's: no accounting, two cores, a disk of its own.
 SITE = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue", "--latency-wait", "5"]

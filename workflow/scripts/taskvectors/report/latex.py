@@ -12,6 +12,7 @@ SYMBOLS = {
     "†": r"\dag{}",
     "₀": r"$_0$",
     "α": r"$\alpha$",
+    "∇": r"$\nabla$",
 }
 SYMBOLS |= {"–": "--"}
 ESCAPED = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"})  # of captions; pandas escapes cells
