@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from taskvectors.analysis.conclusions import CLAIMS
+from taskvectors.analysis.conclusions import NO_BASIS, REFUTED, SHOWN, UNDECIDED
 from taskvectors.analysis.gradient_measures import (
     ACCURACY,
     CONTROLS,
@@ -27,13 +27,13 @@ from taskvectors.analysis.gradient_measures import (
 from taskvectors.analysis.names import ALL, CENTRED, Tables
 from taskvectors.report.cells import Config, decimal
 
-# The claims, and what a sentence calls them.
-ASKED = {
-    "lowers_loss": "lowers the loss that descent lowers",
-    "along_gradient": "moves along the gradient",
-    "increments_along_gradient": "is moved along its gradient by every demonstration",
-    "few_steps": f"is reached in accuracy by {FEW} steps",
-    "order_as_online": "depends on order as online descent does",
+# The claims, as signs that reading demonstrations is gradient descent on θ.
+SIGNS = {
+    "lowers_loss": "θ lowers the loss that descent lowers",
+    "along_gradient": "θ moves along the gradient",
+    "increments_along_gradient": "every demonstration moves θ along its own gradient",
+    "few_steps": f"{FEW} steps do as much as θ",
+    "order_as_online": "θ depends on order as online descent does",
 }
 
 
@@ -49,9 +49,8 @@ def gradient_words(tables: Tables, config: Config) -> str:
             paragraphs.append(f"**{label}** is left out: {rows['left_out'].dropna().iloc[0]}.")
             continue
         verdicts = tables["conclusions"]
-        paragraphs.append(
-            f"**{label}**: {' '.join([*_of_model(rows), _verdicts(verdicts[verdicts['model'] == model])])}"
-        )
+        answer = _answer(verdicts[verdicts["model"] == model])
+        paragraphs.append(f"**{label}**: {' '.join([answer, *_of_model(rows)])}")
     return "\n\n".join(paragraphs)
 
 
@@ -88,7 +87,7 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
 
     last = int(mean.loc[mean["of"] == DESCENT, "step"].max())
     yield (
-        f"the loss of the demonstrations is {_number(row(LOSS, V0, 0))} nats at v₀, {_number(row(LOSS, THETA))} at θ and "
+        f"The loss of the demonstrations is {_number(row(LOSS, V0, 0))} nats at v₀, {_number(row(LOSS, THETA))} at θ and "
         f"{_number(row(LOSS, DESCENT, last))} after {last} step{'s' * (last > 1)} of descent."
     )
     yield (
@@ -118,11 +117,17 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _verdicts(conclusions: pd.DataFrame) -> str:
-    """What is shown and what is not, of the claims that the study made of it."""
-    found = conclusions[conclusions["claim"].isin(ASKED)].set_index("claim")["verdict"]
-    told = [f"*{ASKED[claim]}*: {found[claim]}" for claim in CLAIMS if claim in ASKED and claim in found.index]
-    return f"Verdicts, θ … {'; '.join(told)}." if told else ""
+def _answer(conclusions: pd.DataFrame) -> str:
+    """How many signs of gradient descent there are, and which."""
+    verdicts = conclusions[conclusions["claim"].isin(SIGNS)].set_index("claim")["verdict"]
+    if verdicts.empty:
+        return "no claim is made of it."
+    told = [
+        f"{verdict}: {'; '.join(SIGNS[claim] for claim in SIGNS if verdicts.get(claim) == verdict)}"
+        for verdict in (SHOWN, REFUTED, UNDECIDED, NO_BASIS)
+        if verdict in set(verdicts)
+    ]
+    return f"of {len(verdicts)} signs that reading demonstrations is gradient descent on θ, {'. '.join(told)}."
 
 
 def _number(row: pd.Series | None) -> str:
