@@ -19,6 +19,7 @@ import yaml
 from transformers import AutoTokenizer
 
 from taskvectors.data.tokens import decode
+from taskvectors.store.archived import CHECKSUMS, CRATE, read_archive, write_archive
 from taskvectors.store.tables import read_csv, write_csv
 
 ROOT = Path(__file__).parents[2]
@@ -201,6 +202,28 @@ def test_figures_and_report_are_rebuilt_from_an_archive_without_torch_weights_an
     page = (project.folder / "reports/study.html").read_text(encoding="utf-8")
     assert page == (finished.folder / "reports/study.html").read_text(encoding="utf-8")
     assert not (project.folder / MODEL).exists()
+
+
+def test_an_archive_of_before_an_experiment_is_drawn_without_it(finished, project):
+    """Neither its tables nor its part of the configuration is there."""
+    files, later = {}, ("gradient", "rivals", "heads", "ablation")
+    for name, data in read_archive(archived(finished)).items():
+        if name == "provenance.json":
+            provenance = json.loads(data)
+            for experiment in ("gradient", "rivals"):
+                del provenance["config"][experiment]
+            data = json.dumps(provenance).encode()
+        if name not in (CHECKSUMS, CRATE) and Path(name).stem not in later:
+            files[name] = project.folder / "old" / name
+            files[name].parent.mkdir(parents=True, exist_ok=True)
+            files[name].write_bytes(data)
+    write_archive(project.folder / "old.zip", files)
+    (project.folder / "mine.yaml").write_text("archive: old.zip", encoding="utf-8")
+    result = project.snakemake(config="mine.yaml")
+    assert result.returncode == 0, result.stdout[-3000:]
+    page = (project.folder / "reports/study.html").read_text(encoding="utf-8")
+    assert "the archive lacks <code>gradient.csv</code>" in page and "the archive lacks <code>rivals.csv</code>" in page
+    assert "signs that reading demonstrations" not in page and "Gradient descent</strong> is that" not in page
 
 
 def test_a_damaged_archive_is_refused_before_anything_runs(finished, project):

@@ -23,7 +23,7 @@ rule gradient:
         dtype=of_model("dtype"),
         device=of_model("device"),
         prefix=STUDY.scored_by_prefix(STUDY.main_tasks),
-        gradient=STUDY.config["gradient"],
+        gradient=STUDY.sizes_of("gradient"),
         answer_tokens=STUDY.answer_tokens,
         seed=STUDY.seed,
     message:

@@ -23,7 +23,7 @@ rule measure_heads:
         dtype=of_model("dtype"),
         device=of_model("device"),
         prefix=STUDY.scored_by_prefix(STUDY.main_tasks),
-        rivals={key: STUDY.config["rivals"][key] for key in ("trials", "ablated")},
+        rivals={key: size for key, size in STUDY.sizes_of("rivals").items() if key in ("trials", "ablated")},
         answer_tokens=STUDY.answer_tokens,
         seed=STUDY.seed,
     message:
@@ -58,7 +58,7 @@ rule rivals:
         dtype=of_model("dtype"),
         device=of_model("device"),
         prefix=STUDY.scored_by_prefix(STUDY.main_tasks),
-        rivals=STUDY.config["rivals"],
+        rivals=STUDY.sizes_of("rivals"),
         answer_tokens=STUDY.answer_tokens,
         seed=STUDY.seed,
     message:

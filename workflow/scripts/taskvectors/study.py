@@ -146,8 +146,12 @@ class Study:
     @property
     def representations(self) -> dict[str, str]:
         """Files of the representations that are put side by side, below workflow/scripts, by name."""
-        asked = self.config.get("rivals", {"representations": []})["representations"]  # archives of before have none
+        asked = self.sizes_of("rivals").get("representations", [])
         return {name: f"{REPRESENTATIONS}/{name}.py" for name in asked}
+
+    def sizes_of(self, experiment: str) -> dict[str, Any]:
+        """What the configuration says of an experiment; nothing in an archive of before it."""
+        return self.config.get(experiment, {})
 
     def of_family(self, family: str) -> dict[str, Entry]:
         """Entries of a family's tasks."""
