@@ -19,7 +19,8 @@ import yaml
 from transformers import AutoTokenizer
 
 from taskvectors.data.tokens import decode
-from taskvectors.store.archived import CHECKSUMS, CRATE, read_archive, write_archive
+from taskvectors.store.archived import CHECKSUMS, read_archive
+from taskvectors.store.crate import CRATE, write_archive
 from taskvectors.store.tables import read_csv, write_csv
 
 ROOT = Path(__file__).parents[2]
@@ -207,12 +208,11 @@ def test_figures_and_report_are_rebuilt_from_an_archive_without_torch_weights_an
 def test_an_archive_of_before_an_experiment_is_drawn_without_it(finished, project):
     """Neither its tables nor its part of the configuration is there."""
     files, later = {}, ("gradient", "rivals", "heads", "ablation")
-    for name, data in read_archive(archived(finished)).items():
-        if name == "provenance.json":
-            provenance = json.loads(data)
-            for experiment in ("gradient", "rivals"):
-                del provenance["config"][experiment]
-            data = json.dumps(provenance).encode()
+    contents = read_archive(archived(finished))
+    provenance = json.loads(contents["provenance.json"])
+    for experiment in ("gradient", "rivals"):
+        del provenance["config"][experiment]
+    for name, data in (contents | {"provenance.json": json.dumps(provenance).encode()}).items():
         if name not in (CHECKSUMS, CRATE) and Path(name).stem not in later:
             files[name] = project.folder / "old" / name
             files[name].parent.mkdir(parents=True, exist_ok=True)
