@@ -127,7 +127,9 @@ def _answer(conclusions: pd.DataFrame) -> str:
         for verdict in (SHOWN, REFUTED, UNDECIDED, NO_BASIS)
         if verdict in set(verdicts)
     ]
-    return f"of {len(verdicts)} signs that reading demonstrations is gradient descent on θ, {'. '.join(told)}."
+    first, *others = told
+    answer = f"of {len(verdicts)} signs that reading demonstrations is gradient descent on θ, {first}."
+    return " ".join([answer, *(f"{other[0].upper()}{other[1:]}." for other in others)])
 
 
 def _number(row: pd.Series | None) -> str:
