@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, sem
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
-from taskvectors.analysis.conclusions import CLAIMS, NO_BASIS, REFUTED, SHOWN, _of_gradient
+from taskvectors.analysis.conclusions import CLAIMS, NO_BASIS, REFUTED, SHOWN, UNDECIDED, _beyond_nearest, _of_gradient
 from taskvectors.analysis.gradient_measures import CONTROLS, COSINES, FEW, OF_VECTORS
 from taskvectors.analysis.gradient_tables import gradient_table, mean_of_few
 from taskvectors.data.prompts import prompt, zero_shot_prompt
@@ -23,7 +23,7 @@ from taskvectors.engine.read import mean_theta
 from taskvectors.experiments import descents
 from taskvectors.experiments.extract_theta import extract
 from taskvectors.experiments.gradient import chosen_share, gradient
-from taskvectors.experiments.gradient_cosines import centred, orders_of, with_shuffled_answers
+from taskvectors.experiments.gradient_cosines import centred, cosines, orders_of, with_shuffled_answers
 from taskvectors.models.language_model import block_hidden, with_hidden
 from taskvectors.models.untrained import untrained
 
@@ -135,7 +135,7 @@ def test_descent_is_that_of_plain_passes(lm, episodes, observations):
         at_theta = float(plain_loss(lm, episode.demos, theta))
         assert value(observations, episode, "loss", "v0", 0) == pytest.approx(losses[0], abs=1e-4)
         assert value(observations, episode, "loss", "theta") == pytest.approx(at_theta, abs=1e-4)
-        midway = (losses[0] + losses[5]) / 2 - at_theta
+        midway = (losses[0] + min(losses.values())) / 2 - at_theta
         assert value(observations, episode, "below_midway", "theta") == pytest.approx(midway, abs=1e-3)
         v = v0
         for pair in episode.demos:
@@ -384,6 +384,41 @@ def test_claims_are_shown_and_refuted(gain, verdict):
     assert len(findings) == 5
     # The control that comes nearest counts: 0.1 is the cosine with shuffled answers.
     assert findings["along_gradient"].value == pytest.approx(gain, abs=0.02)
+
+
+def test_a_claim_is_held_against_every_control_and_against_zero():
+    """Neither a control with a wide interval nor one below zero can make a cosine of nothing a finding."""
+    rows = [("gradient", "centred", 0.20, 0.19, 0.21, None, None, None)]
+    rows += [
+        ("shuffled", "centred", 0.11, 0.10, 0.12, -0.09, -0.10, -0.08),
+        ("other_task", "centred", 0.1, 0, 0.4, -0.1, -0.4, 0.2),
+    ]
+    columns = ["of", "states", "value", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high"]
+    mean = pd.DataFrame(rows, columns=columns).assign(measure="direction", step=np.nan, n=36)
+    assert _beyond_nearest(mean, "direction", True).verdict(0.05) == UNDECIDED
+    assert _beyond_nearest(mean[:2], "direction", True).verdict(0.05) == SHOWN
+    rows = [
+        ("gradient", None, 0.0, -0.01, 0.01, None, None, None),
+        ("shuffled", None, -0.1, -0.11, -0.09, -0.1, -0.11, -0.09),
+    ]
+    mean = pd.DataFrame(rows, columns=columns).assign(measure="order", step=np.nan, n=36)
+    assert _beyond_nearest(mean, "order", True).verdict(0.05) == REFUTED
+
+
+def test_what_one_task_alone_has_is_not_centred():
+    """A mean over tasks of a single one would be its own."""
+    asked = [e for e in drawn(3) if e.split == "test"][:4]  # three of one task, one of another
+    numbers, change = [1, 2, 2, 1], torch.randn(4, 8)
+    rows = cosines(asked, "increment", change, {"gradient": torch.randn(4, 8)}, numbers)
+    assert rows[rows["states"] == "raw"]["step"].tolist() == numbers
+    assert rows[rows["states"] == "centred"]["step"].tolist() == [1, 1]
+
+
+def test_two_episodes_of_one_task_are_no_basis(lm):
+    table = gradient_table(run(lm, drawn(3, ["to_upper"])), "m", KINDS, 0)
+    assert {finding.verdict(CLAIMS[name].threshold) for name, finding in _of_gradient(table).items() if finding} == {
+        NO_BASIS
+    }
 
 
 def test_shuffled_answers_are_the_same_for_all_that_is_compared(episodes):

@@ -223,7 +223,7 @@ def test_an_archive_of_before_an_experiment_is_drawn_without_it(finished, projec
     assert result.returncode == 0, result.stdout[-3000:]
     page = (project.folder / "reports/study.html").read_text(encoding="utf-8")
     assert "the archive lacks <code>gradient.csv</code>" in page and "the archive lacks <code>rivals.csv</code>" in page
-    assert "signs that reading demonstrations" not in page and "Gradient descent</strong> is that" not in page
+    assert "if reading demonstrations were" not in page and "Gradient descent</strong> is that" not in page
 
 
 def test_a_damaged_archive_is_refused_before_anything_runs(finished, project):

@@ -12,7 +12,9 @@ from taskvectors.analysis.gradient_measures import (
     CONTROLS,
     DESCENT,
     DIRECTION,
+    ENOUGH,
     FEW,
+    GRADIENT,
     INCREMENT,
     MIDWAY,
     ORDER,
@@ -103,7 +105,7 @@ CLAIMS = {
     ),
     "lowers_loss": Claim(
         "θ lowers the loss that gradient descent on the demonstrations lowers: half as far, or further.",
-        "mean of the demonstrations' losses at v₀ and after descent − loss at θ, in nats, mean over tasks",
+        "mean of the demonstrations' losses at v₀ and at the lowest of descent − loss at θ, in nats, mean over tasks",
         "gradient",
         0.0,
     ),
@@ -114,7 +116,7 @@ CLAIMS = {
         ALONG,
     ),
     "increments_along_gradient": Claim(
-        "Every demonstration moves θ along its own gradient, more than along any control.",
+        "A demonstration moves θ along its own gradient, on average, more than along any control.",
         "cosine of what it adds and −∇ there, less that of the nearest control, mean over tasks; less the mean over tasks",
         "gradient",
         ALONG,
@@ -239,7 +241,9 @@ def _of_gradient(gradient: pd.DataFrame) -> dict[str, Finding | None]:
     measured = gradient[gradient["n"] > 0] if len(gradient) else gradient
     if measured.empty:
         return {}
-    mean, basis = measured[measured["task"] == ALL], several(measured)
+    mean = measured[measured["task"] == ALL]
+    of_tasks = measured[(measured["task"] != ALL) & (measured["measure"] == MIDWAY)]
+    basis = several(measured) and (of_tasks["n"] - 1).sum() >= ENOUGH
     few = mean[(mean["measure"] == ACCURACY) & (mean["of"] == DESCENT) & (mean["step"] == FEW)]
     midway = mean[(mean["measure"] == MIDWAY) & (mean["of"] == THETA)].iloc[0]
     return {
@@ -252,13 +256,21 @@ def _of_gradient(gradient: pd.DataFrame) -> dict[str, Finding | None]:
 
 
 def _beyond_nearest(mean: pd.DataFrame, measure: str, basis: bool) -> Finding | None:
-    """How far a cosine with the gradient is beyond that with the control that comes nearest; nothing without any control."""
+    """How far a cosine with the gradient is beyond that with the nearest control, and beyond zero; nothing without controls.
+
+    Shown if it is far enough beyond every one, not shown if it is not beyond one of them.
+    """
     controls = mean[(mean["measure"] == measure) & mean["of"].isin(CONTROLS) & mean["step"].isna()]
     if measure != ORDER:
         controls = controls[controls["states"] == CENTRED]
     if controls.empty:
         return None
-    return _turned(_interval(controls.loc[controls["difference"].idxmax()], "difference", basis))
+    own = mean[(mean["measure"] == measure) & (mean["of"] == GRADIENT) & mean["step"].isna()]
+    own = own if measure == ORDER else own[own["states"] == CENTRED]
+    beyond = [_turned(_interval(row, "difference", basis)) for _, row in controls.iterrows()]
+    beyond += [Finding(row["value"], int(row["n"]), row["ci_low"], row["ci_high"], basis) for _, row in own.iterrows()]
+    nearest = min(beyond, key=lambda finding: finding.high)
+    return nearest if nearest.high < ALONG else min(beyond, key=lambda finding: finding.low)
 
 
 def _rival(rivals: pd.DataFrame, representation: str, difference: str) -> Finding | None:

@@ -3,7 +3,7 @@
 # Of a vector in the place of the demonstrations.
 LOSS, QUERY_LOSS, ACCURACY, DIVERGENCE = "loss", "query_loss", "accuracy", "divergence"
 TO_THETA = "cosine_to_theta"  # of v − v₀ and θ − v₀
-MIDWAY = "below_midway"  # how far the loss at θ is below the middle of those at v₀ and after descent
+MIDWAY = "below_midway"  # how far the loss at θ is below the middle of that at v₀ and the lowest of descent
 OF_VECTORS = (LOSS, QUERY_LOSS, ACCURACY, DIVERGENCE)
 V0, THETA, DESCENT, ONLINE = "v0", "theta", "descent", "online"
 
@@ -18,6 +18,7 @@ SPREAD = "spread"  # over orders of the demonstrations
 
 FEW = 4  # steps, at which the length of a step is chosen on dev episodes
 ALONG = 0.05  # of a cosine, beyond every control: from here on a vector moves along the gradient
+ENOUGH = 6  # episodes beyond the first of each task: of fewer an interval covers too little
 COLUMNS = ["task", "episode", "measure", "of", "states", "step", "value", "layer", "share", "left_out"]
 
 # What figures and tables call them.

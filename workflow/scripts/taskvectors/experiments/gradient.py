@@ -140,7 +140,9 @@ def along_descent(
     losses[THETA, None], losses[ONLINE, None] = losses_at(lm, pairs, [theta, online], layer, names)
     for step in reported:
         vectors[DESCENT, step], losses[DESCENT, step] = path[step]
-    midway = (losses[V0, 0] + losses[DESCENT, reported[-1]]) / 2 - losses[THETA, None]
+    # Steps of one length may lead up again in the end.
+    lowest = torch.stack([of_step for _, of_step in path]).amin(dim=0)
+    midway = (losses[V0, 0] + lowest) / 2 - losses[THETA, None]
     tables = [observed(test, LOSS, of, of_them, step) for (of, step), of_them in losses.items()]
     tables.append(observed(test, MIDWAY, THETA, midway))
     tables += [

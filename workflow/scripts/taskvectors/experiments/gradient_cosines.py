@@ -94,15 +94,15 @@ def over_orders(
         return pd.DataFrame(columns=COLUMNS)
     places = [place for place, _ in rows]
     of_rows, names = [test[place] for place in places], [test[place].name for place in places]
-    shuffled = with_shuffled_answers(test, seed)
+    asked = list(dict.fromkeys(places))
+    answers = dict(zip(asked, with_shuffled_answers([test[place] for place in asked], seed) or [], strict=True))
     shown = [[test[place].demos[i] for i in order] for place, order in rows]
-    untrue = [[(shuffled[place] if shuffled else test[place].demos)[i] for i in order] for place, order in rows]
+    untrue = [[answers[place][i] for i in order] for place, order in rows]
     ends = {THETA: read_behind(lm, of_rows, shown, layer)}
     for of, pairs in ((GRADIENT, shown), (SHUFFLED, untrue)):
-        if of == GRADIENT or shuffled:
-            ends[of] = descend_online(lm, pairs, v0[places], length[places], layer, names)
+        ends[of] = descend_online(lm, pairs, v0[places], length[places], layer, names)
     tables = []
-    for place in dict.fromkeys(places):
+    for place in asked:
         own = torch.tensor([row for row, other in enumerate(places) if other == place])
         middle = {of: vectors[own].mean(dim=0) for of, vectors in ends.items()}
         away = {of: vectors[own] - middle[of] for of, vectors in ends.items()}
@@ -161,12 +161,20 @@ def cosines(
         numbers: of the demonstration, where the change is what one adds; tasks are then averaged for each number by itself.
     """
     tasks = [episode.task for episode in episodes]
+    counted = numbers or [0] * len(tasks)
+    sharing = {
+        number: {task for task, other in zip(tasks, counted, strict=True) if other == number} for number in counted
+    }
+    rows = [row for row, number in enumerate(counted) if len(sharing[number]) > 1]  # where tasks can share something
     tables = []
     for of, way in downhill.items():
-        alike = {RAW: cosine_similarity(change, way)}
-        if len(set(tasks)) > 1:
-            alike[CENTRED] = cosine_similarity(centred(change, tasks, numbers), centred(way, tasks, numbers))
-        tables += [observed(episodes, measure, of, values, numbers, states=states) for states, values in alike.items()]
+        alike = cosine_similarity(change, way)
+        tables.append(observed(episodes, measure, of, alike, numbers, states=RAW))
+        if rows:
+            asked, which = [episodes[row] for row in rows], [counted[row] for row in rows]
+            names = [episode.task for episode in asked]
+            less = cosine_similarity(centred(change[rows], names, which), centred(way[rows], names, which))
+            tables.append(observed(asked, measure, of, less, which if numbers else None, states=CENTRED))
     return pd.concat(tables)
 
 

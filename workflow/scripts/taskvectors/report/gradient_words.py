@@ -27,11 +27,11 @@ from taskvectors.analysis.gradient_measures import (
 from taskvectors.analysis.names import ALL, CENTRED, Tables
 from taskvectors.report.cells import Config, decimal
 
-# The claims, as signs that reading demonstrations is gradient descent on θ.
-SIGNS = {
+# The claims, as what is to be expected if reading demonstrations were gradient descent on θ.
+EXPECTED = {
     "lowers_loss": "θ lowers the loss that descent lowers",
     "along_gradient": "θ moves along the gradient",
-    "increments_along_gradient": "every demonstration moves θ along its own gradient",
+    "increments_along_gradient": "a demonstration moves θ along its own gradient, on average",
     "few_steps": f"{FEW} steps do as much as θ",
     "order_as_online": "θ depends on order as online descent does",
 }
@@ -62,7 +62,7 @@ over tasks. Reported are {test} test episodes a task. Online descent takes one s
 What the k-th demonstration adds is θ behind k less θ behind k − 1 of them; it is compared with the gradient of that
 demonstration's loss at the latter. {orders} orders of an episode's demonstrations are read and descended: compared are the
 distances of θ, and of the ends of online descent, from their means over orders. Controls: gradients of shuffled answers, of
-the next task's demonstrations at the same v₀, random directions, and the same of a model of the same architecture with random
+the next task's demonstrations in the same place, random directions, and the same of a model of the same architecture with random
 weights. What tasks share is taken from unit vectors, as their mean over tasks. As a task has few episodes here, intervals
 draw one fewer than there are (Rao and Wu 1988): drawing all would make them too narrow.
 
@@ -88,7 +88,8 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
     last = int(mean.loc[mean["of"] == DESCENT, "step"].max())
     yield (
         f"The loss of the demonstrations is {_number(row(LOSS, V0, 0))} nats at v₀, {_number(row(LOSS, THETA))} at θ and "
-        f"{_number(row(LOSS, DESCENT, last))} after {last} step{'s' * (last > 1)} of descent."
+        f"{_number(row(LOSS, DESCENT, last))} after {last} step{'s' * (last > 1)} of descent, "
+        f"each {mean['share'].iloc[0]:g} of ‖θ − v₀‖ long."
     )
     yield (
         f"θ answers {_percent(row(ACCURACY, THETA))} of the queries right, {FEW} steps of descent "
@@ -102,7 +103,9 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
             controls = {of: row(measure, of, states=CENTRED) for of in CONTROLS}
             there = {of: found["value"] for of, found in controls.items() if found is not None}
             nearest = max(there, key=lambda of: there[of])
-            without = ", random weights not tried" if measure == DIRECTION and RANDOM_WEIGHTS not in there else ""
+            tried = [of for of in CONTROLS if measure == DIRECTION or of != RANDOM_WEIGHTS]
+            absent = [WAYS[of] for of in tried if of not in there]
+            without = f" (not tried: {', '.join(absent)})" if absent else ""
             yield (
                 f"The cosine of {subject} with the way down the gradient, less what tasks share, is {_number(own)}; of controls "
                 f"{WAYS[nearest]} comes nearest, {_number(controls[nearest])}{without}."
@@ -113,22 +116,23 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
         beside = "" if shuffled is None else f" (shuffled answers: {_number(shuffled)})"
         yield (
             f"Over orders of the same demonstrations θ spreads by {_percent(theta)} of its distance from v₀, online descent by "
-            f"{_percent(online)}, descent on all at once not at all; the two are moved alike with a cosine of {_number(own)}{beside}."
+            f"{_percent(online)}, descent on all at once not at all; θ and the end of online "
+            f"descent are moved alike with a cosine of {_number(own)}{beside}."
         )
 
 
 def _answer(conclusions: pd.DataFrame) -> str:
-    """How many signs of gradient descent there are, and which."""
-    verdicts = conclusions[conclusions["claim"].isin(SIGNS)].set_index("claim")["verdict"]
+    """What of it is there, and what is not."""
+    verdicts = conclusions[conclusions["claim"].isin(EXPECTED)].set_index("claim")["verdict"]
     if verdicts.empty:
         return "no claim is made of it."
     told = [
-        f"{verdict}: {'; '.join(SIGNS[claim] for claim in SIGNS if verdicts.get(claim) == verdict)}"
+        f"{verdict}: {'; '.join(EXPECTED[claim] for claim in EXPECTED if verdicts.get(claim) == verdict)}"
         for verdict in (SHOWN, REFUTED, UNDECIDED, NO_BASIS)
         if verdict in set(verdicts)
     ]
     first, *others = told
-    answer = f"of {len(verdicts)} signs that reading demonstrations is gradient descent on θ, {first}."
+    answer = f"of {len(verdicts)} things to expect if reading demonstrations were gradient descent on θ, {first}."
     return " ".join([answer, *(f"{other[0].upper()}{other[1:]}." for other in others)])
 
 
