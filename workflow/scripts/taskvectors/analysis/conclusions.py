@@ -129,7 +129,7 @@ CLAIMS = {
     ),
     "order_as_online": Claim(
         "θ depends on the order of demonstrations as online descent would.",
-        "cosine of θ's and descent's distances from their means over orders, less that with shuffled answers, mean over tasks",
+        "cosine of θ's and descent's distances from their means over orders, beyond zero and shuffled answers, mean over tasks",
         "gradient",
         ALONG,
     ),
