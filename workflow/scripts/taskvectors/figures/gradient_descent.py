@@ -87,5 +87,5 @@ def _forest(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
     axis.axvline(0, color="#606060", lw=0.8)
     axis.set_yticks(ticks, names)
     axis.set_ylim(max(at, 1) - 0.6, -0.8)
-    axis.set_xlabel("cosine, less what tasks share (95% intervals)")
+    axis.set_xlabel("cosine (95% intervals)")
     axis.grid(visible=False, axis="y")

@@ -63,7 +63,8 @@ What the k-th demonstration adds is θ behind k less θ behind k − 1 of them; 
 demonstration's loss at the latter. {orders} orders of an episode's demonstrations are read and descended: compared are the
 distances of θ, and of the ends of online descent, from their means over orders. Controls: gradients of shuffled answers, of
 the next task's demonstrations in the same place, random directions, and the same of a model of the same architecture with random
-weights. What tasks share is taken from unit vectors, as their mean over tasks. As a task has few episodes here, intervals
+weights. Random weights are tried for θ − v₀ alone, and orders are held against shuffled answers alone. What tasks share is
+taken from unit vectors, as their mean over tasks. As a task has few episodes here, intervals
 draw one fewer than there are (Rao and Wu 1988): drawing all would make them too narrow.
 
 """
