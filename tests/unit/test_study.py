@@ -272,6 +272,21 @@ def test_what_an_older_archive_lacks_is_left_out_with_a_word(elsewhere):
     assert page.figure("no such figure") == ""
 
 
+def test_an_archive_of_before_an_experiment_can_be_planned(elsewhere):
+    """`make plan` asks for the tokens of every rule."""
+    archive_without(elsewhere)
+    settings = json.loads((elsewhere / "files/provenance.json").read_text(encoding="utf-8"))
+    for experiment in ("rivals", "gradient"):
+        del settings["config"][experiment]
+    (elsewhere / "files/provenance.json").write_text(json.dumps(settings), encoding="utf-8")
+    files = {
+        str(file.relative_to(elsewhere / "files")): file for file in (elsewhere / "files").rglob("*") if file.is_file()
+    }
+    write_archive(elsewhere / "old.zip", files)
+    study = study_of({"archive": "old.zip"})
+    assert study.tokens == {} and study.sizes_of("gradient") == {} and study.representations == {}
+
+
 def test_an_archive_without_what_claims_rest_on_is_refused(elsewhere):
     archive_without(elsewhere, "controls")
     with pytest.raises(

@@ -212,8 +212,8 @@ class Study:
 
     @property
     def tokens(self) -> dict[str, float]:
-        """Tokens that every rule that loads a model reads."""
-        return sizing.tokens_read(self.config, len(self.tasks), len(self.pairs))
+        """Tokens that every rule that loads a model reads; none does for an archive, which may know less than today's experiments."""
+        return {} if self.archive else sizing.tokens_read(self.config, len(self.tasks), len(self.pairs))
 
     def minutes(self, model: str, rule: str, jobs: int) -> int:
         """What one of the `jobs` of a rule asks for: three times the estimate, and twenty minutes for start and a slow disk."""
