@@ -21,7 +21,7 @@ from taskvectors.analysis.gradient_measures import (
     WAYS_OVER_ORDERS,
 )
 from taskvectors.analysis.names import ALL, CENTRED, Tables
-from taskvectors.figures.style import METHOD_COLOURS, Labels, in_percent, models_of, notice
+from taskvectors.figures.style import METHOD_COLOURS, Labels, in_percent, models_of, notice, reach
 
 THETA_COLOUR, DESCENT_COLOUR, CONTROL_COLOUR = METHOD_COLOURS["hypothesis"], "#30638e", "#8a8a8a"
 PATHS = {LOSS: "loss of the demonstrations, nats", ACCURACY: "accuracy on queries"}
@@ -54,8 +54,16 @@ def _path(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
     """Along the descent, beside the level of θ; steps stand at equal distances."""
     path = rows[rows["of"].isin([V0, DESCENT])].sort_values("step")
     places = np.arange(len(path))
-    reach = np.array([path["value"] - path["ci_low"], path["ci_high"] - path["value"]], dtype=float).clip(0)
-    axis.errorbar(places, path["value"], reach, fmt="o-", color=DESCENT_COLOUR, ms=5, lw=1.3, label="gradient descent")
+    axis.errorbar(
+        places,
+        path["value"],
+        reach(path, "value"),
+        fmt="o-",
+        color=DESCENT_COLOUR,
+        ms=5,
+        lw=1.3,
+        label="gradient descent",
+    )
     theta = rows[rows["of"] == THETA].iloc[0]
     axis.axhspan(theta["ci_low"], theta["ci_high"], color=THETA_COLOUR, alpha=0.13, lw=0)
     axis.axhline(theta["value"], color=THETA_COLOUR, lw=1.6, label="θ")
@@ -77,9 +85,16 @@ def _forest(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
         axis.text(-0.03, at, f"{CHANGES[measure]} and", transform=axis.get_yaxis_transform(), **heading)
         at += 1
         for of in (way for way in called if way in lines.index):
-            line, colour = lines.loc[of], THETA_COLOUR if of == GRADIENT else CONTROL_COLOUR
-            reach = np.array([[line["value"] - line["ci_low"]], [line["ci_high"] - line["value"]]], dtype=float).clip(0)
-            axis.errorbar(line["value"], at, xerr=reach, fmt="o" if of == GRADIENT else "X", color=colour, ms=6, lw=1.3)
+            line, colour = lines.loc[[of]], THETA_COLOUR if of == GRADIENT else CONTROL_COLOUR
+            axis.errorbar(
+                line["value"],
+                [at],
+                xerr=reach(line, "value"),
+                fmt="o" if of == GRADIENT else "X",
+                color=colour,
+                ms=6,
+                lw=1.3,
+            )
             ticks.append(at)
             names.append(called[of])
             at += 1

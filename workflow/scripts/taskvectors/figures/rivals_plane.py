@@ -1,12 +1,10 @@
 """Rivals of θ: accuracy against divergence."""
 
 import matplotlib as mpl
-import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from taskvectors.analysis.names import ALL, CONTROL, REFERENCE, RIVAL, Tables
-from taskvectors.figures.style import Labels, grid, in_percent, models_of, numbered
+from taskvectors.figures.style import Labels, grid, in_percent, models_of, numbered, reach
 
 COLOURS = {REFERENCE: "#30638e", RIVAL: "#d1495b", CONTROL: "#8a8a8a"}
 MARKERS = {REFERENCE: "s", RIVAL: "o", CONTROL: "X"}
@@ -25,7 +23,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         for kind, its in points.groupby("kind", sort=False):
             axis.errorbar(
                 its["divergence"], its["accuracy"], fmt=MARKERS[kind], color=COLOURS[kind], ms=5, lw=0.8, alpha=0.9,
-                xerr=_reach(its, "divergence", "divergence_"), yerr=_reach(its, "accuracy", ""),
+                xerr=reach(its, "divergence", "divergence_ci"), yerr=reach(its, "accuracy"),
             )  # fmt: skip
         numbered(
             axis, points["divergence"], points["accuracy"], [str(number[name]) for name in points["representation"]]
@@ -37,11 +35,6 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     lines = [(f"{number[name]}  {row['label']}", row["kind"]) for name, row in called.iterrows()]
     _list(axes[len(models)], lines)
     return figure
-
-
-def _reach(its: pd.DataFrame, value: str, prefix: str) -> np.ndarray:
-    """Below and above a value, to the ends of its interval."""
-    return np.array([its[value] - its[f"{prefix}ci_low"], its[f"{prefix}ci_high"] - its[value]], dtype=float).clip(0)
 
 
 def _list(axis: mpl.axes.Axes, lines: list[tuple[str, str]]) -> None:

@@ -211,6 +211,11 @@ def band(axis: mpl.axes.Axes, table: pd.DataFrame, x: str, y: str, **options: An
     axis.fill_between(table[x].astype(float), table[low], table[high], color=line.get_color(), alpha=0.15, lw=0)
 
 
+def reach(rows: pd.DataFrame, value: str, ci: str = "ci") -> np.ndarray:
+    """Below and above the values, to the ends of their intervals `[2, row]`."""
+    return np.array([rows[value] - rows[f"{ci}_low"], rows[f"{ci}_high"] - rows[value]], dtype=float).clip(0)
+
+
 def dots(axis: mpl.axes.Axes, table: pd.DataFrame, shift: float, share: str = "accuracy", **options: Any) -> None:
     """Shares with their intervals, one a row, from the top."""
     error = np.nan_to_num([table[share] - table["ci_low"], table["ci_high"] - table[share]]).clip(0)

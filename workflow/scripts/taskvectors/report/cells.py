@@ -11,8 +11,8 @@ Config = Mapping[str, Any]
 METHODS = ("baseline", "hypothesis", "regular")
 
 
-def percent(row: pd.Series) -> str:
-    return f"{row['accuracy']:.0%} [{row['ci_low']:.0%}, {row['ci_high']:.0%}]"
+def percent(row: pd.Series, value: str = "accuracy") -> str:
+    return f"{row[value]:.0%} [{row['ci_low']:.0%}, {row['ci_high']:.0%}]"
 
 
 def in_points(row: pd.Series, ci: str = "", value: str = "difference") -> str:

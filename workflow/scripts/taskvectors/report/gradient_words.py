@@ -25,7 +25,7 @@ from taskvectors.analysis.gradient_measures import (
     WAYS,
 )
 from taskvectors.analysis.names import ALL, CENTRED, Tables
-from taskvectors.report.cells import Config, decimal
+from taskvectors.report.cells import Config, decimal, percent
 
 # The claims, as what is to be expected if reading demonstrations were gradient descent on θ.
 EXPECTED = {
@@ -145,4 +145,4 @@ def _number(row: pd.Series | None) -> str:
 
 def _percent(row: pd.Series | None) -> str:
     assert row is not None
-    return f"{row['value']:.0%} [{row['ci_low']:.0%}, {row['ci_high']:.0%}]"
+    return percent(row, "value")
