@@ -15,14 +15,14 @@ import yaml
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from taskvectors.analysis.accuracy import accuracy_tables, divergence, tidy
+from taskvectors.analysis.accuracy import accuracy_tables, divergence
 from taskvectors.analysis.choose_layer import layer_choice, layer_sweep
 from taskvectors.analysis.conclusions import conclusions, in_words
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
 from taskvectors.analysis.gradient_tables import gradient_table
-from taskvectors.analysis.names import ALL, main_tasks
+from taskvectors.analysis.names import ALL, main_tasks, with_kinds
 from taskvectors.analysis.rivals_tables import ablation, head_effects, rivals
 from taskvectors.figures.style import Labels, save, set_style
 from taskvectors.report.gradient_words import gradient_words
@@ -198,7 +198,7 @@ def gradient_observations(rng, tasks, episodes, outcome):
 def model_tables(model, rng, tasks, episodes, outcome):
     """Every table of one model, made by the functions that the rules call."""
     kinds = {task: {"family": FAMILY[task], "role": "limit" if FAMILY[task] == "limits" else "main"} for task in tasks}
-    every = tidy(predictions(rng, tasks, episodes, outcome), model, kinds)
+    every = with_kinds(predictions(rng, tasks, episodes, outcome), model, kinds)
     first = every[every["seed"] == 0]
     choice = layer_choice(first, 0)
     found = {"layer_sweep": layer_sweep(first), "layer_choice": choice} | accuracy_tables(every, choice, 0, ["turn"])

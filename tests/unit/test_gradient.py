@@ -1,6 +1,7 @@
 """θ against gradient descent on a tiny random model: beside plain passes with autograd through it all; controls; bad input."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,22 +9,27 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
 from scipy.stats import norm, sem
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
-from taskvectors.analysis.conclusions import CLAIMS, NO_BASIS, REFUTED, SHOWN, UNDECIDED, _beyond_nearest, _of_gradient
-from taskvectors.analysis.gradient_measures import CONTROLS, COSINES, FEW, OF_VECTORS
+from taskvectors.analysis.conclusions import CLAIMS
+from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED, Finding
+from taskvectors.analysis.gradient_claims import findings_of_gradient, least
+from taskvectors.analysis.gradient_measures import CONTROLS, CONTROLS_OF, COSINES, FEW, OF_VECTORS
 from taskvectors.analysis.gradient_tables import gradient_table, mean_of_few
-from taskvectors.data.prompts import prompt, zero_shot_prompt
-from taskvectors.data.sampling import sample_episode, shuffled_answers
+from taskvectors.data.prompts import prompt, regular_prompt, zero_shot_prompt
+from taskvectors.data.sampling import episode_rng, sample_episode, shuffled_answers
 from taskvectors.data.tasks import load_task
-from taskvectors.data.tokens import answer_ids, prompt_ids
+from taskvectors.data.tokens import answer_ids, decode_answers, prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
+from taskvectors.engine.model_check import load_model
 from taskvectors.engine.read import mean_theta
 from taskvectors.experiments import descents
 from taskvectors.experiments.extract_theta import extract
-from taskvectors.experiments.gradient import chosen_share, gradient
-from taskvectors.experiments.gradient_cosines import centred, cosines, orders_of, with_shuffled_answers
+from taskvectors.experiments.gradient import chosen_share, gradient, ways_of
+from taskvectors.experiments.gradient_cosines import Moves, centred, cosines
+from taskvectors.experiments.gradient_orders import orders_of
 from taskvectors.models.language_model import block_hidden, with_hidden
 from taskvectors.models.untrained import untrained
 
@@ -36,8 +42,8 @@ SIZES = {"dev": 1, "test": 2, "steps": [1, 2, 5], "shares": [0.25, 0.5], "orders
 LAYER = 1
 
 
-def drawn(demonstrations: int, tasks=tuple(TASKS)):
-    sizes = {"baseline": (1, 0), "dev": (1, demonstrations), "test": (3, demonstrations)}
+def drawn(demonstrations: int, tasks=tuple(TASKS), sizes=None):
+    sizes = sizes or {"baseline": (1, 0), "dev": (1, demonstrations), "test": (3, demonstrations)}
     return [
         sample_episode(TASKS[task], split, number, demonstrations=shown, dummies=2 * (shown > 0), seed=0)
         for task in tasks
@@ -111,6 +117,20 @@ def asked_of(episodes):
     return [e for e in episodes if e.split == "test" and e.episode < SIZES["test"]]
 
 
+def next_of(episode, episodes):
+    """The episode of the next task in the same place."""
+    tasks = [*TASKS]
+    task = tasks[(tasks.index(episode.task) + 1) % len(tasks)]
+    return next(e for e in asked_of(episodes) if (e.task, e.episode) == (task, episode.episode))
+
+
+def plain_divergence(lm, episode, v: torch.Tensor) -> float:
+    """Jensen–Shannon, in bits, of the patched query's next-token distribution from the regular prompt's."""
+    regular, bare = prompt_ids(lm.tokenizer, [regular_prompt(episode), zero_shot_prompt(episode)])
+    logits = [plain_answer(lm, regular, 1)[1], plain_answer(lm, bare, 1, Intervention(LAYER, v[None]))[1]]
+    return jensenshannon(*(one.double().softmax(dim=-1).flatten().numpy() for one in logits), base=2) ** 2
+
+
 def test_descent_is_that_of_plain_passes(lm, episodes, observations):
     share = observations["share"].iloc[0]
     for episode in asked_of(episodes)[::2]:
@@ -131,23 +151,25 @@ def test_descent_is_that_of_plain_passes(lm, episodes, observations):
                 (answer, _) = plain_answer(lm, ids, 1, Intervention(LAYER, v[None]))
                 right = lm.tokenizer.decode(answer).strip() in episode.answers
                 assert value(observations, episode, "accuracy", "descent", step) == float(right)
+                far = plain_divergence(lm, episode, v)
+                assert value(observations, episode, "divergence", "descent", step) == pytest.approx(far, abs=1e-4)
             v = v - length * normalize(plain_slope(lm, episode.demos, v), dim=0)
         at_theta = float(plain_loss(lm, episode.demos, theta))
+        other = next_of(episode, episodes)
+        at_other = float(plain_loss(lm, episode.demos, plain_theta(lm, other, other.demos)))
+        assert value(observations, episode, "loss", "other_theta") == pytest.approx(at_other, abs=1e-4)
         assert value(observations, episode, "loss", "v0", 0) == pytest.approx(losses[0], abs=1e-4)
         assert value(observations, episode, "loss", "theta") == pytest.approx(at_theta, abs=1e-4)
         midway = (losses[0] + min(losses.values())) / 2 - at_theta
         assert value(observations, episode, "below_midway", "theta") == pytest.approx(midway, abs=1e-3)
-        v = v0
-        for pair in episode.demos:
-            v = v - length * normalize(plain_slope(lm, [pair], v), dim=0)
-        online = float(plain_loss(lm, episode.demos, v))
+        online = float(plain_loss(lm, episode.demos, plain_online(lm, v0, episode.demos, length)))
         assert value(observations, episode, "loss", "online") == pytest.approx(online, abs=1e-4)
 
 
 def test_cosines_are_those_of_plain_gradients(lm, episodes, observations):
     asked = asked_of(episodes)
     others = [*asked[2:], *asked[:2]]
-    shuffled = with_shuffled_answers(asked, 0)
+    shuffled = ways_of(asked, None, 0)["shuffled"]
     for place in (0, 3):
         episode = asked[place]
         v0, theta = plain_theta(lm, episode, ()), plain_theta(lm, episode, episode.demos)
@@ -196,11 +218,11 @@ def test_centred_vectors_have_no_mean_over_tasks(sizes, numbers, scale, seed):
     tasks = [f"t{task}" for task, size in enumerate(sizes) for _ in range(size)]
     vectors = torch.randn(len(tasks), 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     vectors[0] *= scale  # no vector weighs more for its length
-    kinds = [row % 2 for row in range(len(tasks))] if numbers else None
+    kinds = [row % 2 if numbers else 0 for row in range(len(tasks))]
     less = centred(vectors, tasks, kinds)
     torch.testing.assert_close(less, centred(normalize(vectors, dim=-1), tasks, kinds))
-    for kind in {*(kinds or [0])}:
-        of_kind = pd.DataFrame(less.numpy()).assign(task=tasks, kind=kinds or 0).query(f"kind == {kind}")
+    for kind in set(kinds):
+        of_kind = pd.DataFrame(less.numpy()).assign(task=tasks, kind=kinds).query(f"kind == {kind}")
         assert np.abs(of_kind.drop(columns="kind").groupby("task").mean().mean()).max() < 1e-12
 
 
@@ -214,16 +236,12 @@ def test_orders_differ_and_begin_with_the_episodes_own(lm, episodes, observation
     v0 = plain_theta(lm, episode, ())
     thetas = torch.stack([plain_theta(lm, episode, [episode.demos[i] for i in order]) for order in orders])
     away = thetas - thetas.mean(dim=0)
-    spread = away.square().sum(dim=-1).mean().sqrt() / (thetas.mean(dim=0) - v0).norm()
+    spread = np.sqrt(thetas.numpy().var(axis=0, ddof=1).sum()) / (thetas.mean(dim=0) - v0).norm()
     assert value(observations, episode, "spread", "theta") == pytest.approx(float(spread), abs=1e-4)
     length = observations["share"].iloc[0] * (plain_theta(lm, episode, episode.demos) - v0).norm()
-    for of, pairs in {"gradient": episode.demos, "shuffled": with_shuffled_answers([episode], 0)[0]}.items():
-        ends = []
-        for order in orders:
-            v = v0
-            for i in order:
-                v = v - length * normalize(plain_slope(lm, [pairs[i]], v), dim=0)
-            ends.append(v)
+    other = next_of(episode, episodes)
+    for of, (pairs,) in ways_of([episode], [other], 0).items():
+        ends = [plain_online(lm, v0, [pairs[i] for i in order], length) for order in orders]
         descended = torch.stack(ends) - torch.stack(ends).mean(dim=0)
         alike = cosine_similarity(away, descended).mean()
         assert value(observations, episode, "order", of) == pytest.approx(float(alike), abs=1e-3)
@@ -231,7 +249,7 @@ def test_orders_differ_and_begin_with_the_episodes_own(lm, episodes, observation
 
 def test_the_share_is_the_one_of_lowest_loss_of_dev_queries(lm, episodes):
     dev = [e for e in episodes if e.split == "dev"]
-    v0 = descents.bare(lm, dev, LAYER)
+    v0 = descents.read_behind(lm, dev, [()] * len(dev), LAYER)
     theta = descents.read_behind(lm, dev, [e.demos for e in dev], LAYER)
     losses = {}
     for share in (0.01, 0.3, 8.0):
@@ -242,7 +260,7 @@ def test_the_share_is_the_one_of_lowest_loss_of_dev_queries(lm, episodes):
                 v = v - length * normalize(plain_slope(lm, episode.demos, v), dim=0)
             of_share.append(float(plain_loss(lm, [(episode.query, episode.answers[0])], v)))
         losses[share] = np.mean(of_share)
-    assert chosen_share(lm, dev, v0, theta, LAYER, list(losses)) == min(losses, key=losses.get)
+    assert chosen_share(lm, dev, theta, LAYER, list(losses), 0) == min(losses, key=losses.get)
 
 
 def test_random_weights_are_drawn_once_and_leave_no_trace(lm, observations):
@@ -254,15 +272,56 @@ def test_random_weights_are_drawn_once_and_leave_no_trace(lm, observations):
     assert all(torch.equal(p, again[name]) for name, p in drawn_weights.items())
     block = "model.layers.0.mlp.up_proj.weight"
     assert not torch.equal(own[block], drawn_weights[block]) and drawn_weights[block].std() > 0
-    rows = observations[observations["of"] == "random_weights"]
-    assert set(rows["measure"]) == {"direction"} and set(rows["states"]) == {"raw", "centred"} and len(rows) == 12
+
+
+def test_controls_of_random_weights_are_those_of_plain_passes(lm, episodes, observations):
+    control = untrained(lm, 0)
+    share = observations["share"].iloc[0]
+    for episode in asked_of(episodes)[::2]:
+        thetas = [plain_theta(control, episode, episode.demos[:k]) for k in range(4)]
+        slope = plain_slope(control, episode.demos, thetas[0])
+        expected = {("direction", None): cosine_similarity(thetas[3] - thetas[0], -slope, dim=0)}
+        for k in (1, 2, 3):
+            slope = plain_slope(control, [episode.demos[k - 1]], thetas[k - 1])
+            expected["increment", k] = cosine_similarity(thetas[k] - thetas[k - 1], -slope, dim=0)
+        for (measure, step), alike in expected.items():
+            told = value(observations, episode, measure, "random_weights", step, "raw")
+            assert told == pytest.approx(float(alike), abs=1e-3)
+        length = share * (thetas[3] - thetas[0]).norm()
+        away: tuple[list, list] = [], []
+        for order in orders_of(episode, 3, 0):
+            shown = [episode.demos[i] for i in order]
+            away[0].append(plain_theta(control, episode, shown))
+            away[1].append(plain_online(control, thetas[0], shown, length))
+        of_theta, of_descent = (torch.stack(ends) - torch.stack(ends).mean(dim=0) for ends in away)
+        alike = cosine_similarity(of_theta, of_descent).mean()
+        assert value(observations, episode, "order", "random_weights") == pytest.approx(float(alike), abs=5e-3)
+
+
+def plain_online(lm, v: torch.Tensor, pairs, length: torch.Tensor) -> torch.Tensor:
+    for pair in pairs:
+        v = v - length * normalize(plain_slope(lm, [pair], v), dim=0)
+    return v
+
+
+def test_random_directions_are_drawn_of_the_episode_and_demonstration(lm, episodes, observations):
+    for episode in asked_of(episodes):
+        v0 = plain_theta(lm, episode, ())
+        change = plain_theta(lm, episode, episode.demos) - v0
+        rng = episode_rng(0, "random direction", episode.task, episode.episode, 0)
+        way = torch.randn(lm.hidden, generator=torch.Generator().manual_seed(rng.getrandbits(63)))
+        told = value(observations, episode, "direction", "random_direction", None, "raw")
+        assert told == pytest.approx(float(cosine_similarity(change, way, dim=0)), abs=1e-3)
+    drawn_once = observations.query("of == 'random_direction' and states == 'raw'")["value"]
+    assert drawn_once.nunique() == len(drawn_once)  # another for each demonstration
 
 
 def test_rows_in_small_parts_are_the_same(lm, episodes, observations, monkeypatch):
     monkeypatch.setattr(descents, "PART", 2)
-    small = run(lm, episodes)
-    assert small.drop(columns="value").equals(observations.drop(columns="value"))
-    np.testing.assert_allclose(small["value"], observations["value"], atol=2e-3)
+    key = [column for column in observations if column not in ("value", "left_out")]
+    small, whole = (table.set_index(key)["value"].sort_index() for table in (run(lm, episodes), observations))
+    assert small.index.equals(whole.index) and small.index.is_unique
+    np.testing.assert_allclose(small, whole, atol=2e-3)
 
 
 def test_every_measure_has_its_rows_and_its_reference(table):
@@ -316,25 +375,56 @@ def test_intervals_of_few_episodes_have_the_width_of_their_standard_error(sizes,
 def test_one_demonstration_knows_no_order_and_no_shuffling(lm):
     observations = run(lm, drawn(1))
     assert not observations["measure"].isin(["order", "spread"]).any() and "shuffled" not in set(observations["of"])
-    verdicts = _of_gradient(gradient_table(observations, "m", KINDS, 0))
-    assert verdicts["order_as_online"] is None and verdicts["along_gradient"] is not None
+    verdicts = verdicts_of(gradient_table(observations, "m", KINDS, 0))
+    for claim in ("along_gradient", "increments_along_gradient", "order_as_online"):
+        assert verdicts[claim] == NO_BASIS  # held against all controls, or not at all
+
+
+def test_an_episode_of_one_demonstration_alone_is_without_shuffled_answers(lm, episodes):
+    short = replace(asked_of(episodes)[0], demos=asked_of(episodes)[0].demos[:1])
+    observations = run(lm, [short if e.key == short.key else e for e in episodes])
+    shuffled = observations[(observations["of"] == "shuffled") & (observations["states"] == "raw")]
+    told = set(zip(shuffled["task"], shuffled["episode"], strict=True))
+    assert len(told) == 5 and (short.task, short.episode) not in told
+    orders = observations[observations["measure"] == "order"]
+    assert set(orders["of"]) == {"gradient", *CONTROLS_OF["order"]} and len(orders) == 4 * 5
+
+
+def test_without_room_for_random_weights_cosines_have_no_basis(lm, monkeypatch):
+    monkeypatch.setattr("taskvectors.models.untrained.memory_at_hand", lambda: 1000)
+    observations = run(lm, drawn(3), test=3)
+    assert "random_weights" not in set(observations["of"]) and "gradient" in set(observations["of"])
+    verdicts = verdicts_of(gradient_table(observations, "m", KINDS, 0))
+    assert {claim for claim, verdict in verdicts.items() if verdict == NO_BASIS} == {
+        "along_gradient", "increments_along_gradient", "order_as_online",
+    }  # fmt: skip
+
+
+def verdicts_of(table) -> dict[str, str]:
+    return {claim: finding.verdict(CLAIMS[claim].threshold) for claim, finding in findings_of_gradient(table).items()}
 
 
 def test_one_episode_is_no_basis(lm, episodes):
     table = gradient_table(run(lm, episodes, test=1), "m", KINDS, 0)
-    for name, finding in _of_gradient(table).items():
-        assert finding.verdict(CLAIMS[name].threshold) == NO_BASIS
+    assert set(verdicts_of(table).values()) == {NO_BASIS}
 
 
 def test_one_task_has_no_other_and_nothing_shared(lm):
-    observations = run(lm, drawn(3, ["to_upper"]))
+    sizes = {"baseline": (1, 0), "dev": (1, 3), "test": (8, 3)}
+    observations = run(lm, drawn(3, ["to_upper"], sizes), test=8)
     assert "other_task" not in set(observations["of"]) and "centred" not in set(observations["states"])
-    verdicts = _of_gradient(gradient_table(observations, "m", KINDS, 0))
-    assert verdicts["along_gradient"] is None and verdicts["few_steps"] is not None
+    verdicts = verdicts_of(gradient_table(observations, "m", KINDS, 0))
+    assert verdicts.pop("few_steps") != NO_BASIS and set(verdicts.values()) == {NO_BASIS}
 
 
 def test_answers_of_several_tokens_count_whole_and_are_learned_by_their_first(lm, episodes, observations):
     several = run(lm, episodes, answer_tokens=3)
+    for episode in asked_of(episodes):
+        (ids,) = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode)])
+        theta = plain_theta(lm, episode, episode.demos)
+        (answer, _) = plain_answer(lm, ids, 3, Intervention(LAYER, theta[None]))
+        (word,) = decode_answers(lm.tokenizer, [answer], lm.ends)
+        assert value(several, episode, "accuracy", "theta") == float(word.strip() in episode.answers)
     same = ["loss", "query_loss", "direction", "order"]
     pd.testing.assert_frame_equal(
         several[several["measure"].isin(same)], observations[observations["measure"].isin(same)], check_exact=False, atol=1e-5
@@ -342,34 +432,34 @@ def test_answers_of_several_tokens_count_whole_and_are_learned_by_their_first(lm
 
 
 @pytest.mark.parametrize("case", ["top block", "bfloat16", "no demonstrations"])
-def test_what_cannot_be_measured_is_left_out_and_says_why(lm, episodes, case, monkeypatch):
+def test_what_cannot_be_measured_is_left_out_and_says_why(lm, episodes, case):
     asked, layer = episodes, LAYER
     if case == "top block":
         layer = lm.layers - 1
     elif case == "no demonstrations":
         asked = [replace(episode, demos=()) for episode in episodes]
     else:
-        monkeypatch.setattr("taskvectors.experiments.gradient.PRECISE", (torch.float64,))
+        lm = load_model(Path(lm.model.name_or_path), "bfloat16", "cpu")
     observations = run(lm, asked, layer)
     words = {"top block": "the top block", "bfloat16": "dtype: float32", "no demonstrations": "no demonstrations"}[case]
     assert words in observations["left_out"].item()
     table = gradient_table(observations, "m", KINDS, 0)
     assert table["left_out"].item() == observations["left_out"].item() and table["n"].item() == 0
-    assert _of_gradient(table) == {} and _of_gradient(pd.DataFrame()) == {}
+    assert findings_of_gradient(table) == {} and findings_of_gradient(pd.DataFrame()) == {}
 
 
-def made_up(gain: float, rng) -> pd.DataFrame:
+def made_up(gain: float, rng, episodes: int = 20) -> pd.DataFrame:
     """Observations in which θ does what the claims say, by so much."""
     rows = []
     for task in TASKS:
-        for episode in range(20):
+        for episode in range(episodes):
             noise = iter(0.02 * rng.standard_normal(40))
-            told = [("loss", "theta", None, None, 1.0), ("below_midway", "theta", None, None, gain + next(noise))]
+            told = [("loss", "theta", None, None, 1.0), ("loss", "other_theta", None, None, 1 + gain + next(noise))]
+            told += [("below_midway", "theta", None, None, gain + next(noise))]
             told += [("accuracy", "theta", None, None, 1.0), ("accuracy", "descent", None, FEW, float(gain > 0))]
-            for measure, states in (("direction", "centred"), ("increment", "centred"), ("order", None)):
-                step = 1 if measure == "increment" else None
+            for measure, controls in CONTROLS_OF.items():
+                step, states = 1 if measure == "increment" else None, None if measure == "order" else "centred"
                 told.append((measure, "gradient", states, step, 0.1 + gain + next(noise)))
-                controls = ("shuffled",) if measure == "order" else ("shuffled", "random_direction")
                 told += [(measure, of, states, step, 0.1 * (of == "shuffled") + next(noise)) for of in controls]
             rows += [(task, episode, *row) for row in told]
     table = pd.DataFrame(rows, columns=["task", "episode", "measure", "of", "states", "step", "value"])
@@ -379,51 +469,76 @@ def made_up(gain: float, rng) -> pd.DataFrame:
 @pytest.mark.parametrize(("gain", "verdict"), [(0.2, SHOWN), (-0.2, REFUTED)])
 def test_claims_are_shown_and_refuted(gain, verdict):
     table = gradient_table(made_up(gain, np.random.default_rng(0)), "m", KINDS, 0)
-    findings = _of_gradient(table)
-    assert {name: f.verdict(CLAIMS[name].threshold) for name, f in findings.items()} == dict.fromkeys(findings, verdict)
-    assert len(findings) == 5
+    verdicts = verdicts_of(table)
+    assert len(verdicts) == 5 and set(verdicts.values()) == {verdict}
     # The control that comes nearest counts: 0.1 is the cosine with shuffled answers.
-    assert findings["along_gradient"].value == pytest.approx(gain, abs=0.02)
+    assert findings_of_gradient(table)["along_gradient"].value == pytest.approx(gain, abs=0.02)
 
 
-def test_a_claim_is_held_against_every_control_and_against_zero():
-    """Neither a control with a wide interval nor one below zero can make a cosine of nothing a finding."""
-    rows = [("gradient", "centred", 0.20, 0.19, 0.21, None, None, None)]
-    rows += [
-        ("shuffled", "centred", 0.11, 0.10, 0.12, -0.09, -0.10, -0.08),
-        ("other_task", "centred", 0.1, 0, 0.4, -0.1, -0.4, 0.2),
-    ]
-    columns = ["of", "states", "value", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high"]
-    mean = pd.DataFrame(rows, columns=columns).assign(measure="direction", step=np.nan, n=36)
-    assert _beyond_nearest(mean, "direction", True).verdict(0.05) == UNDECIDED
-    assert _beyond_nearest(mean[:2], "direction", True).verdict(0.05) == SHOWN
-    rows = [
-        ("gradient", None, 0.0, -0.01, 0.01, None, None, None),
-        ("shuffled", None, -0.1, -0.11, -0.09, -0.1, -0.11, -0.09),
-    ]
-    mean = pd.DataFrame(rows, columns=columns).assign(measure="order", step=np.nan, n=36)
-    assert _beyond_nearest(mean, "order", True).verdict(0.05) == REFUTED
+OF_MEASURE = {"along_gradient": "direction", "increments_along_gradient": "increment", "order_as_online": "order"}
+
+
+@pytest.mark.parametrize(("claim", "control"), [(c, of) for c, m in OF_MEASURE.items() for of in CONTROLS_OF[m]])
+def test_without_one_of_its_controls_a_claim_has_no_basis(claim, control):
+    """What remains would show it."""
+    rows = made_up(0.2, np.random.default_rng(0))
+    without = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["of"] != control)]
+    verdicts = verdicts_of(gradient_table(without, "m", KINDS, 0))
+    assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
+
+
+def test_theta_that_any_other_lowers_the_loss_as_well_as_is_no_finding():
+    rows = made_up(0.2, np.random.default_rng(0))
+    alike = rows.assign(value=rows["value"].where(rows["of"] != "other_theta", 0.9))
+    assert verdicts_of(gradient_table(alike, "m", KINDS, 0))["lowers_loss"] == REFUTED
+    without = gradient_table(rows[rows["of"] != "other_theta"], "m", KINDS, 0)
+    assert verdicts_of(without)["lowers_loss"] == NO_BASIS
+
+
+@pytest.mark.parametrize("claim", OF_MEASURE)
+def test_a_claim_needs_episodes_of_its_own(claim):
+    """Many in all do not help the claim that few can speak of."""
+    rows = made_up(0.2, np.random.default_rng(0))
+    few = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["task"] == "to_upper") & (rows["episode"] < 2)]
+    verdicts = verdicts_of(gradient_table(few, "m", KINDS, 0))
+    assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
+    one = (rows["of"] == "shuffled") & (rows["measure"] == OF_MEASURE[claim])
+    few = rows[~one | (rows["episode"] < 2)]  # a control that is measured in half as many as it takes
+    assert verdicts_of(gradient_table(few, "m", KINDS, 0))[claim] == NO_BASIS
+
+
+findings = st.builds(
+    lambda low, width, n: Finding(low + width / 2, n, low, low + width),
+    st.floats(-1, 1), st.floats(0, 1), st.integers(1, 99),
+)  # fmt: skip
+
+
+@given(several=st.lists(findings, min_size=1, max_size=5), threshold=st.floats(-0.5, 0.5), lacking=st.booleans())
+def test_findings_that_must_all_reach_a_threshold(several, threshold, lacking):
+    """Neither one with a wide interval nor one below can be passed over."""
+    verdicts = [finding.verdict(threshold) for finding in several]
+    if lacking:
+        assert least([*several, Finding(np.nan, 0, basis=False)], threshold).verdict(threshold) == NO_BASIS
+    expected = next((v for v in (REFUTED, UNDECIDED, SHOWN) if v in verdicts), None)
+    assert least(several, threshold).verdict(threshold) == expected
 
 
 def test_what_one_task_alone_has_is_not_centred():
     """A mean over tasks of a single one would be its own."""
     asked = [e for e in drawn(3) if e.split == "test"][:4]  # three of one task, one of another
     numbers, change = [1, 2, 2, 1], torch.randn(4, 8)
-    rows = cosines(asked, "increment", change, {"gradient": torch.randn(4, 8)}, numbers)
+    rows = pd.concat(cosines([Moves("increment", "gradient", asked, numbers, change, torch.randn(4, 8))]))
     assert rows[rows["states"] == "raw"]["step"].tolist() == numbers
     assert rows[rows["states"] == "centred"]["step"].tolist() == [1, 1]
 
 
 def test_two_episodes_of_one_task_are_no_basis(lm):
     table = gradient_table(run(lm, drawn(3, ["to_upper"])), "m", KINDS, 0)
-    assert {finding.verdict(CLAIMS[name].threshold) for name, finding in _of_gradient(table).items() if finding} == {
-        NO_BASIS
-    }
+    assert set(verdicts_of(table).values()) == {NO_BASIS}
 
 
 def test_shuffled_answers_are_the_same_for_all_that_is_compared(episodes):
     asked = asked_of(episodes)
-    assert with_shuffled_answers(asked, 0)[1] == shuffled_answers(
-        asked[1].demos, 0, "gradient", asked[1].task, asked[1].episode
-    )
-    assert with_shuffled_answers([replace(asked[0], demos=asked[0].demos[:1])], 0) is None
+    one = asked[1]
+    assert ways_of(asked, None, 0)["shuffled"][1] == shuffled_answers(one.demos, 0, "gradient", one.task, one.episode)
+    assert list(ways_of([replace(one, demos=one.demos[:1])], None, 0)["shuffled"]) == [()]

@@ -12,13 +12,14 @@ from scipy.spatial.distance import cosine
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import silhouette_score
 
-from taskvectors.analysis.accuracy import accuracy, by_method, by_seed, controls, differences, limits, seed_spread, tidy
+from taskvectors.analysis.accuracy import accuracy, by_method, by_seed, controls, differences, limits, seed_spread
 from taskvectors.analysis.choose_layer import layer_choice
-from taskvectors.analysis.conclusions import Finding, can_do, pooled
+from taskvectors.analysis.conclusions import can_do, pooled
 from taskvectors.analysis.conflict_tables import conflicts, transfers
+from taskvectors.analysis.findings import Finding
 from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
-from taskvectors.analysis.names import main_tasks
+from taskvectors.analysis.names import main_tasks, with_kinds
 from taskvectors.analysis.statistics import accuracies, bootstrap_mean, paired_differences, wilson
 from taskvectors.analysis.views import VIEWS, tasks_in_view
 from taskvectors.errors import StudyError
@@ -105,7 +106,7 @@ def predictions():
 
 
 def test_layer_choice_and_accuracy_by_method():
-    table = tidy(predictions(), "m", {task: {"family": "f", "role": "main"} for task in "ab"})
+    table = with_kinds(predictions(), "m", {task: {"family": "f", "role": "main"} for task in "ab"})
     table, repeats = table[table["seed"] == 0], table
     choice = layer_choice(table, seed=0).set_index("task")
     assert choice["layer"].to_dict() == {"a": 1, "b": 2} and choice["own"].all()

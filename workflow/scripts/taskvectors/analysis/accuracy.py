@@ -1,6 +1,6 @@
 """The main experiment as tables (paper, section 3): accuracy by layer, layer choice, accuracy by method, controls, limits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -42,20 +42,6 @@ def accuracy_tables(
         "seeds": seeds,
         "seed_spread": seed_spread(seeds),
     }
-
-
-def tidy(predictions: pd.DataFrame, model: str, kinds: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """Put model, family and role in front of the engine's predictions.
-
-    Args:
-        kinds: of every task its family and role.
-    """
-    table = predictions.drop(columns="task")
-    table.insert(0, "model", model)
-    for place, name in enumerate(("family", "role"), start=1):
-        table.insert(place, name, predictions["task"].map({task: kind[name] for task, kind in kinds.items()}))
-    table.insert(3, "task", predictions["task"])
-    return table
 
 
 def by_method(predictions: pd.DataFrame, choice: pd.DataFrame) -> pd.DataFrame:

@@ -6,48 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from taskvectors.analysis.gradient_measures import (
-    ACCURACY,
-    ALONG,
-    CONTROLS,
-    DESCENT,
-    DIRECTION,
-    ENOUGH,
-    FEW,
-    GRADIENT,
-    INCREMENT,
-    MIDWAY,
-    ORDER,
-    THETA,
-)
+from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED, Finding, interval, negated, several
+from taskvectors.analysis.gradient_claims import findings_of_gradient
+from taskvectors.analysis.gradient_measures import ALONG, FEW
 from taskvectors.analysis.names import ALL, CENTRED, WITHOUT, Tables, at_chosen_layer, main_tasks
 from taskvectors.analysis.statistics import wilson
 
-SHOWN, REFUTED, UNDECIDED, NO_BASIS = "shown", "not shown", "undecided", "no basis"
 COLUMNS = ["model", "claim", "statement", "measure", "table", "n", "value", "ci_low", "ci_high", "threshold", "verdict"]
 MIDDLE = (0.25, 0.75)  # relative depth
 TOP = 0.01  # of the vocabulary
 # Regular accuracy from which a task of the limits says something about θ: beyond chance, which is one half for a bijection, whose
 # directions can be guessed.
 CAN_DO, CAN_DO_BIJECTION = 0.20, 0.60
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One measured value, that is at least the threshold if the claim holds; an interval where there is one."""
-
-    value: float
-    n: int
-    low: float = np.nan
-    high: float = np.nan
-    basis: bool = True
-
-    def verdict(self, threshold: float) -> str:
-        """Shown if the whole interval reaches the threshold, not shown if none of it does, else undecided."""
-        if not self.basis or np.isnan(self.value):
-            return NO_BASIS
-        low, high = (self.value, self.value) if np.isnan(self.low) else (self.low, self.high)
-        return SHOWN if low >= threshold else REFUTED if high < threshold else UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -104,32 +74,35 @@ CLAIMS = {
         0.10,
     ),
     "lowers_loss": Claim(
-        "θ lowers the loss that gradient descent on the demonstrations lowers: half as far, or further.",
-        "mean of the demonstrations' losses at v₀ and at the lowest of descent − loss at θ, in nats, mean over tasks",
+        "θ lowers the loss that gradient descent on the demonstrations lowers: half as far, or further, and further than θ of another "
+        "task does.",
+        "what is less of: middle of the demonstrations' losses at v₀ and at the lowest of descent − loss at θ; loss at θ of another "
+        "task − loss at θ, in nats, mean over tasks",
         "gradient",
         0.0,
     ),
     "along_gradient": Claim(
         "θ moves along the gradient, more than along any control.",
-        "cosine of θ − v₀ and −∇ at v₀, less that of the nearest control, mean over tasks; less the mean over tasks",
+        "cosine of θ − v₀ and −∇ at v₀, both less what tasks share, minus that of the nearest control, or zero; mean over tasks",
         "gradient",
         ALONG,
     ),
     "increments_along_gradient": Claim(
         "A demonstration moves θ along its own gradient, on average, more than along any control.",
-        "cosine of what it adds and −∇ there, less that of the nearest control, mean over tasks; less the mean over tasks",
+        "cosine of what it adds and −∇ there, both less what tasks share, minus that of the nearest control, or zero; mean over tasks",
         "gradient",
         ALONG,
     ),
     "few_steps": Claim(
-        f"A few steps of gradient descent do as much as θ: {FEW}.",
+        f"{FEW} steps of gradient descent do as much as θ.",
         f"descent, {FEW} steps − θ, mean over tasks",
         "gradient",
         -0.10,
     ),
     "order_as_online": Claim(
         "θ depends on the order of demonstrations as online descent would.",
-        "cosine of θ's and descent's distances from their means over orders, beyond zero and shuffled answers, mean over tasks",
+        "cosine of θ's and online descent's distances from their means over orders, minus that of the nearest control, or zero; mean over "
+        "tasks",
         "gradient",
         ALONG,
     ),
@@ -206,7 +179,7 @@ def _findings(mine: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Cl
         "middle": _in_the_middle(choice, mine["layer_sweep"]),
         "averaging": _difference(mine["differences"], "mean_theta", turned=True),
         **_of_rivals(mine),
-        **_of_gradient(mine.get("gradient", pd.DataFrame())),
+        **findings_of_gradient(mine.get("gradient", pd.DataFrame())),
         "overrides": pooled(mine["conflict"], "task_b", "patched_b", choice, "layer"),
         "overrides_common": pooled(mine["conflict"], "task_b", "patched_b", choice, "common_layer"),
         "transfers": pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "layer"),
@@ -232,67 +205,17 @@ def _of_rivals(mine: Tables) -> dict[str, Finding | None]:
         "function_vector": _rival(rivals, "function_vector", "to_theta"),
         "learned_vector": _rival(rivals, "learned_many", "to_regular"),
         "averaging_beats": _rival(rivals, "mean_theta", "to_theta"),
-        "top_heads": None if top.empty else _turned(_interval(top.iloc[0], "to_random", several(ablation))),
+        "top_heads": None
+        if top.empty
+        else negated(interval(top.iloc[0], "to_random", several(ablation), "to_random_ci")),
     }
-
-
-def _of_gradient(gradient: pd.DataFrame) -> dict[str, Finding | None]:
-    """Of a table that an archive may lack, or that says why there are no numbers; then there are no such claims."""
-    measured = gradient[gradient["n"] > 0] if len(gradient) else gradient
-    if measured.empty:
-        return {}
-    mean = measured[measured["task"] == ALL]
-    of_tasks = measured[(measured["task"] != ALL) & (measured["measure"] == MIDWAY)]
-    basis = several(measured) and (of_tasks["n"] - 1).sum() >= ENOUGH
-    few = mean[(mean["measure"] == ACCURACY) & (mean["of"] == DESCENT) & (mean["step"] == FEW)]
-    midway = mean[(mean["measure"] == MIDWAY) & (mean["of"] == THETA)].iloc[0]
-    return {
-        "lowers_loss": Finding(midway["value"], int(midway["n"]), midway["ci_low"], midway["ci_high"], basis),
-        "along_gradient": _beyond_nearest(mean, DIRECTION, basis),
-        "increments_along_gradient": _beyond_nearest(mean, INCREMENT, basis),
-        "few_steps": _interval(few.iloc[0], "difference", basis),
-        "order_as_online": _beyond_nearest(mean, ORDER, basis),
-    }
-
-
-def _beyond_nearest(mean: pd.DataFrame, measure: str, basis: bool) -> Finding | None:
-    """How far a cosine with the gradient is beyond that with the nearest control, and beyond zero; nothing without controls.
-
-    Shown if it is far enough beyond every one, not shown if it is not beyond one of them.
-    """
-    controls = mean[(mean["measure"] == measure) & mean["of"].isin(CONTROLS) & mean["step"].isna()]
-    if measure != ORDER:
-        controls = controls[controls["states"] == CENTRED]
-    if controls.empty:
-        return None
-    own = mean[(mean["measure"] == measure) & (mean["of"] == GRADIENT) & mean["step"].isna()]
-    own = own if measure == ORDER else own[own["states"] == CENTRED]
-    beyond = [_turned(_interval(row, "difference", basis)) for _, row in controls.iterrows()]
-    beyond += [Finding(row["value"], int(row["n"]), row["ci_low"], row["ci_high"], basis) for _, row in own.iterrows()]
-    nearest = min(beyond, key=lambda finding: finding.high)
-    return nearest if nearest.high < ALONG else min(beyond, key=lambda finding: finding.low)
 
 
 def _rival(rivals: pd.DataFrame, representation: str, difference: str) -> Finding | None:
     """How much a representation does beyond another, mean over tasks; nothing if the study has not tried it."""
     own = rivals[(rivals["task"] == ALL) & (rivals["representation"] == representation)] if len(rivals) else rivals
     tried = rivals[rivals["representation"] == representation] if len(rivals) else rivals
-    return None if own.empty else _interval(own.iloc[0], difference, several(tried))
-
-
-def several(table: pd.DataFrame) -> bool:
-    """Whether every task has several episodes: of one there is no interval."""
-    of_tasks = table[(table["task"] != ALL) & (table["n"] > 0)]
-    return len(of_tasks) > 0 and of_tasks["n"].min() > 1
-
-
-def _interval(row: pd.Series, name: str, basis: bool) -> Finding:
-    return Finding(row[name], int(row["n"]), row[f"{name}_ci_low"], row[f"{name}_ci_high"], basis)
-
-
-def _turned(finding: Finding) -> Finding:
-    """The same difference, from the other side."""
-    return Finding(0 - finding.value, finding.n, 0 - finding.high, 0 - finding.low, finding.basis)
+    return None if own.empty else interval(own.iloc[0], difference, several(tried), f"{difference}_ci")
 
 
 def can_do(limits: pd.DataFrame, task: str) -> bool:
@@ -310,7 +233,7 @@ def _difference(
         return None
     row = found.iloc[0]
     finding = Finding(row["difference"], row["n"], row["ci_low"], row["ci_high"], basis)
-    return _turned(finding) if turned else finding
+    return negated(finding) if turned else finding
 
 
 def _beyond_controls(controls: pd.DataFrame) -> Finding:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from taskvectors.analysis.gradient_measures import COSINES, GRADIENT, INCREMENT, OF_VECTORS, THETA
-from taskvectors.analysis.names import ALL, KEY, MAIN
+from taskvectors.analysis.names import ALL, KEY, with_kinds
 from taskvectors.analysis.statistics import CONFIDENCE, RESAMPLES
 
 SUBJECT = ["measure", "of", "states", "step"]
@@ -31,35 +31,40 @@ def gradient_table(
         kinds: of every task its family and role.
         seed: of the bootstrap.
     """
-    head = {"model": model, "layer": observations["layer"].iloc[0], "share": observations["share"].iloc[0]}
+    everywhere = {name: observations[name].iloc[0] for name in ("layer", "share")}
     if (absent := observations["left_out"].dropna()).size:
-        rows = [{**head, "family": ALL, "role": MAIN, "task": ALL, "n": 0, "left_out": absent.iloc[0]}]
-        return _typed(pd.DataFrame(rows))
-    values = dict(_by_subject(observations))
-    rows = []
-    for subject, own in values.items():
-        compared = _reference(subject)
-        difference = None
-        if compared in values:
-            difference = (own - values[compared].reindex(own.index)).dropna()
-        of_demonstration = subject[0] == INCREMENT and subject[3] is not None
-        tasks = [] if of_demonstration else list(dict.fromkeys(own.index.get_level_values("task")))
-        names = dict(zip(SUBJECT, subject, strict=True))
-        for task in tasks:
-            kind = {name: kinds[task][name] for name in ("family", "role")}
-            row = {"n": len(own.loc[[task]]), "value": own.loc[[task]].mean()}
-            if difference is not None and task in difference.index:
-                row["difference"] = difference.loc[[task]].mean()
-            rows.append({**head, **kind, "task": task, **names, **row})
-        row = {"n": len(own), **_with_interval("value", "ci", own, seed)}
-        if difference is not None and len(difference):
-            row |= _with_interval("difference", "difference_ci", difference, seed)
-        rows.append({**head, "family": ALL, "role": MAIN, "task": ALL, **names, **row})
-    return _typed(pd.DataFrame(rows))
+        rows = [{"task": ALL, "n": 0, "left_out": absent.iloc[0]}]
+    else:
+        values = dict(_by_subject(observations))
+        rows = [row for subject in values for row in _rows(subject, values, seed)]
+    table = with_kinds(pd.DataFrame(rows), model, kinds).assign(**everywhere).reindex(columns=COLUMNS)
+    return table.astype({"layer": "Int64", "step": "Int64", "n": "Int64"})
 
 
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    return table.reindex(columns=COLUMNS).astype({"layer": "Int64", "step": "Int64", "n": "Int64"})
+def _rows(subject: Subject, values: Mapping[Subject, pd.Series], seed: int) -> Iterator[dict[str, Any]]:
+    """What is measured of a subject in every task, and on the mean over tasks."""
+    own, compared = values[subject], values.get(_reference(subject))
+    difference = pd.Series() if compared is None else (own - compared.reindex(own.index)).dropna()
+    names = dict(zip(SUBJECT, subject, strict=True))
+    of_demonstration = subject[0] == INCREMENT and subject[3] is not None
+    if not of_demonstration:
+        differences = dict(difference.groupby(level="task").mean()) if len(difference) else {}
+        for task, of_task in own.groupby(level="task", sort=False):
+            told = {"n": len(of_task), "value": of_task.mean(), "difference": differences.get(task)}
+            yield {"task": task, **names, **told}
+    row = {"task": ALL, **names, "n": len(own), **_with_interval("value", "ci", own, seed)}
+    if len(difference):
+        row |= _with_interval("difference", "difference_ci", difference, seed)
+    yield row
+
+
+def rows_of(
+    table: pd.DataFrame, measure: str, of: str, step: int | None = None, states: str | None = None
+) -> pd.DataFrame:
+    """The rows of one subject: of every task, and of the mean over tasks."""
+    rows = table[(table["measure"] == measure) & (table["of"] == of)]
+    rows = rows[rows["step"].isna() if step is None else rows["step"] == step]
+    return rows[rows["states"].isna() if states is None else rows["states"] == states]
 
 
 def _by_subject(observations: pd.DataFrame) -> Iterator[tuple[Subject, pd.Series]]:

@@ -33,6 +33,20 @@ def is_limit(table: pd.DataFrame) -> pd.Series:
     return table["role"] == LIMIT if "role" in table else table["family"] == "limits"
 
 
+def with_kinds(table: pd.DataFrame, model: str, kinds: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """The table with model, family, role and task in front; rows over all tasks are of no family of their own.
+
+    Args:
+        kinds: of every task its family and role.
+    """
+    named = {
+        kind: table["task"].map({ALL: over_all} | {task: names[kind] for task, names in kinds.items()})
+        for kind, over_all in {"family": ALL, "role": MAIN}.items()
+    }
+    columns = [*KEY, *(column for column in table if column != "task")]
+    return table.assign(model=model, **named)[columns]
+
+
 def with_head(table: pd.DataFrame, row: Any) -> pd.DataFrame:
     """The table with model, family, role and task of a row of `layer_choice.csv` in front."""
     return pd.DataFrame({name: getattr(row, name) for name in KEY}, index=table.index).join(table)

@@ -1,20 +1,29 @@
 """Rivals of θ side by side; the effects of attention heads, and what is lost without the strongest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
-from taskvectors.analysis.accuracy import tidy
-from taskvectors.analysis.names import ALL, KEY, MAIN
+from taskvectors.analysis.names import ALL, KEY, with_kinds
 from taskvectors.analysis.statistics import bootstrap_mean, wilson
 
 THETA, REGULAR = "theta", "regular"
 RANDOM = "random_heads"
 SETTING = ["layer", "strength", "heads"]
+ACCURACY = ["accuracy", "ci_low", "ci_high"]
 COMPARED = {"to_theta": THETA, "to_regular": REGULAR}  # paired differences of accuracy
 
 Kinds = Mapping[str, Mapping[str, str]]  # of every task its family and role
+
+
+def _with_bounds(name: str) -> list[str]:
+    return [name, f"{name}_ci_low", f"{name}_ci_high"]
+
+
+COLUMNS = [*KEY, "representation", "label", "kind", *SETTING, "n", *ACCURACY]
+COLUMNS += [column for name in ("divergence", *COMPARED) for column in _with_bounds(name)]
+COLUMNS += ["forward", "backward", "left_out"]
 
 
 def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
@@ -28,69 +37,68 @@ def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd
         predictions: as `taskvectors.experiments.rivals` gives them.
         seed: of the bootstrap over episodes.
     """
-    test = tidy(predictions[predictions["split"] == "test"], model, kinds)
-    answered = test[test["left_out"].isna()]
-    by_method = {name: its.set_index(["task", "episode"]) for name, its in answered.groupby("method", sort=False)}
+    test = predictions[predictions["split"] == "test"]
+    answered = _by_method(test[test["left_out"].isna()])
     rows = []
-    for name in dict.fromkeys(test["method"]):
-        own = by_method.get(name)
-        tasks = [] if own is None else list(dict.fromkeys(own.index.get_level_values("task")))
-        if own is not None:
-            groups = [(task, [task]) for task in tasks] + [(ALL, tasks)]
-            rows += [_row(task, name, own.loc[of], by_method, seed) for task, of in groups]
-        absent = test[(test["method"] == name) & test["left_out"].notna()]
-        reasons = absent.drop_duplicates("task").set_index("task")["left_out"].to_dict()
-        if reasons and own is None:
+    for name, of_method in test.groupby("method", sort=False):
+        own = answered.get(name)
+        of_groups = [] if own is None else [_row(task, name, group, answered, seed) for task, group in _groups(own)]
+        reasons = of_method.dropna(subset="left_out").drop_duplicates("task").set_index("task")["left_out"].to_dict()
+        if reasons and not of_groups:
             reasons[ALL] = next(iter(reasons.values()))
         elif reasons:
-            rows[-1]["left_out"] = f"without {', '.join(reasons)}"
+            of_groups[-1]["left_out"] = f"without {', '.join(reasons)}"
+        rows += of_groups
         rows += [{"task": task, "representation": name, "n": 0, "left_out": reason} for task, reason in reasons.items()]
-    table = pd.DataFrame(rows)
-    for column in ("label", "kind"):
-        table[column] = table["representation"].map(test.drop_duplicates("method").set_index("method")[column])
-    return _with_kinds(table, model, kinds).reindex(columns=COLUMNS).astype(dict.fromkeys(("layer", "heads"), "Int64"))
+    table, called = pd.DataFrame(rows), test.drop_duplicates("method").set_index("method")
+    table = table.assign(**{column: table["representation"].map(called[column]) for column in ("label", "kind")})
+    return with_kinds(table, model, kinds).reindex(columns=COLUMNS).astype(dict.fromkeys(("layer", "heads"), "Int64"))
 
 
-COLUMNS = [*KEY, "representation", "label", "kind", *SETTING, "n", "accuracy", "ci_low", "ci_high"]
-for _name in ("divergence", *COMPARED):
-    COLUMNS += [_name, f"{_name}_ci_low", f"{_name}_ci_high"]
-COLUMNS += ["forward", "backward", "left_out"]
+def _by_method(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Predictions of every method, by task and episode."""
+    return {str(name): rows.set_index(["task", "episode"]) for name, rows in predictions.groupby("method", sort=False)}
 
 
-def _row(
-    task: str, name: str, own: pd.DataFrame, by_method: Mapping[str, pd.DataFrame], seed: int
-) -> dict[str, object]:
+def _groups(own: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of every task, then those of all."""
+    tasks = list(dict.fromkeys(own.index.get_level_values("task")))
+    yield from ((task, own.loc[[task]]) for task in tasks)
+    yield ALL, own.loc[tasks]
+
+
+def _row(task: str, name: str, own: pd.DataFrame, answered: Mapping[str, pd.DataFrame], seed: int) -> dict[str, object]:
     """Of one representation, in one task or in all."""
-    correct = own["correct"].astype(float)
-    accuracy = bootstrap_mean(_by_task(correct), seed)
-    if task != ALL:
-        accuracy = (accuracy[0], *wilson(int(correct.sum()), len(correct)))
-    row: dict[str, object] = {"task": task, "representation": name, "n": len(own)}
-    row |= {column: own[column].iloc[0] for column in SETTING}
-    row |= dict(zip(("accuracy", "ci_low", "ci_high"), accuracy, strict=True))
-    row |= _with_interval("divergence", bootstrap_mean(_by_task(own["divergence"].astype(float)), seed))
+    row = {"task": task, "representation": name, "n": len(own), **{column: own[column].iloc[0] for column in SETTING}}
+    row |= _accuracy(task, own, seed) | _mean("divergence", own["divergence"], seed)
     for column, reference in COMPARED.items():
-        if reference in by_method:
-            other = by_method[reference]["correct"].astype(float)
-            difference = (correct - other.reindex(correct.index)).dropna()
-            if len(difference):
-                row |= _with_interval(column, bootstrap_mean(_by_task(difference), seed))
+        if reference in answered:
+            row |= _difference(column, own, answered[reference], seed)
     return row | ({way: own[way].iloc[0] for way in ("forward", "backward")} if task == ALL else {})
 
 
-def _by_task(values: pd.Series) -> list[np.ndarray]:
-    return [its.to_numpy() for _, its in values.groupby(level="task")]
+def _accuracy(task: str, own: pd.DataFrame, seed: int) -> dict[str, float]:
+    """The share of correct answers: Wilson's interval in a task, that of the bootstrap over all."""
+    correct = own["correct"].astype(float)
+    mean, *bounds = bootstrap_mean(_of_tasks(correct), seed)
+    if task != ALL:
+        bounds = [*wilson(int(correct.sum()), len(correct))]
+    return dict(zip(ACCURACY, (mean, *bounds), strict=True))
 
 
-def _with_interval(name: str, values: Sequence[float]) -> dict[str, object]:
-    return dict(zip((name, f"{name}_ci_low", f"{name}_ci_high"), values, strict=True))
+def _difference(name: str, own: pd.DataFrame, other: pd.DataFrame, seed: int) -> dict[str, float]:
+    """How much more is correct than of another, on the episodes that both have; nothing if there are none."""
+    correct = own["correct"].astype(float)
+    difference = (correct - other["correct"].astype(float).reindex(correct.index)).dropna()
+    return _mean(name, difference, seed) if len(difference) else {}
 
 
-def _with_kinds(table: pd.DataFrame, model: str, kinds: Kinds) -> pd.DataFrame:
-    """Model, family and role in front."""
-    over_all = {"family": ALL, "role": MAIN}
-    named = {kind: table["task"].map({task: its[kind] for task, its in kinds.items()}) for kind in over_all}
-    return table.assign(model=model, **{kind: values.fillna(over_all[kind]) for kind, values in named.items()})
+def _mean(name: str, values: pd.Series, seed: int) -> dict[str, float]:
+    return dict(zip(_with_bounds(name), bootstrap_mean(_of_tasks(values.astype(float)), seed), strict=True))
+
+
+def _of_tasks(values: pd.Series) -> list[np.ndarray]:
+    return [of_task.to_numpy() for _, of_task in values.groupby(level="task")]
 
 
 def head_effects(effects: pd.DataFrame, model: str, seed: int) -> pd.DataFrame:
@@ -101,9 +109,9 @@ def head_effects(effects: pd.DataFrame, model: str, seed: int) -> pd.DataFrame:
         seed: of the bootstrap over trials.
     """
     rows = []
-    for (layer, head), its in effects.groupby(["layer", "head"]):
-        groups = [group["effect"].to_numpy(dtype=float) for _, group in its.groupby("task")]
-        rows.append((model, layer, head, len(its), *bootstrap_mean(groups, seed)))
+    for (layer, head), trials in effects.groupby(["layer", "head"]):
+        groups = [of_task["effect"].to_numpy(dtype=float) for _, of_task in trials.groupby("task")]
+        rows.append((model, layer, head, len(trials), *bootstrap_mean(groups, seed)))
     table = pd.DataFrame(rows, columns=["model", "layer", "head", "n", "effect", "ci_low", "ci_high"])
     table["rank"] = table["effect"].rank(ascending=False, method="first").astype(int)
     return table
@@ -114,30 +122,13 @@ def ablation(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> 
 
     `to_random` is the paired difference to the same number of random heads of the same layers.
     """
-    by_method = {name: its.set_index(["task", "episode"]) for name, its in predictions.groupby("method", sort=False)}
-    rows = []
-    for name, its in by_method.items():
-        tasks = list(dict.fromkeys(its.index.get_level_values("task")))
-        for task, of in [*((task, [task]) for task in tasks), (ALL, tasks)]:
-            own = its.loc[of]
-            correct = own["correct"].astype(float)
-            accuracy = bootstrap_mean(_by_task(correct), seed)
-            if task != ALL:
-                accuracy = (accuracy[0], *wilson(int(correct.sum()), len(correct)))
-            difference = correct - by_method[RANDOM]["correct"].astype(float).reindex(correct.index)
-            row = {"task": task, "ablated": name, "heads": own["heads"].iloc[0], "n": len(own)}
-            row |= dict(zip(("accuracy", "ci_low", "ci_high"), accuracy, strict=True))
-            rows.append(row | _with_interval("to_random", bootstrap_mean(_by_task(difference), seed)))
-    columns = [
-        *KEY,
-        "ablated",
-        "heads",
-        "n",
-        "accuracy",
-        "ci_low",
-        "ci_high",
-        "to_random",
-        "to_random_ci_low",
-        "to_random_ci_high",
+    by_method = _by_method(predictions)
+    rows = [
+        {"task": task, "ablated": name, "heads": group["heads"].iloc[0], "n": len(group)}
+        | _accuracy(task, group, seed)
+        | _difference("to_random", group, by_method[RANDOM], seed)
+        for name, own in by_method.items()
+        for task, group in _groups(own)
     ]
-    return _with_kinds(pd.DataFrame(rows, columns=columns[3:]), model, kinds).reindex(columns=columns)
+    columns = ["ablated", "heads", "n", *ACCURACY, *_with_bounds("to_random")]
+    return with_kinds(pd.DataFrame(rows, columns=["task", *columns]), model, kinds).reindex(columns=[*KEY, *columns])

@@ -161,3 +161,9 @@ def by_task(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
     for episode in episodes:
         tasks.setdefault(episode.task, []).append(episode)
     return tasks
+
+
+def first_of_tasks(episodes: Iterable[Episode], split: str, seed: int, count: int) -> list[Episode]:
+    """The first episodes of every task in a split of a study seed, so many each."""
+    tasks = by_task(episode for episode in episodes if (episode.split, episode.seed) == (split, seed))
+    return [episode for of_task in tasks.values() for episode in of_task[:count]]

@@ -227,7 +227,8 @@ def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
 
 
 def _decoded(tokenizer: Tokenizer, ids: list[Ids]) -> list[str]:
-    return tokenizer.batch_decode(ids, clean_up_tokenization_spaces=False)
+    # Of no tokens at all it would make one text.
+    return tokenizer.batch_decode(ids, clean_up_tokenization_spaces=False) if ids else []
 
 
 def decode_answers(tokenizer: Tokenizer, answers: list[Ids], ends: Collection[int]) -> list[str]:

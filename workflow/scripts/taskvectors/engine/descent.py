@@ -4,9 +4,11 @@ The model is frozen. A vector v stands in for the last token's state after block
 log-probability of their answers' first tokens. Nothing below L and nothing of other tokens is differentiated.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -23,23 +25,75 @@ ROWS = 128  # differentiated together: their logits, and as much again for the g
 PRECISE = (torch.float32, torch.float64)
 
 
+def why_too_coarse(dtype: torch.dtype) -> str:
+    """Why there are no gradients of a model that computes in this; empty if there are."""
+    if dtype in PRECISE:
+        return ""
+    return f"gradients in {str(dtype).removeprefix('torch.')} are too coarse; it takes `dtype: float32`"
+
+
 @dataclass(frozen=True)
 class _Group:
-    """Prompts of equal length.
+    """Different prompts of equal length.
 
     Attributes:
-        episodes: which episode each is of.
-        last: its last token.
-        cache: of its other tokens.
-        outputs: of blocks up to L, for the last token: they do not depend on the vector, so they run once.
-        answers: the token wanted.
+        last: the last token of each.
+        cache: of their other tokens.
+        outputs: of blocks up to L, for the last tokens: they do not depend on the vector, so they run once.
     """
 
-    episodes: Tensor
     last: Ids
     cache: Any
     outputs: list[Any]
-    answers: Tensor
+
+    def rows(self, places: Tensor) -> "_Group":
+        """Of these of its prompts `[row]`, each as often as it stands here, a copy to which a pass may add."""
+        outputs = [with_hidden(output, block_hidden(output)[places]) for output in self.outputs]
+        return _Group([self.last[place] for place in places.tolist()], forked(self.cache, places), outputs)
+
+
+class Prefilled:
+    """Prompts of which all has run that a vector in the place of their last token's state after block L cannot change."""
+
+    def __init__(
+        self, lm: LanguageModel, prompts: list[list[Ids]], layer: int, names: Sequence[str] | None = None
+    ) -> None:
+        """
+        Args:
+            prompts: `[episode][prompt]` token ids, two or more each; of equal ones one is run.
+            layer: L, 0-based index of a block.
+            names: how to call each episode in an error message.
+
+        Raises:
+            StudyError: if L is the top block, which has no blocks above it that could use a vector, the model computes in less than
+                float32, or a prompt is too short or too long.
+        """
+        if layer >= lm.layers - 1:
+            raise StudyError(f"layer {layer} is the top block: no block above it could use a vector. Take a lower one.")
+        if reason := why_too_coarse(lm.dtype):
+            raise StudyError(f"{reason}. Set it for this model in config/models.yaml.")
+        for of_episode, name in zip(prompts, names or numbered(prompts), strict=True):
+            check_lengths(lm, of_episode, [name] * len(of_episode), shortest=2)
+        self.lm, self.layer = lm, layer
+        different = list(dict.fromkeys(tuple(ids) for of_episode in prompts for ids in of_episode))
+        self.groups: list[_Group] = []
+        self.places: dict[tuple[int, ...], tuple[int, int]] = {}  # of a prompt: its group, and where it stands there
+        for _, members in by_length([len(ids) for ids in different]):
+            for start in range(0, len(members), ROWS):
+                group = [different[i] for i in members[start : start + ROWS]]
+                self.places |= {ids: (len(self.groups), row) for row, ids in enumerate(group)}
+                self.groups.append(self._run(group))
+
+    def _run(self, prompts: Sequence[tuple[int, ...]]) -> _Group:
+        last, outputs = [ids[-1] for ids in prompts], list[Any]()
+        blocks = self.lm.blocks[: self.layer + 1]
+        with torch.no_grad():
+            cache = prefill(self.lm, [list(ids[:-1]) for ids in prompts])
+            with removed([block.register_forward_hook(lambda *of: outputs.append(of[-1])) for block in blocks]):
+                extend(self.lm, forked(cache, torch.arange(len(last), device=self.lm.device)), last)
+        if len(outputs) != len(blocks):
+            raise StudyError(f"{type(self.lm.model).__name__}: {len(outputs)} of {len(blocks)} blocks ran in one pass.")
+        return _Group(last, cache, outputs)
 
 
 class AnswerLoss:
@@ -47,64 +101,33 @@ class AnswerLoss:
 
     def __init__(
         self,
-        lm: LanguageModel,
+        prefilled: Prefilled,
         prompts: list[list[Ids]],
         answers: list[list[int]],
-        layer: int,
         names: Sequence[str] | None = None,
     ) -> None:
         """
         Args:
-            prompts: `[episode][prompt]` token ids, two or more each; episodes may have different numbers of them, one or more.
+            prefilled: prompts, these among them.
+            prompts: `[episode][prompt]` token ids; episodes may have different numbers of them, one or more.
             answers: the token wanted after each.
-            layer: L, 0-based index of a block.
             names: how to call each episode in an error message.
 
         Raises:
-            StudyError: if L is the top block, which has no blocks above it that could use a vector, the model computes in less than
-                float32, an episode has no prompt, or a prompt is too short or too long.
+            StudyError: if an episode has no prompt.
         """
         self.names = names or numbered(prompts)
-        if layer >= lm.layers - 1:
-            raise StudyError(f"layer {layer} is the top block: no block above it could use a vector. Take a lower one.")
-        if lm.dtype not in PRECISE:
-            raise StudyError(
-                f"gradients in {str(lm.dtype).removeprefix('torch.')} are too coarse. Set `dtype: float32` for this model in "
-                "config/models.yaml."
-            )
-        rows = [
-            (episode, ids, answer)
+        self.lm, self.layer = prefilled.lm, prefilled.layer
+        if bare := [episode for episode, of_it in enumerate(prompts) if not of_it]:
+            raise StudyError(f"{self.names[bare[0]]}: there are no answers to learn from.")
+        self.groups = prefilled.groups
+        self.counts = torch.tensor([len(of_it) for of_it in prompts], device=self.lm.device)
+        # Rows of one group follow one another; an output matrix is read from memory once for as many rows as `ROWS`.
+        self.rows = sorted(
+            (*prefilled.places[tuple(ids)], episode, answer)
             for episode, (of_it, wanted) in enumerate(zip(prompts, answers, strict=True))
             for ids, answer in zip(of_it, wanted, strict=True)
-        ]
-        if bare := set(range(len(prompts))) - {episode for episode, *_ in rows}:
-            raise StudyError(f"{self.names[min(bare)]}: there are no answers to learn from.")
-        check_lengths(lm, [ids for _, ids, _ in rows], [self.names[episode] for episode, *_ in rows], shortest=2)
-        self.lm, self.layer = lm, layer
-        self.counts = torch.tensor([len(of_it) for of_it in prompts], device=lm.device)
-        # An output matrix is read from memory once for all that is unembedded together: prompts of several lengths share it.
-        self.unembedded_together = list(_filled(self._grouped(rows)))
-        self.rows = len(rows)  # passes of a token, up and down, for one call
-
-    def _grouped(self, rows: list[tuple[int, Ids, int]]) -> Iterator[_Group]:
-        for _, members in by_length([len(ids) for _, ids, _ in rows]):
-            for start in range(0, len(members), ROWS):
-                episodes, prompts, answers = zip(*(rows[i] for i in members[start : start + ROWS]), strict=True)
-                of, wanted = (torch.tensor(numbers, device=self.lm.device) for numbers in (episodes, answers))
-                last = [ids[-1] for ids in prompts]
-                with torch.no_grad():
-                    cache = prefill(self.lm, [ids[:-1] for ids in prompts])
-                    outputs = self._outputs_below(cache, last)
-                yield _Group(of, last, cache, outputs, wanted)
-
-    def _outputs_below(self, cache: Any, last: Ids) -> list[Any]:
-        outputs: list[Any] = []
-        blocks = self.lm.blocks[: self.layer + 1]
-        with removed([block.register_forward_hook(lambda *inputs: outputs.append(inputs[-1])) for block in blocks]):
-            extend(self.lm, _again(cache), last)
-        if len(outputs) != len(blocks):
-            raise StudyError(f"{type(self.lm.model).__name__}: {len(outputs)} of {len(blocks)} blocks ran in one pass.")
-        return outputs
+        )
 
     def __call__(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Losses `[episode]` in nats and their gradients `[episode, hidden]`, in the dtype of the vectors.
@@ -129,44 +152,31 @@ class AnswerLoss:
     def _losses(self, v: Tensor, backward: Callable[[Tensor], None]) -> Tensor:
         """Losses `[episode]`; `backward` is told the sum of each part of them."""
         losses = torch.zeros(len(v), dtype=v.dtype, device=v.device)
-        for groups in self.unembedded_together:
-            final = torch.cat([self._final(v, group) for group in groups])
-            episodes, answers = (torch.cat(of) for of in zip(*((g.episodes, g.answers) for g in groups), strict=True))
+        for start in range(0, len(self.rows), ROWS):
+            rows = self.rows[start : start + ROWS]
+            episodes, answers = (torch.tensor([row[at] for row in rows], device=v.device) for at in (2, 3))
+            final = torch.cat(list(self._final(v, rows)))
             wanted = log_probabilities(self.lm, final).gather(1, answers[:, None])[:, 0]
             own = -wanted / self.counts[episodes]
             backward(own.sum())
             losses = losses.index_add(0, episodes, own.detach().to(losses.dtype))
         return losses
 
-    def _final(self, v: Tensor, group: _Group) -> Tensor:
-        """What the model unembeds for each row of a group `[row, hidden]`."""
-        with _starting_after(self.lm, group.outputs, v[group.episodes][:, None]):
-            return extend(self.lm, _again(group.cache), group.last)
+    def _final(self, v: Tensor, rows: list[tuple[int, int, int, int]]) -> Iterator[Tensor]:
+        """What the model unembeds `[row, hidden]`, of one group of prompts after the other."""
+        for number, members in groupby(rows, key=itemgetter(0)):
+            _, places, episodes, _ = (torch.tensor(of, device=v.device) for of in zip(*members, strict=True))
+            group = self.groups[number].rows(places)
+            with _starting_after(self.lm, group.outputs, v[episodes][:, None]):
+                yield extend(self.lm, group.cache, group.last)
 
     def _check_finite(self, losses: Tensor, gradients: Tensor) -> None:
         bad = (~(losses.isfinite() & gradients.isfinite().all(dim=-1))).nonzero()
         if len(bad):
             raise StudyError(
                 f"{self.names[int(bad[0])]}: NaN or infinite values in the loss of its answers at layer {self.layer}, or in its "
-                "gradient. Lower the rate of learning, or leave the learned vectors out."
+                "gradient. Take shorter steps: lower `rivals: learning: rate`, or the longest of `gradient: shares`."
             )
-
-
-def _filled(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
-    """Groups together, as many as make no more than `ROWS` rows."""
-    together: list[_Group] = []
-    for group in groups:
-        if together and sum(len(other.last) for other in together) + len(group.last) > ROWS:
-            yield together
-            together = []
-        together.append(group)
-    if together:
-        yield together
-
-
-def _again(cache: Any) -> Any:
-    """A copy of a cache, to which a pass may add."""
-    return forked(cache, torch.arange(len(cache.layers[0].keys), device=cache.layers[0].keys.device))
 
 
 @contextmanager

@@ -42,6 +42,13 @@ def divergences(lm: LanguageModel, final: Tensor, reference: Tensor) -> Tensor:
     return torch.cat(parts).clamp(min=0) if parts else torch.empty(0)
 
 
+def divergences_of_changes(lm: LanguageModel, final: Tensor, reference: Tensor) -> Tensor:
+    """Divergences `[episode, change]` of states `[episode, change, hidden]` from one reference an episode `[episode, hidden]`."""
+    # An episode's changes follow one another, so that its reference is unembedded once.
+    references = reference.to(final.dtype).repeat_interleave(final.shape[1], dim=0)
+    return divergences(lm, final.flatten(0, 1), references).unflatten(0, final.shape[:2])
+
+
 @torch.inference_mode()
 def probabilities(lm: LanguageModel, final: Tensor, tokens: Tensor) -> Tensor:
     """Probability `[row]` of a token of each row `[row]` as the next one, on the CPU."""

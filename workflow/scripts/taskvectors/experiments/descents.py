@@ -1,6 +1,8 @@
-"""Losses of demonstrations' answers at vectors in their place, descent on them, and θ behind any demonstrations."""
+"""Descent on demonstrations, and θ behind any of them, for episodes that are handled together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -13,15 +15,61 @@ from taskvectors.data.tokens import prompt_ids_of_each
 from taskvectors.engine.descent import AnswerLoss
 from taskvectors.engine.read import read_theta_at
 from taskvectors.models.language_model import LanguageModel
-from taskvectors.representations.learning import Pairs, answer_loss
+from taskvectors.representations.learning import AnswerLosses, Pairs
 from taskvectors.store.thetas import Thetas
 
-PART = 64  # rows whose prompts are held at once
+PART = 64  # episodes whose prompts are held at once
 
 
-def bare(lm: LanguageModel, episodes: list[Episode], layer: int) -> Tensor:
-    """v₀ `[episode, hidden]`."""
-    return read_behind(lm, episodes, [()] * len(episodes), layer)
+@dataclass(frozen=True)
+class Part:
+    """Episodes that are handled together, so that memory is bounded whatever the number of all.
+
+    Attributes:
+        lm: the model.
+        layer: L.
+        episodes: these.
+        v0: θ of no demonstrations `[episode, hidden]`.
+        theta: θ `[episode, hidden]`.
+        length: of a step of descent `[episode]`.
+        ways: by name of the way down, of every episode the demonstrations whose loss it lowers: its own first, then those of controls;
+            none where an episode has no such control.
+        losses: of these demonstrations, and of the query.
+        seed: study seed.
+    """
+
+    lm: LanguageModel
+    layer: int
+    episodes: list[Episode]
+    v0: Tensor
+    theta: Tensor
+    length: Tensor
+    ways: Mapping[str, Sequence[Pairs]]
+    losses: AnswerLosses
+    seed: int
+
+    @property
+    def names(self) -> list[str]:
+        """How to call each episode in an error message."""
+        return [episode.name for episode in self.episodes]
+
+
+def part_of(
+    lm: LanguageModel, layer: int, episodes: list[Episode], theta: Tensor, share: float, ways: Mapping[str, Sequence[Pairs]], seed: int
+) -> Part:  # fmt: skip
+    """These episodes, ready for descent; a step is this share of θ's distance from v₀."""
+    v0 = read_behind(lm, episodes, [()] * len(episodes), layer)
+    asked = [
+        [(episode.query, episode.answers[0]), *(pair for of_way in of_episode for pair in of_way)]
+        for episode, *of_episode in zip(episodes, *ways.values(), strict=True)
+    ]
+    losses = AnswerLosses(lm, asked, layer, [episode.name for episode in episodes])
+    return Part(lm, layer, episodes, v0, theta, share * (theta - v0).norm(dim=-1), ways, losses, seed)
+
+
+def parts(count: int) -> list[slice]:
+    """Which of so many episodes are handled together."""
+    return [slice(start, start + PART) for start in range(0, count, PART)]
 
 
 def of_file(thetas: Thetas, episodes: list[Episode], layer: int) -> Tensor:
@@ -37,31 +85,6 @@ def read_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[
     return read_theta_at(lm, ids, layer, [episode.name for episode in episodes]).clone()
 
 
-def parts(count: int) -> list[slice]:
-    """Rows that are handled together, so that memory is bounded whatever their number."""
-    return [slice(start, start + PART) for start in range(0, count, PART)]
-
-
-def loss_at(
-    lm: LanguageModel, pairs: Sequence[Pairs], vectors: Tensor, layer: int, names: list[str]
-) -> tuple[Tensor, Tensor]:
-    """Losses `[row]` and gradients `[row, hidden]` of each row's pairs at its vector."""
-    of_parts = [answer_loss(lm, pairs[part], layer, names[part])(vectors[part]) for part in parts(len(pairs))]
-    losses, gradients = zip(*of_parts, strict=True)
-    return torch.cat(losses), torch.cat(gradients)
-
-
-def losses_at(
-    lm: LanguageModel, pairs: Sequence[Pairs], vectors: Sequence[Tensor], layer: int, names: list[str]
-) -> list[Tensor]:
-    """Losses `[row]` of each row's pairs at each of several vectors for it."""
-    of_parts = []
-    for part in parts(len(pairs)):
-        loss = answer_loss(lm, pairs[part], layer, names[part])
-        of_parts.append([loss.losses(v[part]) for v in vectors])
-    return [torch.cat(losses) for losses in zip(*of_parts, strict=True)]
-
-
 def descend(loss: AnswerLoss, start: Tensor, length: Tensor, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Vectors `[row, hidden]` and their losses `[row]` after 0, 1, … steps down the gradient, each step of a row's length `[row]`."""
     v = start
@@ -72,15 +95,19 @@ def descend(loss: AnswerLoss, start: Tensor, length: Tensor, steps: int) -> Iter
     yield v, loss.losses(v)
 
 
-def descend_online(
-    lm: LanguageModel, pairs: Sequence[Pairs], start: Tensor, length: Tensor, layer: int, names: list[str]
-) -> Tensor:
-    """Vectors `[row, hidden]` after a step down the gradient of each pair's loss, one pair after the other."""
-    v = start.clone()
+def descend_online(part: Part, rows: Sequence[int], pairs: Sequence[Pairs]) -> Tensor:
+    """Vectors `[row, hidden]` after a step down the gradient of each pair's loss, one pair after the other.
+
+    Args:
+        rows: of which episode of the part each is.
+        pairs: of each row.
+    """
+    v, names = part.v0[rows].clone(), part.names
     for turn in range(max(map(len, pairs))):
-        rows = [row for row, of_row in enumerate(pairs) if turn < len(of_row)]
-        _, slope = loss_at(lm, [[pairs[row][turn]] for row in rows], v[rows], layer, [names[row] for row in rows])
-        v[rows] -= length[rows, None] * normalize(slope, dim=-1)
+        having = [row for row, of_row in enumerate(pairs) if turn < len(of_row)]
+        loss = part.losses.of([[pairs[row][turn]] for row in having], [names[rows[row]] for row in having])
+        length = part.length[[rows[row] for row in having]]
+        v[having] -= length[:, None] * normalize(loss(v[having])[1], dim=-1)
     return v
 
 
@@ -88,7 +115,7 @@ def observed(
     episodes: list[Episode], measure: str, of: str, values: Tensor, step: int | Sequence[int] | None = None, states: str | None = None
 ) -> pd.DataFrame:  # fmt: skip
     """A value for every episode."""
-    columns = {
+    columns: dict[str, Any] = {
         "task": [e.task for e in episodes],
         "episode": [e.episode for e in episodes],
         "measure": measure,

@@ -20,33 +20,44 @@ from taskvectors.analysis.gradient_measures import (
     DESCENT,
     DIVERGENCE,
     FEW,
+    GRADIENT,
     LOSS,
     MIDWAY,
     ONLINE,
+    OTHER_TASK,
+    OTHER_THETA,
     QUERY_LOSS,
+    RANDOM_WEIGHTS,
+    SHUFFLED,
     THETA,
     TO_THETA,
     V0,
 )
-from taskvectors.data.episodes import DEV, TEST, Episode, by_task
+from taskvectors.data.episodes import DEV, TEST, Episode, by_task, first_of_tasks
 from taskvectors.data.prompts import zero_shot_prompt
+from taskvectors.data.sampling import shuffled_answers
 from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.definition import Intervention
-from taskvectors.engine.descent import PRECISE
-from taskvectors.engine.distribution import divergences
+from taskvectors.engine.descent import why_too_coarse
+from taskvectors.engine.distribution import divergences_of_changes
 from taskvectors.engine.patch import patched_answers, patched_states
-from taskvectors.experiments.descents import bare, descend, descend_online, losses_at, observed, of_file, parts
-from taskvectors.experiments.gradient_cosines import (
-    directions,
-    directions_untrained,
-    increments,
-    of_next_task,
-    over_orders,
+from taskvectors.experiments.descents import (
+    Part,
+    descend,
+    descend_online,
+    observed,
+    of_file,
+    part_of,
+    parts,
+    read_behind,
 )
+from taskvectors.experiments.gradient_cosines import cosines, directions, increments
+from taskvectors.experiments.gradient_orders import over_orders
 from taskvectors.experiments.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
-from taskvectors.progress import logger
-from taskvectors.representations.learning import answer_loss
+from taskvectors.models.untrained import has_room_for_another, untrained
+from taskvectors.progress import logger, track
+from taskvectors.representations.learning import Pairs
 from taskvectors.store.thetas import Thetas
 
 Looked = tuple[str, int | None]  # at which vector: v₀, θ, …; and after how many steps
@@ -67,36 +78,35 @@ def gradient(
         seed: the study seed whose episodes are taken.
     """
     layer = int(choice["common_layer"].iloc[0])
-    dev, test = (first(episodes, split, seed, sizes[split]) for split in (DEV, TEST))
+    dev, test = (first_of_tasks(episodes, split, seed, sizes[split]) for split in (DEV, TEST))
     if reason := why_left_out(lm, layer, dev, test):
         logger.warning("gradient: left out: %s", reason)
         return pd.DataFrame([{"left_out": reason, "layer": layer}]).reindex(columns=COLUMNS)
-    v0, theta = bare(lm, test, layer), of_file(thetas, test, layer)
-    share = chosen_share(lm, dev, bare(lm, dev, layer), of_file(thetas, dev, layer), layer, sizes["shares"])
-    length = share * (theta - v0).norm(dim=-1)
+    share = chosen_share(lm, dev, of_file(thetas, dev, layer), layer, sizes["shares"], seed)
     logger.info("gradient: steps of %g of θ's distance from v₀, at layer %d", share, layer)
-    others = of_next_task(test)
-    tables = [
-        along_descent(lm, test, v0, theta, length, layer, thetas, sizes["steps"], prefix, answer_tokens),
-        directions(lm, test, others, v0, theta, layer, seed),
-        increments(lm, test, others, layer, seed),
-        over_orders(lm, test, v0, length, layer, sizes["orders"], seed),
-        directions_untrained(lm, test, layer, seed),
-    ]
-    measured = [table for table in tables if len(table)]
-    return pd.concat(measured, ignore_index=True).assign(layer=layer, share=share).reindex(columns=COLUMNS)
-
-
-def first(episodes: list[Episode], split: str, seed: int, count: int) -> list[Episode]:
-    """The first episodes of every task."""
-    tasks = by_task(e for e in episodes if (e.split, e.seed) == (split, seed))
-    return [episode for of_task in tasks.values() for episode in of_task[:count]]
+    control = without_training(lm, seed)
+    others, tables, moves = of_next_task(test), [], []
+    slices = parts(len(test))
+    for of in track(slices, len(slices), "gradient", "part"):
+        asked, of_others = test[of], None if others is None else others[of]
+        part = part_of(lm, layer, asked, of_file(thetas, asked, layer), share, ways_of(asked, of_others, seed), seed)
+        tables += along_descent(part, thetas, of_others, sizes["steps"], prefix, answer_tokens)
+        compared = [part]
+        if control is not None:
+            demos = [episode.demos for episode in asked]
+            theta = read_behind(control, asked, demos, layer)
+            compared.append(part_of(control, layer, asked, theta, share, {RANDOM_WEIGHTS: demos}, seed))
+        for each in compared:
+            moves += [*directions(each), *increments(each)]
+            tables += over_orders(each, sizes["orders"])
+    table = pd.concat([*tables, *cosines(moves)], ignore_index=True)
+    return table.assign(layer=layer, share=share).reindex(columns=COLUMNS)
 
 
 def why_left_out(lm: LanguageModel, layer: int, dev: list[Episode], test: list[Episode]) -> str:
     """Why nothing is measured with this model; empty if it is."""
-    if lm.dtype not in PRECISE:
-        return f"gradients in {str(lm.dtype).removeprefix('torch.')} are too coarse; it takes `dtype: float32`"
+    if reason := why_too_coarse(lm.dtype):
+        return reason
     if layer >= lm.layers - 1:
         return f"the common layer, {layer}, is the top block: no block above it could use a vector"
     if not all(episode.demos for episode in [*dev, *test]):
@@ -104,40 +114,67 @@ def why_left_out(lm: LanguageModel, layer: int, dev: list[Episode], test: list[E
     return ""
 
 
+def without_training(lm: LanguageModel, seed: int) -> LanguageModel | None:
+    """A model of this architecture with random weights; None where the memory does not hold both."""
+    if has_room_for_another(lm):
+        return untrained(lm, seed)
+    logger.warning("gradient: without random weights: the memory does not hold a second model of this size")
+    return None
+
+
+def of_next_task(episodes: list[Episode]) -> list[Episode] | None:
+    """For each episode one of the next task; None of a single task."""
+    tasks = list(by_task(episodes).values())
+    if len(tasks) < 2:
+        return None
+    following = zip(tasks, [*tasks[1:], tasks[0]], strict=True)
+    return [of_next[place % len(of_next)] for own, of_next in following for place in range(len(own))]
+
+
+def ways_of(episodes: list[Episode], others: list[Episode] | None, seed: int) -> dict[str, Sequence[Pairs]]:
+    """The demonstrations of every episode, and those of controls: their answers shuffled, where there are two; of another task."""
+    ways: dict[str, Sequence[Pairs]] = {GRADIENT: [episode.demos for episode in episodes]}
+    ways[SHUFFLED] = [
+        shuffled_answers(e.demos, seed, "gradient", e.task, e.episode) if len(e.demos) > 1 else () for e in episodes
+    ]
+    if others is not None:
+        ways[OTHER_TASK] = [other.demos for other in others]
+    return ways
+
+
 def chosen_share(
-    lm: LanguageModel, dev: list[Episode], v0: Tensor, theta: Tensor, layer: int, shares: Sequence[float]
+    lm: LanguageModel, dev: list[Episode], theta: Tensor, layer: int, shares: Sequence[float], seed: int
 ) -> float:
     """The length of a step, as a share of ‖θ − v₀‖: that after `FEW` of which answers to the dev queries have the lowest loss."""
-    names = [episode.name for episode in dev]
-    asked = [[(episode.query, episode.answers[0])] for episode in dev]
-    losses = []
-    for share in shares:
-        length = share * (theta - v0).norm(dim=-1)
-        reached = torch.cat([
-            [*descend(answer_loss(lm, [e.demos for e in dev[of]], layer, names[of]), v0[of], length[of], FEW)][-1][0]
-            for of in parts(len(dev))
-        ])  # fmt: skip
-        by_episode = pd.Series(losses_at(lm, asked, [reached], layer, names)[0].tolist())
-        losses.append(float(by_episode.groupby([episode.task for episode in dev]).mean().mean()))
-    return shares[losses.index(min(losses))]
+    of_parts = []
+    for of in parts(len(dev)):
+        part = part_of(lm, layer, dev[of], theta[of], 1.0, {GRADIENT: [episode.demos for episode in dev[of]]}, seed)
+        loss = part.losses.of(part.ways[GRADIENT], part.names)
+        at_query = part.losses.of(queries(part.episodes), part.names)
+        reached = [[*descend(loss, part.v0, share * part.length, FEW)][-1][0] for share in shares]
+        of_parts.append(torch.stack([at_query.losses(vectors) for vectors in reached], dim=1))
+    by_episode = pd.DataFrame(torch.cat(of_parts).double().numpy(), columns=list(shares))
+    return float(by_episode.groupby([episode.task for episode in dev]).mean().mean().idxmin())
+
+
+def queries(episodes: Sequence[Episode]) -> list[Pairs]:
+    """Of every episode the query and its answer."""
+    return [[(episode.query, episode.answers[0])] for episode in episodes]
 
 
 def along_descent(
-    lm: LanguageModel, test: list[Episode], v0: Tensor, theta: Tensor, length: Tensor, layer: int, thetas: Thetas,
-    steps: Sequence[int], prefix: Mapping[str, bool], answer_tokens: int,
-) -> pd.DataFrame:  # fmt: skip
-    """Losses, answers and divergences at v₀, at θ, after steps of descent, and after online descent over the demonstrations."""
-    names, pairs = [episode.name for episode in test], [episode.demos for episode in test]
+    part: Part, thetas: Thetas, others: list[Episode] | None, steps: Sequence[int], prefix: Mapping[str, bool], answer_tokens: int
+) -> list[pd.DataFrame]:  # fmt: skip
+    """Losses, answers and divergences at v₀, at θ and that of another task, along descent, and after online descent."""
+    test, v0, theta, pairs = part.episodes, part.v0, part.theta, part.ways[GRADIENT]
     reported = sorted({FEW, *steps})
-    paths = [
-        [*descend(answer_loss(lm, pairs[of], layer, names[of]), v0[of], length[of], reported[-1])]
-        for of in parts(len(test))
-    ]
-    path = [tuple(map(torch.cat, zip(*at, strict=True))) for at in zip(*paths, strict=True)]
-    online = descend_online(lm, pairs, v0, length, layer, names)
-    vectors: dict[Looked, Tensor] = {(V0, 0): v0, (THETA, None): theta, (ONLINE, None): online}
-    losses: dict[Looked, Tensor] = {(V0, 0): path[0][1]}
-    losses[THETA, None], losses[ONLINE, None] = losses_at(lm, pairs, [theta, online], layer, names)
+    loss = part.losses.of(pairs, part.names)
+    path = [*descend(loss, v0, part.length, reported[-1])]
+    vectors: dict[Looked, Tensor] = {(V0, 0): v0, (THETA, None): theta}
+    vectors[ONLINE, None] = descend_online(part, range(len(test)), pairs)
+    if others is not None:
+        vectors[OTHER_THETA, None] = of_file(thetas, others, part.layer)
+    losses = {looked: loss.losses(v) for looked, v in vectors.items()}
     for step in reported:
         vectors[DESCENT, step], losses[DESCENT, step] = path[step]
     # Steps of one length may lead up again in the end.
@@ -150,30 +187,26 @@ def along_descent(
         for (of, step), v in vectors.items()
         if of == DESCENT
     ]
-    return pd.concat([*tables, *answers_at(lm, test, vectors, layer, thetas, prefix, answer_tokens)])
+    return tables + answers_at(part, vectors, thetas, prefix, answer_tokens)
 
 
 def answers_at(
-    lm: LanguageModel, test: list[Episode], vectors: Mapping[Looked, Tensor], layer: int, thetas: Thetas,
-    prefix: Mapping[str, bool], answer_tokens: int,
-) -> list[pd.DataFrame]:  # fmt: skip
+    part: Part, vectors: Mapping[Looked, Tensor], thetas: Thetas, prefix: Mapping[str, bool], answer_tokens: int
+) -> list[pd.DataFrame]:
     """Of the queries: the loss of the answer, whether the model gives it, and the divergence from the regular prompt."""
-    names, asked = [episode.name for episode in test], [[(e.query, e.answers[0])] for e in test]
+    lm, test = part.lm, part.episodes
     ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
-    changes = [Intervention(layer, v) for v in vectors.values()]
-    tokens, _ = patched_answers(lm, ids, changes, answer_tokens, names)
-    states = patched_states(lm, ids, changes, names)
-    regular = torch.from_numpy(thetas.regular_of_episodes(episode.key for episode in test)).to(states.dtype)
-    # An episode's vectors follow one another, so that its regular prompt is unembedded once.
-    far = divergences(lm, states.flatten(0, 1), regular.repeat_interleave(len(changes), dim=0)).unflatten(
-        0, states.shape[:2]
-    )
-    losses = losses_at(lm, asked, list(vectors.values()), layer, names)
+    changes = [Intervention(part.layer, v) for v in vectors.values()]
+    tokens, _ = patched_answers(lm, ids, changes, answer_tokens, part.names)
+    states = patched_states(lm, ids, changes, part.names)
+    regular = thetas.regular_of_episodes(episode.key for episode in test)
+    far = divergences_of_changes(lm, states, torch.from_numpy(regular))
+    loss = part.losses.of(queries(test), part.names)
     tables = []
-    for place, (of, step) in enumerate(vectors):
+    for place, ((of, step), v) in enumerate(vectors.items()):
         correct = predictions(lm, test, of, tokens[:, place], prefix)["correct"].astype(float)
         measured = {
-            QUERY_LOSS: losses[place],
+            QUERY_LOSS: loss.losses(v),
             ACCURACY: torch.tensor(correct.to_numpy()),
             DIVERGENCE: far[:, place],
         }

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from taskvectors.data.episodes import DEV, TEST, Episode, by_task
+from taskvectors.data.episodes import DEV, TEST, Episode, by_task, first_of_tasks
 from taskvectors.data.prompts import prompt, regular_prompt
 from taskvectors.data.sampling import shuffled_answers
 from taskvectors.data.scoring import scored
@@ -50,7 +50,7 @@ def measure(
     except StudyError as error:
         logger.warning("measure_heads: left out: %s", error)
         return pd.DataFrame(columns=EFFECTS), pd.DataFrame(columns=OUTPUTS), nothing.assign(heads=0)
-    trials = _first(episodes, DEV, seed, sizes["trials"])
+    trials = first_of_tasks(episodes, DEV, seed, sizes["trials"])
     with counted_passes(lm) as passes:
         effects, told, mixed = effects_and_outputs(lm, trials, seed)
     a_task = passes.forward / max(1, len(by_task(trials)))
@@ -72,18 +72,14 @@ def measure(
     outputs = pd.DataFrame(rows, columns=OUTPUTS)
     measured = {task: heads for task in prefix if (heads := heads_of(table, outputs, task)) is not None}
     test = [
-        episode for episode in _first(episodes, TEST, seed, sizes["ablated"]["episodes"]) if episode.task in measured
+        episode
+        for episode in first_of_tasks(episodes, TEST, seed, sizes["ablated"]["episodes"])
+        if episode.task in measured
     ]
     if not test:
         return table, outputs, nothing.assign(heads=0)
     neutral = mean_over_tasks(outputs)
     return table, outputs, ablation(lm, test, measured, neutral, sizes["ablated"]["heads"], prefix, answer_tokens, seed)
-
-
-def _first(episodes: list[Episode], split: str, seed: int, count: int) -> list[Episode]:
-    """The first episodes of every task."""
-    tasks = by_task(e for e in episodes if (e.split, e.seed) == (split, seed))
-    return [episode for of_task in tasks.values() for episode in of_task[:count]]
 
 
 def effects_and_outputs(

@@ -18,7 +18,7 @@ from taskvectors.data.prompts import growing_prompts, zero_shot_prompt
 from taskvectors.data.sampling import episode_rng
 from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
 from taskvectors.engine.definition import Change, Intervention
-from taskvectors.engine.distribution import divergences
+from taskvectors.engine.distribution import divergences_of_changes
 from taskvectors.engine.patch import AS_IT_IS, patched_answers, patched_states
 from taskvectors.engine.read import read_prefixes
 from taskvectors.experiments.predictions import predictions
@@ -74,10 +74,8 @@ def divergences_of(
     prompts = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
     changes: list[Change] = [AS_IT_IS, *(Intervention(layer, vectors) for _, _, vectors in patches)]
     states = patched_states(lm, prompts, changes, names)
-    regular = torch.from_numpy(thetas.regular_of_episodes(episode.key for episode in test)).to(states.dtype)
-    # An episode's changes follow one another, so that its regular prompt is unembedded once.
-    references = regular.repeat_interleave(len(changes), dim=0)
-    far = divergences(lm, states.flatten(0, 1), references).unflatten(0, states.shape[:2])
+    regular = torch.from_numpy(thetas.regular_of_episodes(episode.key for episode in test))
+    far = divergences_of_changes(lm, states, regular)
     tables = []
     methods = [("zero_shot", None, None), *((method, source, layer) for method, source, _ in patches)]
     for place, (method, source, at) in enumerate(methods):

@@ -42,8 +42,6 @@ def sweep_pairs(
         without: how many episodes of each pair are also patched without demonstrations.
     """
     pairs = paired(episodes)
-    if not pairs:
-        return score([], KEPT, prefix)
     dummies = prompt_ids_of_each(lm.tokenizer, [dummy_prompts(b) for _, b in pairs])
     theta, _, _ = read_theta(lm, dummies, names=[b.name for _, b in pairs])
     few = [place for place, (a, _) in enumerate(pairs) if a.episode < without]

@@ -13,7 +13,11 @@ SHARE = 0.7  # of the free memory; the rest is for passes
 
 def has_room_for_another(lm: LanguageModel) -> bool:
     """Whether the memory that a model lies in holds it once more; a model that is spread over devices has none."""
-    free = torch.cuda.mem_get_info(lm.device)[0] if lm.device.type == "cuda" else memory_at_hand()
+    if lm.device.type == "cuda":
+        torch.cuda.empty_cache()  # what torch keeps for later counts as taken else
+        free = torch.cuda.mem_get_info(lm.device)[0]
+    else:
+        free = memory_at_hand()
     return lm.on_one_device and SHARE * free > sum(p.numel() * p.itemsize for p in lm.model.parameters())
 
 

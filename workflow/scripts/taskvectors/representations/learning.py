@@ -8,7 +8,7 @@ from torch import Tensor
 
 from taskvectors.data.prompts import prompt
 from taskvectors.data.tokens import answer_ids, prompt_ids
-from taskvectors.engine.descent import PRECISE, AnswerLoss
+from taskvectors.engine.descent import AnswerLoss, Prefilled, why_too_coarse
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.representations.reading import Reading
 
@@ -29,7 +29,7 @@ def learned(
         learning: `steps` and `rate`.
         names: how to call each episode in an error message.
     """
-    loss = answer_loss(lm, pairs, layer, names)
+    loss = AnswerLosses(lm, pairs, layer, names).of(pairs, names)
     scale = learning["rate"] * (theta - start).float().square().mean(dim=-1, keepdim=True).sqrt()
     steps = torch.zeros_like(
         start, dtype=torch.float32
@@ -42,19 +42,35 @@ def learned(
     return start + scale * steps.detach()
 
 
-def answer_loss(lm: LanguageModel, pairs: Sequence[Pairs], layer: int, names: list[str]) -> AnswerLoss:
-    """The loss of the first token of each answer, behind its input's bare prompt."""
-    texts = [[prompt((), x) for x, _ in of_episode] for of_episode in pairs]
-    ids = [prompt_ids(lm.tokenizer, of_episode) for of_episode in texts]
-    wanted = [
-        [tokens[0] for tokens in answer_ids(lm.tokenizer, of_texts, [y for _, y in of_episode])]
-        for of_texts, of_episode in zip(texts, pairs, strict=True)
-    ]
-    return AnswerLoss(lm, ids, wanted, layer, names)
+class AnswerLosses:
+    """Losses of the first tokens of answers, behind the bare prompts of their inputs, which are run once."""
+
+    def __init__(self, lm: LanguageModel, pairs: Sequence[Pairs], layer: int, names: list[str]) -> None:
+        """
+        Args:
+            pairs: of every episode; what is asked for later has no other inputs.
+            layer: after whose block a vector stands in for the state of the last token.
+            names: how to call each episode in an error message.
+        """
+        self.tokenizer = lm.tokenizer
+        self.prefilled = Prefilled(
+            lm, [prompt_ids(lm.tokenizer, _bare(of_episode)) for of_episode in pairs], layer, names
+        )
+
+    def of(self, pairs: Sequence[Pairs], names: list[str]) -> AnswerLoss:
+        """The loss of every row's pairs, as a function of a vector for each."""
+        ids = [prompt_ids(self.tokenizer, _bare(of_row)) for of_row in pairs]
+        wanted = [
+            [tokens[0] for tokens in answer_ids(self.tokenizer, _bare(of_row), [y for _, y in of_row])]
+            for of_row in pairs
+        ]
+        return AnswerLoss(self.prefilled, ids, wanted, names)
+
+
+def _bare(pairs: Pairs) -> list[str]:
+    return [prompt((), x) for x, _ in pairs]
 
 
 def not_differentiable(reading: Reading) -> str:
     """Why nothing is learned with this model at this layer; empty if it is."""
-    if reading.lm.dtype not in PRECISE:
-        return f"gradients in {str(reading.lm.dtype).removeprefix('torch.')} are too coarse; it takes `dtype: float32`"
-    return ""
+    return why_too_coarse(reading.lm.dtype)

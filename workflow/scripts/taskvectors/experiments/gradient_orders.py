@@ -1,0 +1,66 @@
+"""Whether θ depends on the order of demonstrations as online descent does; descent on all of them at once knows no order."""
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from taskvectors.analysis.gradient_measures import GRADIENT, ONLINE, ORDER, SPREAD, THETA
+from taskvectors.data.episodes import Episode
+from taskvectors.data.sampling import episode_rng
+from taskvectors.experiments.descents import Part, descend_online, observed, read_behind
+
+Row = tuple[int, tuple[int, ...]]  # an episode's place, and an order of its demonstrations
+
+
+def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
+    """How far θ, and the end of online descent, spread over orders of the demonstrations, and whether to the same side.
+
+    The spread is the standard deviation over orders, as a share of the distance from v₀. Of an episode with one order there is nothing.
+
+    Args:
+        count: of the orders.
+    """
+    several = [place for place, episode in enumerate(part.episodes) if len(episode.demos) > 1]
+    rows = [(place, order) for place in several for order in orders_of(part.episodes[place], count, part.seed)]
+    if not rows:
+        return
+    places = [place for place, _ in rows]
+    ends = {THETA: theta_of_orders(part, rows)}
+    for of, pairs in part.ways.items():
+        shown = [[pairs[place][i % len(pairs[place])] for i in order] for place, order in rows]
+        ends[of] = descend_online(part, places, shown)
+    for place in several:
+        own = [row for row, other in enumerate(places) if other == place]
+        middle = {of: vectors[own].mean(dim=0) for of, vectors in ends.items()}
+        away = {of: vectors[own] - middle[of] for of, vectors in ends.items()}
+        episode = [part.episodes[place]]
+        for of in part.ways:
+            yield observed(episode, ORDER, of, cosine_similarity(away[THETA], away[of]).mean()[None])
+        if GRADIENT in ends:
+            for of, name in ((THETA, THETA), (GRADIENT, ONLINE)):
+                deviation = (away[of].square().sum() / (len(own) - 1)).sqrt()
+                yield observed(episode, SPREAD, name, (deviation / (middle[of] - part.v0[place]).norm())[None])
+
+
+def theta_of_orders(part: Part, rows: list[Row]) -> Tensor:
+    """θ `[row, hidden]` behind the demonstrations of each row's episode, in its order."""
+    theta = part.theta[[place for place, _ in rows]]
+    turned = [row for row, (_, order) in enumerate(rows) if list(order) != sorted(order)]
+    if turned:
+        episodes = [part.episodes[rows[row][0]] for row in turned]
+        demos = [[part.episodes[rows[row][0]].demos[i] for i in rows[row][1]] for row in turned]
+        theta[turned] = read_behind(part.lm, episodes, demos, part.layer)
+    return theta
+
+
+def orders_of(episode: Episode, count: int, seed: int) -> list[tuple[int, ...]]:
+    """Different orders of an episode's demonstrations, its own first; all if there are not so many."""
+    number = len(episode.demos)
+    rng = episode_rng(seed, "orders", episode.task, episode.episode)
+    orders = dict.fromkeys([tuple(range(number))])
+    while len(orders) < min(count, math.factorial(number)):
+        orders[tuple(rng.sample(range(number), number))] = None
+    return list(orders)
