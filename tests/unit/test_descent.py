@@ -108,13 +108,17 @@ def test_of_equal_prompts_one_is_run():
 
 
 @pytest.mark.skipif(not onednn_is_there(), reason="this torch has no oneDNN")
-def test_gradients_pass_through_onednns_kernels():
+@pytest.mark.parametrize("room", [True, False])
+def test_gradients_pass_through_onednns_kernels(room, monkeypatch):
+    monkeypatch.setattr("taskvectors.models.kernels.memory_at_hand", lambda: 1e12 * room)
     prompts, answers = ragged(2, 2, 3), [[5, 6, 7]] * 2
     v = torch.randn(2, 32)
     plain, faster = (tiny("llama", torch.float32) for _ in range(2))
     multiply_by_onednn([module for module in faster.model.modules() if type(module) is torch.nn.Linear])
     for of_plain, of_faster in zip(*(loss_of(lm, prompts, answers, 2)(v) for lm in (plain, faster)), strict=True):
         torch.testing.assert_close(of_plain, of_faster, atol=1e-4, rtol=1e-3)
+    turned = [block.mlp.up_proj.turned is not None for block in faster.blocks]
+    assert turned == [room and layer > 2 for layer in range(5)]  # a second copy where a gradient has passed
 
 
 def test_what_cannot_be_differentiated_is_refused_by_name():

@@ -21,6 +21,7 @@ from taskvectors.analysis.conclusions import conclusions, in_words
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
+from taskvectors.analysis.gradient_measures import CONTROLS_OF
 from taskvectors.analysis.gradient_tables import gradient_table
 from taskvectors.analysis.names import ALL, main_tasks, with_kinds
 from taskvectors.analysis.rivals_tables import ablation, head_effects, rivals
@@ -175,18 +176,28 @@ def head_tables(model, kinds, rng, tasks, episodes, outcome):
 
 def gradient_observations(rng, tasks, episodes, outcome):
     """What the gradient's rule would leave; of a single task nothing is centred, and there is no other."""
-    subjects = [("loss", of, None, step) for of, step in (("v0", 0), ("descent", 4), ("theta", None), ("online", None))]
+    several = len(tasks) > 1
+    vectors = [
+        ("v0", 0),
+        ("descent", 4),
+        ("theta", None),
+        ("online", None),
+        *([("other_theta", None)] if several else []),
+    ]
+    subjects = [("loss", of, None, step) for of, step in vectors]
     subjects += [
         (measure, *subject) for _, *subject in subjects for measure in ("accuracy", "query_loss", "divergence")
     ]
     subjects += [("cosine_to_theta", "descent", None, 4), ("below_midway", "theta", None, None)]
-    ways = ["gradient", "shuffled", "random_direction", *(["other_task", "random_weights"] if len(tasks) > 1 else [])]
-    states = ["raw", "centred"] if len(tasks) > 1 else ["raw"]
-    subjects += [("direction", of, kind, None) for of in ways for kind in states]
-    subjects += [("increment", of, kind, k) for of in ways[:3] for kind in states for k in (1, 2)]
-    subjects += [("order", of, None, None) for of in ways[:2]] + [
-        ("spread", of, None, None) for of in ("theta", "online")
-    ]
+    ways = {
+        measure: ["gradient", *(control for control in controls if several or control != "other_task")]
+        for measure, controls in CONTROLS_OF.items()
+    }
+    states = ["raw", "centred"] if several else ["raw"]
+    subjects += [("direction", of, kind, None) for of in ways["direction"] for kind in states]
+    subjects += [("increment", of, kind, k) for of in ways["increment"] for kind in states for k in (1, 2)]
+    subjects += [("order", of, None, None) for of in ways["order"]]
+    subjects += [("spread", of, None, None) for of in ("theta", "online")]
     rows = [
         (task, episode, *subject, float(subject[0] != "accuracy" and rng.normal()) if outcome is None else float(outcome))
         for subject in subjects for task in tasks for episode in range(episodes)

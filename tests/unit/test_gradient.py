@@ -32,6 +32,7 @@ from taskvectors.experiments.gradient_cosines import Moves, centred, cosines
 from taskvectors.experiments.gradient_orders import orders_of
 from taskvectors.models.language_model import block_hidden, with_hidden
 from taskvectors.models.untrained import untrained
+from taskvectors.report.gradient_words import EXPECTED, gradient_words
 
 TASKS = {
     name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper", "prev_letter")
@@ -542,3 +543,21 @@ def test_shuffled_answers_are_the_same_for_all_that_is_compared(episodes):
     one = asked[1]
     assert ways_of(asked, None, 0)["shuffled"][1] == shuffled_answers(one.demos, 0, "gradient", one.task, one.episode)
     assert list(ways_of([replace(one, demos=one.demos[:1])], None, 0)["shuffled"]) == [()]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "answer"),
+    [
+        ([SHOWN] * 5, "yes, as far as this tests it"),
+        ([SHOWN] * 4 + [REFUTED], "no: of 5 things"),
+        ([REFUTED, NO_BASIS, UNDECIDED, SHOWN, SHOWN], "no: of 5 things"),
+        ([SHOWN] * 4 + [UNDECIDED], "open: of 5 things"),
+        ([NO_BASIS] * 5, "open: of 5 things"),
+    ],
+)
+def test_the_paragraph_answers_by_the_verdicts(table, verdicts, answer):
+    claims = pd.DataFrame({"model": "m", "claim": list(EXPECTED), "verdict": verdicts})
+    words = gradient_words({"gradient": table, "conclusions": claims}, {"models": {"m": {"label": "M"}}})
+    assert words.startswith(f"**M**: {answer}")
+    for claim, verdict in zip(EXPECTED, verdicts, strict=True):
+        assert EXPECTED[claim] in words and (verdict == SHOWN or f"{verdict}: " in words)

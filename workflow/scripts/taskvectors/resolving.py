@@ -30,8 +30,8 @@ def add_tables_of_folders(config: dict[str, Any]) -> None:
     for folder, table in settings.tables_of(config["task_folders"]):
         if table.stem in config["tasks"]:
             raise StudyError(f"task_folders: {table}: a task {table.stem} is known already. Rename the table.")
-        its = {key: value for key, value in folder.items() if key != "folder"}
-        config["tasks"][table.stem] = {"label": settings.table_label(table), "table": str(table), "ours": True, **its}
+        keys = {key: value for key, value in folder.items() if key != "folder"}
+        config["tasks"][table.stem] = {"label": settings.table_label(table), "table": str(table), "ours": True, **keys}
 
 
 def resolve_made_tasks(config: dict[str, Any]) -> None:

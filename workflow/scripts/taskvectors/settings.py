@@ -186,11 +186,11 @@ def with_defaults(config: Mapping[str, Any], schema: str | Path) -> dict[str, An
 
 def _has(file: str | Path, keys: Sequence[str]) -> bool:
     """Whether a file says something at this place."""
-    found = read_yaml(file)
+    value = read_yaml(file)
     for key in keys:
-        if not isinstance(found, dict) or key not in found:
+        if not isinstance(value, dict) or key not in value:
             return False
-        found = found[key]
+        value = value[key]
     return True
 
 

@@ -84,10 +84,9 @@ def tokens_read(config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, 
     taken = rivals["dev"] + 3 * rivals["test"]
     learned = rivals["learning"]["steps"] * (rivals["learning"]["pairs"] * 2 + rivals["test"] * sizes["demonstrations"])
     descent, demonstrations = config["gradient"], sizes["demonstrations"]
-    steps = descent["test"] * (max(descent["steps"]) + descent["orders"] + 10) + 4 * descent["dev"] * len(
-        descent["shares"]
-    )
-    read = descent["test"] * (descent["orders"] + demonstrations / 2 + 1) * prompt / 2
+    steps = descent["test"] * (max(descent["steps"]) + 4 * descent["orders"] + 20)
+    steps += 4 * descent["dev"] * len(descent["shares"])
+    read = descent["test"] * 2 * (descent["orders"] + demonstrations / 2) * prompt / 2  # by two models
     return {
         "gradient": tasks * (1.5 * demonstrations * steps + read),
         "measure_heads": tasks * (rivals["trials"] * (4 * prompt + HEADS) + rivals["ablated"]["episodes"] * prompt),

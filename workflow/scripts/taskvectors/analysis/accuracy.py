@@ -72,8 +72,8 @@ def by_method(predictions: pd.DataFrame, choice: pd.DataFrame) -> pd.DataFrame:
     }
     methods = [test[test["method"].isin(WITHOUT_LAYER)]]
     for method, (swept, layer) in layers.items():
-        its = test[test["method"] == swept]
-        methods.append(its[its["layer"] == its["task"].map(layer)].assign(method=method))
+        swept_rows = test[test["method"] == swept]
+        methods.append(swept_rows[swept_rows["layer"] == swept_rows["task"].map(layer)].assign(method=method))
     return pd.concat(methods, ignore_index=True)
 
 
@@ -86,9 +86,9 @@ def accuracy(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
         chosen: see `by_method`. θ of other tasks is in the mean only; `controls` has each of them.
         seed: of the bootstrap over episodes, for the means.
     """
-    its = chosen[chosen["method"] != "other_theta"]
-    by_task = accuracies(its, [*KEY, "method", "layer"])
-    by_task["exact"] = its.groupby([*KEY, "method", "layer"], sort=False, dropna=False)["exact"].mean().to_numpy()
+    rows = chosen[chosen["method"] != "other_theta"]
+    by_task = accuracies(rows, [*KEY, "method", "layer"])
+    by_task["exact"] = rows.groupby([*KEY, "method", "layer"], sort=False, dropna=False)["exact"].mean().to_numpy()
     once = main_tasks(once_per_episode(chosen))
     means = mean_over_tasks(once, ["model", "method"], seed)
     exact = once.groupby(["method", "task"])["exact"].mean().groupby("method").mean()
@@ -113,11 +113,11 @@ def controls(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
     table = accuracies(rows, key).rename(columns={"method": "control"})
     hypothesis = chosen[chosen["method"] == "hypothesis"].set_index(["task", "episode"])["correct"].astype(float)
     table["hypothesis"] = table["task"].map(hypothesis.groupby("task").mean())
-    found = []
-    for _, its in rows.groupby(key, sort=False, dropna=False):
-        control = its.set_index(["task", "episode"])["correct"]
-        found.append(bootstrap_mean([(hypothesis.reindex(control.index) - control).to_numpy()], seed))
-    table[["difference", "difference_ci_low", "difference_ci_high"]] = found
+    intervals = []
+    for _, of_control in rows.groupby(key, sort=False, dropna=False):
+        control = of_control.set_index(["task", "episode"])["correct"]
+        intervals.append(bootstrap_mean([(hypothesis.reindex(control.index) - control).to_numpy()], seed))
+    table[["difference", "difference_ci_low", "difference_ci_high"]] = intervals
     table["reached"] = table["difference_ci_low"] <= 0
     table["undecided"] = table["reached"] & (table["difference_ci_high"] > 0)
     order = {task: place for place, task in enumerate(dict.fromkeys(chosen["task"]))}
@@ -149,8 +149,8 @@ def by_seed(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
         seed: of the bootstrap over episodes, for the means.
     """
     tables = []
-    for study_seed, its in predictions.groupby("seed", sort=False):
-        chosen = by_method(its, layer_choice(its, seed))
+    for study_seed, of_seed in predictions.groupby("seed", sort=False):
+        chosen = by_method(of_seed, layer_choice(of_seed, seed))
         table = accuracy(chosen[chosen["method"].isin(REPEATED)], seed)
         table.insert(len(KEY), "seed", study_seed)
         tables.append(table)
@@ -169,9 +169,9 @@ def limits(chosen: pd.DataFrame, bijections: Iterable[str]) -> pd.DataFrame:
 
     Outcomes: `right`; and for bijections `wrong_direction`, the right item in the wrong form: the answer is the query itself.
     """
-    mine = chosen[is_limit(chosen)]
-    queries = mine[mine["method"] == "copy_query"].set_index(["task", "episode"])["predicted"].str.strip()
-    rows = mine[mine["method"].isin(["regular", "hypothesis"])]
+    of_limits = chosen[is_limit(chosen)]
+    queries = of_limits[of_limits["method"] == "copy_query"].set_index(["task", "episode"])["predicted"].str.strip()
+    rows = of_limits[of_limits["method"].isin(["regular", "hypothesis"])]
     right = rows.assign(outcome="right")
     turned = rows[rows["task"].isin(list(bijections))].assign(outcome="wrong_direction")
     keys = pd.MultiIndex.from_frame(turned[["task", "episode"]])
@@ -190,12 +190,12 @@ def divergence(divergences: pd.DataFrame, seed: int) -> pd.DataFrame:
         seed: of the bootstrap over episodes.
     """
     rows = []
-    for key, its in divergences.groupby([*KEY, "method", "source", "layer"], sort=False, dropna=False):
-        rows.append((*key, len(its), *bootstrap_mean([its["divergence"].to_numpy(dtype=float)], seed)))
+    for key, group in divergences.groupby([*KEY, "method", "source", "layer"], sort=False, dropna=False):
+        rows.append((*key, len(group), *bootstrap_mean([group["divergence"].to_numpy(dtype=float)], seed)))
     main = main_tasks(divergences)
     once = main.groupby(["model", "method", "task", "episode"], sort=False)["divergence"].mean().reset_index()
-    for (model, method), its in once.groupby(["model", "method"], sort=False):
-        groups = [of_task["divergence"].to_numpy(dtype=float) for _, of_task in its.groupby("task")]
-        rows.append((model, ALL, MAIN, ALL, method, None, pd.NA, len(its), *bootstrap_mean(groups, seed)))
+    for (model, method), group in once.groupby(["model", "method"], sort=False):
+        groups = [of_task["divergence"].to_numpy(dtype=float) for _, of_task in group.groupby("task")]
+        rows.append((model, ALL, MAIN, ALL, method, None, pd.NA, len(group), *bootstrap_mean(groups, seed)))
     columns = [*KEY, "method", "source", "layer", "n", "divergence", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})

@@ -38,11 +38,11 @@ def layer_choice(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
     bare = dev[dev["method"] == "zero_shot"].set_index(["task", "episode"])["correct"].astype(float)
     at_best = dev[(dev["method"] == "hypothesis") & (dev["layer"] == dev["task"].map(best.set_index("task")["layer"]))]
     gains = at_best.set_index(["task", "episode"])["correct"] - bare
-    found = [bootstrap_mean([gains[task].to_numpy()], seed) for task in best["task"]]
+    intervals = [bootstrap_mean([gains[task].to_numpy()], seed) for task in best["task"]]
     choice = best[[*KEY, "layer", "n", "accuracy", "ci_low", "ci_high"]]
     choice = choice.rename(columns={"layer": "best_layer", "accuracy": "dev_accuracy"})
     choice["unpatched"] = choice["task"].map(bare.groupby("task").mean())
-    choice[["gain", "gain_ci_low", "gain_ci_high"]] = found
+    choice[["gain", "gain_ci_low", "gain_ci_high"]] = intervals
     common = over_tasks.idxmax()
     choice.insert(len(KEY), "own", choice["gain_ci_low"] > 0)
     choice.insert(len(KEY), "layer", choice["best_layer"].where(choice["own"], common))

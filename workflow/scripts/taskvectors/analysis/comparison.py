@@ -92,10 +92,10 @@ def _largest(fresh: pd.DataFrame, archived: pd.DataFrame, numeric: list[str], na
 
 def _intervals(columns: list[str]) -> list[tuple[str, str, str]]:
     """Value, lower and upper column of every interval in a table."""
-    found = [(c, f"{c}_ci_low", f"{c}_ci_high") for c in columns if f"{c}_ci_low" in columns]
+    bounded = [(c, f"{c}_ci_low", f"{c}_ci_high") for c in columns if f"{c}_ci_low" in columns]
     if set(ENDS) <= set(columns):
-        found += [(c, *ENDS) for c in SCORES if c in columns and f"{c}_ci_low" not in columns]
-    return found
+        bounded += [(c, *ENDS) for c in SCORES if c in columns and f"{c}_ci_low" not in columns]
+    return bounded
 
 
 def _interval_of(table: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series] | None:
@@ -115,12 +115,12 @@ def _interval_of(table: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series
 
 def _between_intervals(fresh: pd.DataFrame, archived: pd.DataFrame, column: str) -> pd.Series:
     """Whether one of the two values lies in the other's interval."""
-    found = pd.Series(False, fresh.index)
+    close = pd.Series(False, fresh.index)
     for one, other in ((fresh, archived), (archived, fresh)):
         interval = _interval_of(other, column)
         if interval is not None:
-            found |= one[column].between(*interval)
-    return found
+            close |= one[column].between(*interval)
+    return close
 
 
 def _pictures(fresh: pd.DataFrame, archived: pd.DataFrame) -> Verdict:

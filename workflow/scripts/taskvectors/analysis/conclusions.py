@@ -101,8 +101,8 @@ CLAIMS = {
     ),
     "order_as_online": Claim(
         "θ depends on the order of demonstrations as online descent would.",
-        "cosine of θ's and online descent's distances from their means over orders, minus that of the nearest control, or zero; mean over "
-        "tasks",
+        "cosine of θ's and online descent's distances from their means over orders, minus that of the nearest control, or "
+        "zero; mean over tasks",
         "gradient",
         ALONG,
     ),
@@ -161,45 +161,45 @@ def conclusions(tables: Tables, labels: Mapping[str, str]) -> pd.DataFrame:
     """
     rows = []
     for model in dict.fromkeys(tables["layer_choice"]["model"]):
-        mine = {name: table[table["model"] == model] for name, table in tables.items()}
-        for name, claim, finding in _findings(mine, labels):
+        own = {name: table[table["model"] == model] for name, table in tables.items()}
+        for name, claim, finding in _findings(own, labels):
             values = (finding.n, finding.value, finding.low, finding.high, claim.threshold)
             verdict = finding.verdict(claim.threshold)
             rows.append((model, name, claim.statement, claim.measure, claim.table, *values, verdict))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _findings(mine: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Claim, Finding]]:
-    choice = mine["layer_choice"]
+def _findings(own: Tables, labels: Mapping[str, str]) -> Iterator[tuple[str, Claim, Finding]]:
+    choice = own["layer_choice"]
     for name, finding in {
-        "vector_does_task": _difference(mine["differences"], "zero_shot"),
-        "as_demonstrations": _difference(mine["differences"], "regular"),
-        "no_control": _beyond_controls(mine["controls"]),
-        "one_layer": _difference(mine["differences"], "hypothesis_common", turned=True),
-        "middle": _in_the_middle(choice, mine["layer_sweep"]),
-        "averaging": _difference(mine["differences"], "mean_theta", turned=True),
-        **_of_rivals(mine),
-        **findings_of_gradient(mine.get("gradient", pd.DataFrame())),
-        "overrides": pooled(mine["conflict"], "task_b", "patched_b", choice, "layer"),
-        "overrides_common": pooled(mine["conflict"], "task_b", "patched_b", choice, "common_layer"),
-        "transfers": pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "layer"),
-        "transfers_common": pooled(_bare(mine["transfer"]), "theta_task", "as_theta", choice, "common_layer"),
-        "clusters": _silhouette(mine["geometry"], choice),
-        "separation_is_function": _where_apart(mine["geometry"], mine["layer_sweep"]),
-        "says_answers": _answers_on_top(mine["decoded_ranks"], choice),
+        "vector_does_task": _difference(own["differences"], "zero_shot"),
+        "as_demonstrations": _difference(own["differences"], "regular"),
+        "no_control": _beyond_controls(own["controls"]),
+        "one_layer": _difference(own["differences"], "hypothesis_common", turned=True),
+        "middle": _in_the_middle(choice, own["layer_sweep"]),
+        "averaging": _difference(own["differences"], "mean_theta", turned=True),
+        **_of_rivals(own),
+        **findings_of_gradient(own.get("gradient", pd.DataFrame())),
+        "overrides": pooled(own["conflict"], "task_b", "patched_b", choice, "layer"),
+        "overrides_common": pooled(own["conflict"], "task_b", "patched_b", choice, "common_layer"),
+        "transfers": pooled(_bare(own["transfer"]), "theta_task", "as_theta", choice, "layer"),
+        "transfers_common": pooled(_bare(own["transfer"]), "theta_task", "as_theta", choice, "common_layer"),
+        "clusters": _silhouette(own["geometry"], choice),
+        "separation_is_function": _where_apart(own["geometry"], own["layer_sweep"]),
+        "says_answers": _answers_on_top(own["decoded_ranks"], choice),
     }.items():
         if finding is not None:
             yield name, CLAIMS[name], finding
-    for task in dict.fromkeys(mine["limits"]["task"]):
-        holds = _difference(mine["differences"], "regular", task, basis=can_do(mine["limits"], task))
+    for task in dict.fromkeys(own["limits"]["task"]):
+        holds = _difference(own["differences"], "regular", task, basis=can_do(own["limits"], task))
         statement = HOLDS.statement.format(task=labels[task])
         if holds is not None:
             yield f"holds_{task}", Claim(statement, HOLDS.measure, HOLDS.table, HOLDS.threshold), holds
 
 
-def _of_rivals(mine: Tables) -> dict[str, Finding | None]:
+def _of_rivals(own: Tables) -> dict[str, Finding | None]:
     """Of tables that an archive may lack; without them there are no such claims."""
-    rivals, ablation = mine.get("rivals", pd.DataFrame()), mine.get("ablation", pd.DataFrame())
+    rivals, ablation = own.get("rivals", pd.DataFrame()), own.get("ablation", pd.DataFrame())
     top = ablation[(ablation["task"] == ALL) & (ablation["ablated"] == "top_heads")] if len(ablation) else ablation
     return {
         "function_vector": _rival(rivals, "function_vector", "to_theta"),
@@ -228,10 +228,10 @@ def _difference(
     differences: pd.DataFrame, reference: str, task: str = ALL, *, turned: bool = False, basis: bool = True
 ) -> Finding | None:
     """Hypothesis − reference, or, turned, reference − hypothesis."""
-    found = differences[(differences["task"] == task) & (differences["reference"] == reference)]
-    if found.empty:
+    rows = differences[(differences["task"] == task) & (differences["reference"] == reference)]
+    if rows.empty:
         return None
-    row = found.iloc[0]
+    row = rows.iloc[0]
     finding = Finding(row["difference"], row["n"], row["ci_low"], row["ci_high"], basis)
     return negated(finding) if turned else finding
 
@@ -257,10 +257,10 @@ def _bare(transfer: pd.DataFrame) -> pd.DataFrame:
 
 def pooled(table: pd.DataFrame, of: str, share: str, choice: pd.DataFrame, layer: str) -> Finding | None:
     """A share over all episodes of all pairs, each at a layer of the choice for the task of θ, with Wilson's interval."""
-    its = at_chosen_layer(table, choice, of, layer)
-    if its.empty:
+    chosen = at_chosen_layer(table, choice, of, layer)
+    if chosen.empty:
         return None
-    n, hits = int(its["n"].sum()), round(float((its[share] * its["n"]).sum()))
+    n, hits = int(chosen["n"].sum()), round(float((chosen[share] * chosen["n"]).sum()))
     return Finding(hits / n, n, *wilson(hits, n))
 
 

@@ -26,23 +26,23 @@ def formation(variants: pd.DataFrame, choice: pd.DataFrame, seed: int) -> pd.Dat
         By task, and in the mean over tasks (task `all`; limits aside): accuracy of the patched model with its interval, and
         the mean cosines of the state to the final θ, raw and centred, with 95% bootstrap intervals.
     """
-    mine = variants[variants["method"] == "theta_after"]
-    mine = mine[mine["layer"] == mine["task"].map(choice.set_index("task")["layer"])]
-    shared = main_tasks(mine)  # tasks may have prompts of different lengths: means are over all of them, or are not
+    forming = variants[variants["method"] == "theta_after"]
+    forming = forming[forming["layer"] == forming["task"].map(choice.set_index("task")["layer"])]
+    shared = main_tasks(forming)  # tasks may have prompts of different lengths: means are over all of them, or are not
     shared = shared[shared.groupby(BY)["task"].transform("nunique") == shared["task"].nunique()]
     tables = [
-        accuracies(mine, [*KEY, BY, "layer"]),
+        accuracies(forming, [*KEY, BY, "layer"]),
         mean_over_tasks(shared, ["model", BY], seed).assign(family=ALL, role=MAIN, task=ALL, layer=pd.NA),
     ]
     table = pd.concat([tables[0], tables[1][tables[0].columns]], ignore_index=True)
     for column in COSINES:
         cosines: dict[tuple[str, int], tuple[float, float, float]] = {}
-        for (task, k), its in mine.groupby(["task", BY], sort=False):
-            cosines[task, k] = bootstrap_mean([its[column].to_numpy()], seed)
-        for k, its in shared.groupby(BY):
-            cosines[ALL, k] = bootstrap_mean([one[column].to_numpy() for _, one in its.groupby("task")], seed)
-        found = np.array([cosines[key] for key in zip(table["task"], table[BY], strict=True)]).reshape(-1, 3)
-        table[[column, f"{column}_ci_low", f"{column}_ci_high"]] = found
+        for (task, k), group in forming.groupby(["task", BY], sort=False):
+            cosines[task, k] = bootstrap_mean([group[column].to_numpy()], seed)
+        for k, group in shared.groupby(BY):
+            cosines[ALL, k] = bootstrap_mean([one[column].to_numpy() for _, one in group.groupby("task")], seed)
+        intervals = np.array([cosines[key] for key in zip(table["task"], table[BY], strict=True)]).reshape(-1, 3)
+        table[[column, f"{column}_ci_low", f"{column}_ci_high"]] = intervals
     return table.astype({"layer": "Int64", BY: int})
 
 
@@ -83,6 +83,6 @@ def theta_variance(thetas: Mapping[str, Thetas], choice: pd.DataFrame, dummies: 
     """
     tables = []
     for row in choice.itertuples():
-        mine = thetas[row.task]
-        tables.append(with_head(variance(mine.theta, mine.variance_over_dummies, dummies), row))
+        of_task = thetas[row.task]
+        tables.append(with_head(variance(of_task.theta, of_task.variance_over_dummies, dummies), row))
     return pd.concat(tables, ignore_index=True)

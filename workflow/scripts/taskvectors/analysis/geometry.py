@@ -65,18 +65,18 @@ def geometry_at_layer(theta: np.ndarray, tasks: np.ndarray, seed: int) -> pd.Dat
     hits = _neighbour_hits(theta, tasks, seed) if scored and sizes.min() > 1 else none
     rows = []
     for name in names:
-        mine = tasks == name
-        within, between = split_distances(distances, mine)
+        inside = tasks == name
+        within, between = split_distances(distances, inside)
         rows.append(
             {
                 "task": name,
-                "n": int(mine.sum()),
+                "n": int(inside.sum()),
                 "within_mean": within.mean() if len(within) else np.nan,
                 "within_std": within.std() if len(within) else np.nan,
                 "between_mean": between.mean() if several else np.nan,
                 "between_std": between.std() if several else np.nan,
-                "silhouette": silhouette[mine].mean(),
-                **_found(hits[mine]),
+                "silhouette": silhouette[inside].mean(),
+                **_found(hits[inside]),
             }
         )
     table = pd.DataFrame(rows)
@@ -97,10 +97,10 @@ def _clusters(theta: np.ndarray, count: int, seed: int) -> np.ndarray:
     return KMeans(count, n_init=STARTS, random_state=seed).fit_predict(normalize(theta))
 
 
-def split_distances(distances: np.ndarray, mine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split_distances(distances: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distances within a task (each pair once, no self-pairs) and from it to the others, both flat."""
-    block = distances[np.ix_(mine, mine)]
-    return block[np.triu_indices_from(block, k=1)], distances[np.ix_(mine, ~mine)].ravel()
+    block = distances[np.ix_(inside, inside)]
+    return block[np.triu_indices_from(block, k=1)], distances[np.ix_(inside, ~inside)].ravel()
 
 
 def _neighbour_hits(theta: np.ndarray, tasks: np.ndarray, seed: int) -> np.ndarray:
@@ -166,14 +166,14 @@ def geometry_tables(thetas: Thetas, choice: pd.DataFrame, seed: int) -> tuple[pd
     """
     layers, tasks = thetas.theta.shape[1], thetas.tasks
     tables = [
-        _labelled(geometry_at_layer(its, tasks, seed), choice, layer, states)
+        _labelled(geometry_at_layer(vectors, tasks, seed), choice, layer, states)
         for layer in track(range(layers), layers, "geometry", unit="layer")
-        for states, its in raw_and_centred(thetas.theta[:, layer], tasks).items()
+        for states, vectors in raw_and_centred(thetas.theta[:, layer], tasks).items()
     ]
     common = int(choice["common_layer"].iloc[0])
     histograms = [
-        _labelled(distance_histogram(its, tasks), choice, common, states)
-        for states, its in raw_and_centred(thetas.theta[:, common], tasks).items()
+        _labelled(distance_histogram(vectors, tasks), choice, common, states)
+        for states, vectors in raw_and_centred(thetas.theta[:, common], tasks).items()
     ]
     return pd.concat(tables, ignore_index=True), pd.concat(histograms, ignore_index=True)
 

@@ -43,7 +43,8 @@ def gradient_table(
 
 def _rows(subject: Subject, values: Mapping[Subject, pd.Series], seed: int) -> Iterator[dict[str, Any]]:
     """What is measured of a subject in every task, and on the mean over tasks."""
-    own, compared = values[subject], values.get(_reference(subject))
+    own, reference = values[subject], _reference(subject)
+    compared = values.get(reference) if reference else None
     difference = pd.Series() if compared is None else (own - compared.reindex(own.index)).dropna()
     names = dict(zip(SUBJECT, subject, strict=True))
     of_demonstration = subject[0] == INCREMENT and subject[3] is not None

@@ -52,7 +52,9 @@ def mean_over_tasks(predictions: pd.DataFrame, by: list[str], seed: int) -> pd.D
     """Mean over tasks of their accuracies per group: columns `by`, n (episodes), accuracy, ci_low, ci_high."""
     rows = []
     for key, group in predictions.groupby(by, sort=False, dropna=False):
-        values = [its["correct"].to_numpy() for _, its in group.groupby("task")]  # sorted: their order has no say
+        values = [
+            of_task["correct"].to_numpy() for _, of_task in group.groupby("task")
+        ]  # sorted: their order has no say
         rows.append((*key, len(group), *bootstrap_mean(values, seed)))
     return pd.DataFrame(rows, columns=[*by, "n", "accuracy", "ci_low", "ci_high"])
 

@@ -28,7 +28,7 @@ def sampled_queries(task: Task) -> Queries:
 def given_queries(episodes: Iterable[Episode]) -> Queries:
     """What the queries of given test episodes accept."""
     answers = [episode.answers for episode in episodes if episode.split == "test"]
-    return [(its, 1 / len(answers)) for its in answers]
+    return [(accepted, 1 / len(answers)) for accepted in answers]
 
 
 def best_constant(queries: Queries, *, prefix: bool) -> tuple[str, float]:
@@ -46,8 +46,8 @@ def best_constant(queries: Queries, *, prefix: bool) -> tuple[str, float]:
 
 def guessing(queries: Queries, prefix: bool) -> dict[str, Any]:
     """The best constant answers, exact and by prefix, their shares, and whether that of the task's own score is too large."""
-    found: dict[str, Any] = {}
+    guesses: dict[str, Any] = {}
     for name, by_prefix in (("constant", False), ("constant_prefix", True)):
-        found[name], found[f"{name}_share"] = best_constant(queries, prefix=by_prefix)
-    share = found["constant_prefix_share" if prefix else "constant_share"]
-    return found | {"guessable": share > MARKED_FROM}
+        guesses[name], guesses[f"{name}_share"] = best_constant(queries, prefix=by_prefix)
+    share = guesses["constant_prefix_share" if prefix else "constant_share"]
+    return guesses | {"guessable": share > MARKED_FROM}

@@ -37,9 +37,9 @@ def fetch_items(url: str, sha256: str, table: str | Path) -> None:
             f"cannot download {url}: {reason}. Check the network, or set `items: base_url` to a copy of the authors' "
             "repository (a file: URL works too)."
         ) from None
-    found = sha256_of(data)
-    if found != sha256:
-        raise StudyError(f"{url}: sha256 is {found}, expected {sha256}: not the file that the paper used.")
+    actual = sha256_of(data)
+    if actual != sha256:
+        raise StudyError(f"{url}: sha256 is {actual}, expected {sha256}: not the file that the paper used.")
     items = json.loads(data)
     if not isinstance(items, dict) or not all(isinstance(output, str) for output in items.values()):
         raise StudyError(f"{url}: not a JSON object of strings.")

@@ -165,8 +165,8 @@ def _check_patching_and_continuing(lm: LanguageModel, bare: list[Ids], states: T
         answer, expected = plain_answer(lm, bare[number], length, patch)
         if together:
             _same_order(lm, f"the logits when patched after block {layer}", logits[1 + place, number], expected)
-        found = patched[number, place, :length].tolist()
-        _same_answer(lm, f"the answer when patched after block {layer}", found, answer, expected)
+        answered = patched[number, place, :length].tolist()
+        _same_answer(lm, f"the answer when patched after block {layer}", answered, answer, expected)
     _same_answer(lm, "the continuation", unpatched[0].tolist(), *plain_answer(lm, bare[0], ANSWER_TOKENS))
 
 
@@ -186,19 +186,19 @@ def _tolerance(lm: LanguageModel) -> float:
     return ROUNDING.get(lm.dtype, ROUNDING[torch.float16])
 
 
-def _same(lm: LanguageModel, what: str, found: Tensor, expected: Tensor) -> None:
-    found, expected = found.double().cpu(), expected.double().cpu()
-    off = float((found - expected).norm() / expected.norm().clamp(min=1e-30))
+def _same(lm: LanguageModel, what: str, actual: Tensor, expected: Tensor) -> None:
+    actual, expected = actual.double().cpu(), expected.double().cpu()
+    off = float((actual - expected).norm() / expected.norm().clamp(min=1e-30))
     if not off <= _tolerance(lm):  # NaN is no rounding
         raise refused(lm.model, f"{what} is off by {off:.2g} of its length from the model's own plain forward pass")
 
 
-def _same_order(lm: LanguageModel, what: str, found: Tensor, expected: Tensor) -> None:
+def _same_order(lm: LanguageModel, what: str, actual: Tensor, expected: Tensor) -> None:
     """Two rows of logits put the tokens in the same order, roundings aside: a model may scale and cap them."""
-    found, expected = found.double().cpu(), expected.double().cpu()
+    actual, expected = actual.double().cpu(), expected.double().cpu()
     spread = float(expected.std().clamp(min=1e-30))
-    highest_so_far = expected[found.argsort()].cummax(0).values
-    off = float((highest_so_far - expected[found.argsort()]).max()) / spread
+    highest_so_far = expected[actual.argsort()].cummax(0).values
+    off = float((highest_so_far - expected[actual.argsort()]).max()) / spread
     if not off <= 10 * _tolerance(lm):
         raise refused(
             lm.model,
@@ -207,10 +207,10 @@ def _same_order(lm: LanguageModel, what: str, found: Tensor, expected: Tensor) -
         )
 
 
-def _same_answer(lm: LanguageModel, what: str, found: Ids, expected: Ids, logits: Tensor) -> None:
+def _same_answer(lm: LanguageModel, what: str, actual: Ids, expected: Ids, logits: Tensor) -> None:
     """The same tokens; but of two first ones whose logits `[vocabulary]` differ by a rounding, either may be it."""
-    if found == expected:
+    if actual == expected:
         return
-    apart = float((logits.max() - logits[found[0]]) / logits.double().std().clamp(min=1e-30))
-    if found[0] == expected[0] or apart > 10 * _tolerance(lm):
-        raise refused(lm.model, f"{what} is {found}, but {expected} in the model's own plain forward pass (token ids)")
+    apart = float((logits.max() - logits[actual[0]]) / logits.double().std().clamp(min=1e-30))
+    if actual[0] == expected[0] or apart > 10 * _tolerance(lm):
+        raise refused(lm.model, f"{what} is {actual}, but {expected} in the model's own plain forward pass (token ids)")

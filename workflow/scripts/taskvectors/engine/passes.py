@@ -45,11 +45,11 @@ def continue_prompts(
 
 def continue_from(lm: LanguageModel, cache: Any, tokens: Tensor, count: int) -> list[Tensor]:
     """The next `count` greedy tokens, each `[row]`, after a cached context and one more token `[row]`."""
-    found = []
+    continued = []
     for _ in range(count):
         tokens = next_tokens(lm, extend(lm, cache, tokens.tolist()))
-        found.append(tokens)
-    return found
+        continued.append(tokens)
+    return continued
 
 
 def extend(lm: LanguageModel, cache: Any, ids: Ids) -> Tensor:

@@ -89,7 +89,7 @@ def read_theta(
         of_dummies = read[None, count:]
         theta[episode], variances[episode] = mean_theta(of_dummies)[0], variance_over_dummies(of_dummies)[0]
 
-    prompts = [[*more, *its] for more, its in zip(others, dummies, strict=True)]
+    prompts = [[*more, *of_dummies] for more, of_dummies in zip(others, dummies, strict=True)]
     _read(lm, prompts, names or numbered(dummies), keep, done)
     return theta, variances, final
 
@@ -150,9 +150,9 @@ def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int, top: i
         padded, last = _padded(lm, [suffixes[row] for row in group])
         branch = None if cache is None else forked(cache, episodes[group])
         rows = torch.arange(len(group), device=lm.device)
-        with _reading(lm, rows, last, top) as found:
+        with _reading(lm, rows, last, top) as read:
             final[group] = lm.run_blocks(padded, branch).to(lm.device)[rows, last]
-        states[group] = torch.stack(found, dim=1).cpu()
+        states[group] = torch.stack(read, dim=1).cpu()
     return states, final
 
 
@@ -210,9 +210,9 @@ def read_prefixes(
         last = torch.tensor([len(ids) - 1 for i in batch for ids in prefixes[nested[i]]], device=lm.device)
         with _reading(lm, rows, last, layer) as read_of_batch:
             lm.run_blocks(_padded(lm, [longest[i] for i in batch])[0])
-        found = read_of_batch[layer].cpu().unflatten(0, (len(batch), count))
-        check_finite(found, [names[nested[i]] for i in batch], [layer] * count)
-        states[[nested[i] for i in batch]] = found
+        of_prefixes = read_of_batch[layer].cpu().unflatten(0, (len(batch), count))
+        check_finite(of_prefixes, [names[nested[i]] for i in batch], [layer] * count)
+        states[[nested[i] for i in batch]] = of_prefixes
 
     tokens = tokens_at_once(lm, READ_TOKENS)
     about = [STEP * math.ceil(len(ids) / STEP) for ids in longest]

@@ -46,25 +46,25 @@ def decode_thetas(
     for row in track(choice.itertuples(), len(choice), "decode_theta"):
         theta = torch.from_numpy(thetas.of(row.task, TEST, seed).theta)
         logits = unembed(lm, theta.float().mean(dim=0)).float()
-        mine = answers[row.task]
-        others = sorted({token for task in answers for token in answers[task]} - set(mine))
+        own = answers[row.task]
+        others = sorted({token for task in answers for token in answers[task]} - set(own))
         names = task_words(lm.tokenizer, re.sub(r"\(.*?\)", "", labels[row.task]))
         tokens.append(with_head(top_tokens(lm, logits, top), row))
-        places.append(with_head(answer_and_name_ranks(logits, mine, others, names), row))
+        places.append(with_head(answer_and_name_ranks(logits, own, others, names), row))
     return pd.concat(tokens, ignore_index=True), pd.concat(places, ignore_index=True)
 
 
 def filtered_ranks(tokens: Sequence[str]) -> list[int | None]:
     """Ranks among the tokens that the paper shows: alphabetic ones, each once whatever its case and outer spaces."""
     seen: set[str] = set()
-    found: list[int | None] = []
+    places_of: list[int | None] = []
     for token in tokens:
         word = token.strip().lower()
         shown = word.isalpha() and word not in seen
         if shown:
             seen.add(word)
-        found.append(len(seen) if shown else None)
-    return found
+        places_of.append(len(seen) if shown else None)
+    return places_of
 
 
 class Ranks:
@@ -86,14 +86,16 @@ def lower_median(numbers: np.ndarray) -> int:
 
 def task_words(tokenizer: Any, name: str) -> dict[str, list[int]]:
     """The words of a task's name, and the single tokens that spell each behind an arrow, in any case, with or without a space."""
-    found = {}
+    tokens_of = {}
     for word in dict.fromkeys(re.findall(r"[^\W\d_]+", name.lower())):
         if len(word) < SHORTEST_WORD:
             continue
-        spellings = [f"{space}{its}" for its in (word, word.capitalize(), word.upper()) for space in ("", " ")]
+        spellings = [
+            f"{space}{spelling}" for spelling in (word, word.capitalize(), word.upper()) for space in ("", " ")
+        ]
         ids = answer_ids(tokenizer, [prompt((), "")] * len(spellings), spellings)
-        found[word] = list({tokens[0]: None for tokens in ids if len(tokens) == 1})
-    return found
+        tokens_of[word] = list({tokens[0]: None for tokens in ids if len(tokens) == 1})
+    return tokens_of
 
 
 def top_tokens(lm: LanguageModel, logits: Tensor, top: int) -> pd.DataFrame:
@@ -107,19 +109,19 @@ def top_tokens(lm: LanguageModel, logits: Tensor, top: int) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).astype({"filtered_rank": "Int64"})
 
 
-def answer_and_name_ranks(logits: Tensor, mine: list[int], others: list[int], names: Words) -> pd.DataFrame:
+def answer_and_name_ranks(logits: Tensor, wanted: list[int], others: list[int], names: Words) -> pd.DataFrame:
     """Where the task's own answers, other tasks' answers and the words of its name stand among all tokens, by layer."""
     rows = []
     for layer, of_layer in enumerate(logits):
         ranks = Ranks(of_layer)
-        own, foreign = ranks.of(mine), ranks.of(others)
+        own, foreign = ranks.of(wanted), ranks.of(others)
         named = {word: int(ranks.of(ids).min()) for word, ids in names.items() if ids}
         word = min(named, key=named.__getitem__) if named else None
         rows.append(
             {
                 "layer": layer,
                 "vocabulary": len(of_layer),
-                "answers": len(mine),
+                "answers": len(wanted),
                 "answer_rank_best": int(own.min()),
                 "answer_rank_median": lower_median(own),
                 "other_answer_rank_median": lower_median(foreign) if others else None,
@@ -137,10 +139,10 @@ def first_tokens(tokenizer: Tokenizer, episodes: list[Episode]) -> dict[str, lis
     Raises:
         StudyError: if the tokenizer joins every answer of a task with the arrow.
     """
-    found: dict[str, dict[int, None]] = {episode.task: {} for episode in episodes}
+    behind_arrows: dict[str, dict[int, None]] = {episode.task: {} for episode in episodes}
     ids = answer_ids(tokenizer, list(map(zero_shot_prompt, episodes)), [episode.answers[0] for episode in episodes])
     for episode, tokens in zip(episodes, ids, strict=True):
-        found[episode.task] |= dict.fromkeys(tokens[:1])
-    if empty := next((task for task, first in found.items() if not first), None):
+        behind_arrows[episode.task] |= dict.fromkeys(tokens[:1])
+    if empty := next((task for task, first in behind_arrows.items() if not first), None):
         raise StudyError(f"task {empty}: the tokenizer joins every answer with the arrow. Leave the task out.")
-    return {task: list(tokens) for task, tokens in found.items()}
+    return {task: list(tokens) for task, tokens in behind_arrows.items()}

@@ -112,8 +112,8 @@ def cosines(moves: Iterable[Moves]) -> Iterator[pd.DataFrame]:
         tasks = [episode.task for episode in episodes]
         if rows := sharing(tasks, numbers):
             of_tasks, which = [tasks[row] for row in rows], [numbers[row] for row in rows]
-            less = [centred(vectors[rows], of_tasks, which) for vectors in (change, way)]
-            yield told(rows, cosine_similarity(*less), CENTRED)
+            alike = cosine_similarity(centred(change[rows], of_tasks, which), centred(way[rows], of_tasks, which))
+            yield told(rows, alike, CENTRED)
 
 
 def sharing(tasks: Sequence[str], numbers: Sequence[int]) -> list[int]:

@@ -18,7 +18,7 @@ Row = tuple[int, tuple[int, ...]]  # an episode's place, and an order of its dem
 def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
     """How far θ, and the end of online descent, spread over orders of the demonstrations, and whether to the same side.
 
-    The spread is the standard deviation over orders, as a share of the distance from v₀. Of an episode with one order there is nothing.
+    The spread is the standard deviation over orders, as a share of the distance from v₀. Of an episode with one order there is none.
 
     Args:
         count: of the orders.

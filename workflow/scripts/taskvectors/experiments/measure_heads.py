@@ -132,7 +132,7 @@ def heads_of(effects: pd.DataFrame, outputs: pd.DataFrame, task: str) -> Heads |
     over_tasks = others.groupby(["task", "layer", "head"])["effect"].mean().groupby(["layer", "head"]).mean()
     ranked = over_tasks.sort_values(ascending=False, kind="stable").index.tolist()
     read = {
-        kind: [torch.tensor(np.stack(list(its["values"]))) for _, its in of_kind.groupby("layer")]
+        kind: [torch.tensor(np.stack(list(of_layer["values"]))) for _, of_layer in of_kind.groupby("layer")]
         for kind, of_kind in own.groupby("prompts")
     }
     first = own.iloc[0]
@@ -143,8 +143,8 @@ def heads_of(effects: pd.DataFrame, outputs: pd.DataFrame, task: str) -> Heads |
 def mean_over_tasks(outputs: pd.DataFrame) -> list[Tensor]:
     """By layer the mean over tasks of the mean outputs over correct prompts `[width]`."""
     layers = []
-    for _, its in outputs[outputs["prompts"] == CORRECT].groupby("layer"):
-        tasks = [np.stack(list(of_task["values"])).mean(axis=0) for _, of_task in its.groupby("task")]
+    for _, of_layer in outputs[outputs["prompts"] == CORRECT].groupby("layer"):
+        tasks = [np.stack(list(of_task["values"])).mean(axis=0) for _, of_task in of_layer.groupby("task")]
         layers.append(torch.from_numpy(np.stack(tasks).mean(axis=0)))
     return layers
 
@@ -161,10 +161,12 @@ def ablation(
         count: of the heads ablated.
     """
     heads = next(iter(measured.values())).count
-    top: dict[str, Sequence[Head]] = {task: its.ranked[:count] for task, its in measured.items()}
+    top: dict[str, Sequence[Head]] = {task: heads_of_task.ranked[:count] for task, heads_of_task in measured.items()}
     sets: dict[str, dict[str, Sequence[Head]]] = {
         TOP: top,
-        RANDOM: {task: like(its, lm.layers, heads, seed, "ablation", task) for task, its in top.items()},
+        RANDOM: {
+            task: like(heads_of_task, lm.layers, heads, seed, "ablation", task) for task, heads_of_task in top.items()
+        },
     }
     means = [layer.expand(len(test), -1) for layer in neutral]
     changes = [put_in([of_task[e.task] for e in test], means, heads) for of_task in sets.values()]

@@ -54,8 +54,8 @@ def variants(
         patches: list[Patch] = [("random_theta", None, random_like(own, test, seed))]
         for other in tasks:
             if other != task:
-                its = tensor_of(thetas, other, seed)[:, layer]
-                patches.append(("other_theta", other, its[torch.arange(len(test)) % len(its)]))
+                vectors = tensor_of(thetas, other, seed)[:, layer]
+                patches.append(("other_theta", other, vectors[torch.arange(len(test)) % len(vectors)]))
         patches.append(("mean_theta", None, mean_of_others(own, test)))
         tables += answers_to(lm, test, patches, own, shared[layer], layer, prefix, answer_tokens)
         far.append(divergences_of(lm, test, [("hypothesis", None, own), *patches], layer, thetas))

@@ -99,7 +99,8 @@ def rivals(
     bare = as_they_are(lm, everything, answer_tokens)
     state_of = {episode.name: state for episode, state in zip(everything, regular.final, strict=True)}
     tables = [
-        reported(lm, name, Setting(), its, state_of, prefix) for name, its in ((REGULAR, regular), (ZERO_SHOT, bare))
+        reported(lm, name, Setting(), result, state_of, prefix)
+        for name, result in ((REGULAR, regular), (ZERO_SHOT, bare))
     ]
     chosen: dict[str, list[Setting]] = {}
     # Those that run at the setting of another come after it.
@@ -118,16 +119,25 @@ def rivals(
             settings = [best(tried, settings)]
         chosen[name] = settings
         for setting in settings:
-            its = on_test(reading, asked(reading, TEST, usable), representation, setting, answer_tokens)
-            tables.append(reported(lm, name, setting, its, state_of, prefix))
-        for task, reason in why.items():
-            if reason:
-                logger.warning("rivals: %s, %s: left out: %s", name, task, reason)
-                row = {"task": task, "seed": seed, "split": TEST, "method": name, "left_out": reason}
-                tables.append(pd.DataFrame([row]))
-    table = pd.concat(tables, ignore_index=True).reindex(columns=[*FIRST, *COLUMNS]).astype(COLUMNS)
+            result = on_test(reading, asked(reading, TEST, usable), representation, setting, answer_tokens)
+            tables.append(reported(lm, name, setting, result, state_of, prefix))
+        tables += left_out(name, {task: reason for task, reason in why.items() if reason}, seed)
+    return with_labels(pd.concat(tables, ignore_index=True), representations)
+
+
+def left_out(name: str, why: Mapping[str, str], seed: int) -> list[pd.DataFrame]:
+    """Rows of tasks that a representation is left out of, with the reason."""
+    for task, reason in why.items():
+        logger.warning("rivals: %s, %s: left out: %s", name, task, reason)
+    row = {"seed": seed, "split": TEST, "method": name}
+    return [pd.DataFrame([{"task": task, **row, "left_out": reason}]) for task, reason in why.items()]
+
+
+def with_labels(table: pd.DataFrame, representations: Mapping[str, Representation]) -> pd.DataFrame:
+    """All columns, with what a representation is called and its kind."""
     labels = REFERENCES | {name: representation.LABEL for name, representation in representations.items()}
     kinds = {name: kind_of(representation) for name, representation in representations.items()}
+    table = table.reindex(columns=[*FIRST, *COLUMNS]).astype(COLUMNS)
     return table.assign(label=table["method"].map(labels), kind=table["method"].map(kinds).fillna(REFERENCE))
 
 
@@ -211,15 +221,15 @@ def answered(
 
 
 def reported(
-    lm: LanguageModel, name: str, setting: Setting, its: Answered, regular: Mapping[str, Tensor], prefix: Mapping[str, bool]
+    lm: LanguageModel, name: str, setting: Setting, result: Answered, regular: Mapping[str, Tensor], prefix: Mapping[str, bool]
 ) -> pd.DataFrame:  # fmt: skip
     """Predictions of test episodes, with setting, divergence from the regular prompt's final state, and cost.
 
     Args:
         regular: final states of regular prompts `[hidden]`, by the name of the episode.
     """
-    table = predictions(lm, its.episodes, name, its.tokens, prefix).assign(**setting._asdict())
-    reference = torch.stack([regular[episode.name] for episode in its.episodes])
-    table["divergence"] = divergences(lm, its.final, reference).tolist()
-    cost = {"forward": its.passes.forward, "backward": its.passes.backward}
-    return table.assign(**{way: passes / len(its.episodes) for way, passes in cost.items()})
+    table = predictions(lm, result.episodes, name, result.tokens, prefix).assign(**setting._asdict())
+    reference = torch.stack([regular[episode.name] for episode in result.episodes])
+    table["divergence"] = divergences(lm, result.final, reference).tolist()
+    cost = {"forward": result.passes.forward, "backward": result.passes.backward}
+    return table.assign(**{way: passes / len(result.episodes) for way, passes in cost.items()})

@@ -20,12 +20,17 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     names, order = models_of(accuracy), list(dict.fromkeys(by_task["task"]))
     figure, axes = grid(len(names), 3, 4.6, 1.2 + 0.3 * len(order), sharey=True)
     for axis, name in zip(axes, names, strict=False):
-        mine = by_task[by_task["model"] == name]
+        of_model = by_task[by_task["model"] == name]
         for shift, marker, (method, colour) in zip((0.22, 0, -0.22), "^os", METHOD_COLOURS.items(), strict=True):
-            table = mine[mine["method"] == method].set_index("task").reindex(order)
+            table = of_model[of_model["method"] == method].set_index("task").reindex(order)
             dots(axis, table, shift, color=colour, label=method, fmt=marker)
         own = choice[choice["model"] == name].set_index("task")["own"].reindex(order)
-        hollow = mine[mine["method"] == "hypothesis"].set_index("task")["accuracy"].reindex(order).where(own.eq(False))
+        hollow = (
+            of_model[of_model["method"] == "hypothesis"]
+            .set_index("task")["accuracy"]
+            .reindex(order)
+            .where(own.eq(False))
+        )
         axis.plot(hollow, range(len(order)), "o", ms=3, color="white", zorder=3)
         best = controls[controls["model"] == name].groupby("task")[["accuracy", "reached"]].max().reindex(order)
         axis.plot(

@@ -19,12 +19,12 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     names = models_of(ranks)
     figure, axes = grid(len(names), 3, 4.4, 3.3, sharey=True)
     for axis, name in zip(axes, names, strict=False):
-        mine = ranks[ranks["model"] == name]
+        of_model = ranks[ranks["model"] == name]
         for column, (label, colour, style) in RANKS.items():
-            quartiles = mine.groupby("layer")[column].quantile([0.25, 0.5, 0.75]).unstack()
+            quartiles = of_model.groupby("layer")[column].quantile([0.25, 0.5, 0.75]).unstack()
             axis.plot(quartiles[0.5], color=colour, ls=style, lw=2, label=label)
             axis.fill_between(quartiles.index, quartiles[0.25], quartiles[0.75], color=colour, alpha=0.13, lw=0)
-        axis.set(title=f"{models[name]} ({mine['vocabulary'].iloc[0]:,} tokens)", xlabel="layer", yscale="log")
+        axis.set(title=f"{models[name]} ({of_model['vocabulary'].iloc[0]:,} tokens)", xlabel="layer", yscale="log")
         whole_layers(axis)
     axes[0].invert_yaxis()  # the axes are shared
     axes[0].set_ylabel("rank among all tokens")

@@ -33,10 +33,10 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     for row, name in zip(axes, names, strict=True):
         daggered = marked(tasks, controls, name)
         for axis, (task_a, task_b) in zip(row, pairs, strict=True):
-            mine = table[(table["model"] == name) & (table["task_a"] == task_a) & (table["task_b"] == task_b)]
+            of_pair = table[(table["model"] == name) & (table["task_a"] == task_a) & (table["task_b"] == task_b)]
             for side, (label, colour, style) in sides.items():
-                band(axis, mine, "layer", f"patched_{side}", color=colour, ls=style, lw=2, label=label)
-                for share in mine[f"regular_{side}"].head(1):
+                band(axis, of_pair, "layer", f"patched_{side}", color=colour, ls=style, lw=2, label=label)
+                for share in of_pair[f"regular_{side}"].head(1):
                     axis.axhline(share, color=colour, lw=1, ls="--")
             axis.set(ylim=(-0.02, 1.02))
             axis.set_title(f"A: {daggered[task_a]}\nB: {daggered[task_b]}", fontsize=8)

@@ -40,8 +40,8 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     reach = histogram[histogram["count"] > 0].groupby("model")["bin_high"].max()
     daggered = {name: marked(tasks, controls, name) for name in models_of(histogram)}
     for axis, (name, task) in zip(axes, panels, strict=False):
-        mine = histogram[(histogram["model"] == name) & (histogram["task"] == task)]
-        for (kind, states), table in mine.groupby(["kind", "states"], sort=False):
+        of_task = histogram[(histogram["model"] == name) & (histogram["task"] == task)]
+        for (kind, states), table in of_task.groupby(["kind", "states"], sort=False):
             shares = _wider(table) if states == CENTRED else table
             share = shares["count"] / max(shares["count"].max(), 1)
             label = KIND_LABELS[kind] + (", mean over tasks off" if states == CENTRED else "")
@@ -70,12 +70,14 @@ def _distance_ranges(histogram: pd.DataFrame, controls: pd.DataFrame, models: Na
     names, order = models_of(histogram), list(dict.fromkeys(histogram["task"]))
     figure, axes = grid(len(names), 3, 4.6, 1.2 + 0.22 * len(order), sharey=True)
     for axis, name in zip(axes, names, strict=False):
-        mine = histogram[histogram["model"] == name]
+        of_model = histogram[histogram["model"] == name]
         for shift, marker, (kind, colour) in zip((0.17, -0.17), "os", KINDS.items(), strict=True):
-            its = mine[mine["kind"] == kind].groupby("task").apply(_middle, include_groups=False).reindex(order)
-            error = np.nan_to_num([its[0.5] - its[0.05], its[0.95] - its[0.5]])
+            middle = (
+                of_model[of_model["kind"] == kind].groupby("task").apply(_middle, include_groups=False).reindex(order)
+            )
+            error = np.nan_to_num([middle[0.5] - middle[0.05], middle[0.95] - middle[0.5]])
             axis.errorbar(
-                its[0.5],
+                middle[0.5],
                 np.arange(len(order)) + shift,
                 xerr=error,
                 fmt=marker,
@@ -100,5 +102,5 @@ def _middle(bins: pd.DataFrame) -> pd.Series:
     reached = bins["count"].cumsum() / max(bins["count"].sum(), 1)
     centres = ((bins["bin_low"] + bins["bin_high"]) / 2).to_numpy()
     shares = [0.05, 0.5, 0.95]
-    found = [centres[np.argmax(reached >= share)] if bins["count"].sum() else np.nan for share in shares]
-    return pd.Series(found, index=shares)
+    quantiles = [centres[np.argmax(reached >= share)] if bins["count"].sum() else np.nan for share in shares]
+    return pd.Series(quantiles, index=shares)

@@ -37,10 +37,10 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         _label_clusters(axis, table, daggered)
         written += [daggered[task] for task in table["task"].unique()]
         key = (quality["model"] == name) & (quality["states"] == states) & (quality["method"] == method)
-        its = quality[key & (quality["seed"] == seed)].iloc[0]
+        row = quality[key & (quality["seed"] == seed)].iloc[0]
         axis.set_title(
-            f"{models[name]}: {TITLES[method]}, layer {its['layer']}\n{STATES[states]}, trustworthiness "
-            f"{its['trustworthiness']:.2f}",
+            f"{models[name]}: {TITLES[method]}, layer {row['layer']}\n{STATES[states]}, trustworthiness "
+            f"{row['trustworthiness']:.2f}",
             fontsize=10,
         )
     family_legend(figure, points)

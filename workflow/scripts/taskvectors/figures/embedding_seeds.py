@@ -19,8 +19,8 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     trust = quality.set_index(["model", "method", "seed"])["trustworthiness"]
     for line, (name, method) in zip(axes, rows, strict=True):
         for axis, seed in zip(line, seeds, strict=True):
-            mine = (points["model"] == name) & (points["method"] == method) & (points["seed"] == seed)
-            scatter(axis, points[mine], 4)
+            shown = (points["model"] == name) & (points["method"] == method) & (points["seed"] == seed)
+            scatter(axis, points[shown], 4)
             axis.set_title(f"seed {seed}: {trust[name, method, seed]:.2f}", fontsize=8, fontweight="normal")
         line[0].set_ylabel(f"{models[name]}\n{TITLES[method]}", fontsize=8.5)
     family_legend(figure, points)

@@ -25,10 +25,10 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     names = models_of(table)
     figure, axes = grid(3 * len(names), 3, 4.0, 3.1)
     for (left, middle, right), name in zip(axes.reshape(-1, 3), names, strict=True):
-        mine = table[table["model"] == name]
-        pooled = mine[mine["task"] == ALL]
+        of_model = table[table["model"] == name]
+        pooled = of_model[of_model["task"] == ALL]
         for axis, column in ((left, "accuracy"), (middle, "cosine_centred")):
-            family_lines(axis, main_tasks(mine[mine["task"] != ALL]), "demonstrations", column)
+            family_lines(axis, main_tasks(of_model[of_model["task"] != ALL]), "demonstrations", column)
             band(axis, pooled, "demonstrations", column, color="black", lw=2.2, label="mean over tasks (95% interval)")
             axis.set(title=models[name], xlabel="demonstrations read, k")
             whole_layers(axis)

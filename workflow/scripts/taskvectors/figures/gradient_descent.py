@@ -13,14 +13,17 @@ from taskvectors.analysis.gradient_measures import (
     COSINES,
     DESCENT,
     GRADIENT,
+    JUDGED,
     LOSS,
     ORDER,
+    OTHER_THETA,
     THETA,
     V0,
+    VECTORS,
     WAYS,
     WAYS_OVER_ORDERS,
 )
-from taskvectors.analysis.names import ALL, CENTRED, Tables
+from taskvectors.analysis.names import ALL, RAW, Tables
 from taskvectors.figures.style import METHOD_COLOURS, Labels, in_percent, models_of, notice, reach
 
 THETA_COLOUR, DESCENT_COLOUR, CONTROL_COLOUR = METHOD_COLOURS["hypothesis"], "#30638e", "#8a8a8a"
@@ -47,6 +50,9 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         row[0].set_title(labels.models[model])
         row[0].legend(frameon=False, loc="upper right", fontsize=9)
         _forest(row[2], rows)
+    low, high = (pick(axis.get_xlim()[end] for axis in axes[:, 2]) for end, pick in enumerate((min, max)))
+    for axis in axes[:, 2]:  # one scale for all models
+        axis.set_xlim(low, high)
     return figure
 
 
@@ -67,7 +73,15 @@ def _path(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
     theta = rows[rows["of"] == THETA].iloc[0]
     axis.axhspan(theta["ci_low"], theta["ci_high"], color=THETA_COLOUR, alpha=0.13, lw=0)
     axis.axhline(theta["value"], color=THETA_COLOUR, lw=1.6, label="θ")
+    for other in rows[rows["of"] == OTHER_THETA]["value"]:
+        axis.axhline(other, color=CONTROL_COLOUR, lw=1.2, ls="--", label=VECTORS[OTHER_THETA])
     axis.set_xticks(places, ["v₀" if step == 0 else f"{step:.0f}" for step in path["step"]])
+
+
+def of_states(rows: pd.DataFrame, states: str | None) -> pd.DataFrame:
+    """The rows by which a cosine is judged; of a single task, which shares nothing with others, those of vectors as they are."""
+    judged = rows[rows["states"].isna() if states is None else rows["states"] == states]
+    return rows[rows["states"] == RAW] if judged.empty else judged
 
 
 def _forest(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
@@ -76,9 +90,7 @@ def _forest(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
     for measure in COSINES:
         called = WAYS_OVER_ORDERS if measure == ORDER else WAYS
         of_measure = rows[(rows["measure"] == measure) & rows["step"].isna()]
-        if measure != ORDER:
-            of_measure = of_measure[of_measure["states"] == CENTRED]
-        lines = of_measure.set_index("of")
+        lines = of_states(of_measure, JUDGED[measure]).set_index("of")
         if lines.empty:
             continue
         heading: Any = {"ha": "right", "va": "center", "fontsize": 9, "weight": "bold"}

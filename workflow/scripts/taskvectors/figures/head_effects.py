@@ -19,13 +19,13 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         return notice("no model whose heads can be told apart")
     figure, axes = grid(len(names), 3, 4.3, 3.8)
     for axis, name in zip(axes, names, strict=False):
-        its = table[table["model"] == name]
-        effects = its.pivot(index="layer", columns="head", values="effect").to_numpy(dtype=float)
+        of_model = table[table["model"] == name]
+        effects = of_model.pivot(index="layer", columns="head", values="effect").to_numpy(dtype=float)
         reach = float(np.abs(effects).max()) or 1.0  # every model's own: effects differ by an order of magnitude
         style = {"origin": "lower", "aspect": "auto", "cmap": COLOURS, "vmin": -reach, "vmax": reach}
         picture = axis.imshow(effects, interpolation="nearest", **style)
         axis.grid(visible=False)
-        top = its[its["rank"] <= RINGED]
+        top = of_model[of_model["rank"] <= RINGED]
         axis.plot(top["head"], top["layer"], "o", ms=7, mfc="none", mec="black", mew=0.9)
         axis.set(title=labels.models[name], xlabel="head")
         for direction in (axis.xaxis, axis.yaxis):

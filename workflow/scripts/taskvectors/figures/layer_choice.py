@@ -23,11 +23,11 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     figure, axes = grid(len(names), 3, 4.6 if len(names) > 1 else 6.4, 3.0, sharey=True)
     styles = {"all": ("o", "#222222"), "gain": ("s", "#0072b2"), "passes": ("^", "#d55e00")}
     for axis, name in zip(axes, names, strict=False):
-        mine = views[views["model"] == name]
+        of_model = views[views["model"] == name]
         for shift, (view, (marker, colour)) in zip((-0.2, 0, 0.2), styles.items(), strict=True):
-            table = mine[mine["view"] == view].set_index("method").reindex(CHOICES)
+            table = of_model[of_model["view"] == view].set_index("method").reindex(CHOICES)
             dots(axis, table, shift, fmt=marker, color=colour, label=VIEWS[view])
-        counts = mine.groupby("view")["tasks"].first().reindex(styles).fillna(0).astype(int)
+        counts = of_model.groupby("view")["tasks"].first().reindex(styles).fillna(0).astype(int)
         axis.set(title=f"{models[name]}\n({' / '.join(map(str, counts))} tasks)", xlim=(-0.02, 1.02))
         axis.set(xlabel="mean accuracy (95% interval)", ylim=(len(CHOICES) - 0.5, -0.5))
         in_percent(axis, "x")

@@ -33,9 +33,9 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     names = models_of(dev)
     figure, axes = grid(len(names) + 1, 3, 4.1, 3.6, sharey=True)
     for axis, name in zip(axes, names, strict=False):
-        mine = dev[dev["model"] == name]
-        family_lines(axis, mine, "layer", "accuracy")
-        main = main_tasks(mine)
+        of_model = dev[dev["model"] == name]
+        family_lines(axis, of_model, "layer", "accuracy")
+        main = main_tasks(of_model)
         mean = main.groupby("layer")["accuracy"].mean()
         axis.plot(mean, color="black", lw=2.4, label="mean over all tasks but limits")
         shown = main.groupby("task")["accuracy"].transform("max") > PASSES

@@ -31,10 +31,14 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     ]
     daggers: list[str] = []
     for axis, name in zip(axes, names, strict=False):
-        mine = table[table["model"] == name]
+        of_model = table[table["model"] == name]
         for shift, marker, method, outcome, label, fill in series:
-            its = mine[(mine["method"] == method) & (mine["outcome"] == outcome)].set_index("task").reindex(order)
-            dots(axis, its, shift, "share", fmt=marker, color=METHOD_COLOURS[method], label=label, fillstyle=fill)
+            shares = (
+                of_model[(of_model["method"] == method) & (of_model["outcome"] == outcome)]
+                .set_index("task")
+                .reindex(order)
+            )
+            dots(axis, shares, shift, "share", fmt=marker, color=METHOD_COLOURS[method], label=label, fillstyle=fill)
         daggered = marked(tasks, controls, name)  # one axis for all models: daggers stand at its other end
         daggers += [label for task in order if (label := daggered[task]).endswith("†")]
         for y in np.flatnonzero([daggered[task].endswith("†") for task in order]):

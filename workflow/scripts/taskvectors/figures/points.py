@@ -17,12 +17,12 @@ def scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float, names: Names 
     markers: dict[str, str] = {}
     styles = families(table)
     for family in styles:
-        members = [task for task, its in family_of.items() if its == family]
+        members = [task for task, own in family_of.items() if own == family]
         markers |= {task: MARKERS[i % len(MARKERS)] for i, task in enumerate(members)}
-    for task, mine in table.groupby("task", sort=False):
+    for task, rows in table.groupby("task", sort=False):
         colour = styles[family_of[task]]["color"]
         group = f"{POINTS}{names[task]}" if names else None
-        axis.scatter(mine["x"], mine["y"], s=size, marker=markers[task], color=colour, alpha=0.6, lw=0, gid=group)
+        axis.scatter(rows["x"], rows["y"], s=size, marker=markers[task], color=colour, alpha=0.6, lw=0, gid=group)
     if table["x"].isna().all():
         axis.text(0.5, 0.5, "too few θ for a picture", transform=axis.transAxes, ha="center", fontsize=9)
     axis.set(xticks=[], yticks=[], xlabel="", ylabel="")

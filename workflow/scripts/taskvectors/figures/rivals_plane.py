@@ -20,10 +20,10 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     figure, axes = grid(len(models) + 1, 3, 4.2, max(3.6, 0.9 + 0.24 * len(number)))
     for axis, model in zip(axes, models, strict=False):
         points = means[means["model"] == model]
-        for kind, its in points.groupby("kind", sort=False):
+        for kind, of_kind in points.groupby("kind", sort=False):
             axis.errorbar(
-                its["divergence"], its["accuracy"], fmt=MARKERS[kind], color=COLOURS[kind], ms=5, lw=0.8, alpha=0.9,
-                xerr=reach(its, "divergence", "divergence_ci"), yerr=reach(its, "accuracy"),
+                of_kind["divergence"], of_kind["accuracy"], fmt=MARKERS[kind], color=COLOURS[kind], ms=5, lw=0.8, alpha=0.9,
+                xerr=reach(of_kind, "divergence", "divergence_ci"), yerr=reach(of_kind, "accuracy"),
             )  # fmt: skip
         numbered(
             axis, points["divergence"], points["accuracy"], [str(number[name]) for name in points["representation"]]

@@ -26,8 +26,8 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     lowest = min(0, np.nan_to_num(geometry.loc[geometry["task"] == ALL, list(SCORES)].min().min())) - 0.05
     for axis, name in zip(axes, names, strict=False):
         pooled = geometry[(geometry["model"] == name) & (geometry["task"] == ALL)]
-        mine = main_tasks(sweep[(sweep["model"] == name) & (sweep["split"] == "dev")])
-        axis.plot(mine.groupby("layer")["accuracy"].mean(), color="black", lw=2.2, label="dev accuracy, patched")
+        of_model = main_tasks(sweep[(sweep["model"] == name) & (sweep["split"] == "dev")])
+        axis.plot(of_model.groupby("layer")["accuracy"].mean(), color="black", lw=2.2, label="dev accuracy, patched")
         for column, (label, colour, style) in SCORES.items():
             for states, width in ((CENTRED, 1.8), (RAW, 0.7)):
                 scores = pooled[pooled["states"] == states].set_index("layer")[column]

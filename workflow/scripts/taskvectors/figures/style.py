@@ -116,7 +116,7 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
     lay_out(figure)
     for path in map(Path, paths):
         if path.suffix == ".csv":
-            parts = [its.assign(table=name) for name, its in tables.items()]
+            parts = [table.assign(table=name) for name, table in tables.items()]
             source = pd.concat(parts, ignore_index=True)
             write_csv(path, source[["table", *(column for column in source if column != "table")]])
             continue
@@ -191,8 +191,8 @@ def models_of(table: pd.DataFrame) -> list[str]:
 
 def marked(tasks: Names, controls: pd.DataFrame, model: str) -> dict[str, str]:
     """The labels of tasks, with a dagger where a control is as good as the hypothesis in this model."""
-    mine = controls[(controls["model"] == model) & controls["reached"]]
-    reached = set(mine["task"])
+    of_model = controls[(controls["model"] == model) & controls["reached"]]
+    reached = set(of_model["task"])
     return {task: f"{label} †" if task in reached else label for task, label in tasks.items()}
 
 
@@ -235,5 +235,5 @@ def families(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
 def family_lines(axis: mpl.axes.Axes, table: pd.DataFrame, x: str, y: str) -> None:
     """A thin line for each family, the mean over its tasks."""
     styles = families(table)
-    for family, its in table.groupby("family", sort=False):
-        axis.plot(its.groupby(x)[y].mean(), **styles[family], lw=1.2, label=family)
+    for family, rows in table.groupby("family", sort=False):
+        axis.plot(rows.groupby(x)[y].mean(), **styles[family], lw=1.2, label=family)

@@ -46,10 +46,10 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         daggered = [marked(tasks, controls, name)[task] for task in order]
         written += daggered
         for axis, (prompt, title) in zip(row, PROMPTS.items(), strict=True):
-            its = chosen[(chosen["model"] == name) & (chosen["demonstrations"] == prompt)]
+            shares = chosen[(chosen["model"] == name) & (chosen["demonstrations"] == prompt)]
             own = accuracy[(accuracy["model"] == name) & (accuracy["method"] == "hypothesis")]
             own = own.set_index("task")["accuracy"] if prompt == WITHOUT else pd.Series(dtype=float)
-            _matrix(axis, its, own, order, numbers=not many)
+            _matrix(axis, shares, own, order, numbers=not many)
             axis.set_title(f"{models[name]}:\n{title}", fontsize=9.5)
             axis.set_xticks(np.arange(len(order)) + 0.5, daggered, rotation=90 if many else 40, ha="center" if many else "right",
                             fontsize=size)  # fmt: skip
@@ -64,10 +64,10 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     return figure
 
 
-def _matrix(axis: mpl.axes.Axes, its: pd.DataFrame, own: pd.Series, order: list[str], numbers: bool) -> None:
+def _matrix(axis: mpl.axes.Axes, shares: pd.DataFrame, own: pd.Series, order: list[str], numbers: bool) -> None:
     """One heat map, its cells with numbers or not; tasks whose inputs do not fit leave their cell grey."""
     shares, others = (
-        its.pivot(index="theta_task", columns="query_task", values=name).reindex(index=order, columns=order)
+        shares.pivot(index="theta_task", columns="query_task", values=name).reindex(index=order, columns=order)
         for name in ("as_theta", "as_query")
     )
     shares, others = shares.to_numpy(dtype=float, copy=True), others.to_numpy(dtype=float, copy=True)

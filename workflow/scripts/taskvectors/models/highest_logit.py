@@ -107,10 +107,10 @@ class Screen:
         least = best - 2 * BFLOAT16 * best.abs() - 2 * r
         rows, tokens = at_least(logits, columns, least - 2 * BFLOAT16 * least.abs())
         # … then by each one's own.
-        found, tokens = logits[rows, tokens].float(), tokens.clamp(max=len(self.weight) - 1)
-        off = 2 * BFLOAT16 * found.abs() + self._off(length[rows], lost[rows], self.lengths[tokens], self.lost[tokens])
-        lowest = torch.full((len(hidden),), -torch.inf).scatter_reduce(0, rows, found - off, "amax")
-        kept = found + off >= lowest[rows] - FLOAT32 * lowest[rows].abs()
+        exact, tokens = logits[rows, tokens].float(), tokens.clamp(max=len(self.weight) - 1)
+        off = 2 * BFLOAT16 * exact.abs() + self._off(length[rows], lost[rows], self.lengths[tokens], self.lost[tokens])
+        lowest = torch.full((len(hidden),), -torch.inf).scatter_reduce(0, rows, exact - off, "amax")
+        kept = exact + off >= lowest[rows] - FLOAT32 * lowest[rows].abs()
         return rows[kept], tokens[kept]
 
     def _off(self, length: Tensor, lost: Tensor, row: Tensor, lost_of_row: Tensor) -> Tensor:

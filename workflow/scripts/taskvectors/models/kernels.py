@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -54,11 +54,27 @@ class OneDnnLinear(nn.Linear):
     """
 
     packed: Tensor  # the weight, in oneDNN's own layout where there is room for a copy
+    turned: Tensor | None = None  # the same of its transpose, once a gradient has passed and where there is room
 
     def forward(self, input: Tensor) -> Tensor:
-        if torch.is_grad_enabled() and input.requires_grad:  # oneDNN's own operation passes no gradient on
-            return super().forward(input)
-        return torch.ops.mkldnn._linear_pointwise(input, self.packed, self.bias, "none", [], "")
+        return _Product.apply(input, self)
+
+
+class _Product(torch.autograd.Function):
+    """A frozen layer's product with its input, and the gradient of that; oneDNN's own operation passes none on."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, layer: OneDnnLinear) -> Tensor:
+        ctx.layer = layer
+        return torch.ops.mkldnn._linear_pointwise(input, layer.packed, layer.bias, "none", [], "")
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        layer = ctx.layer
+        turned = layer.weight.t().contiguous() if layer.turned is None else layer.turned
+        if layer.turned is None and _have_room([layer]):
+            layer.turned = turned = torch.ops.mkldnn._reorder_linear_weight(turned, None)
+        return torch.ops.mkldnn._linear_pointwise(gradient.contiguous(), turned, None, "none", [], ""), None
 
 
 def multiply_faster(model: nn.Module) -> str:
@@ -92,9 +108,14 @@ def multiplier(weight: Tensor) -> Callable[[Tensor], Tensor]:
 
 def multiply_by_onednn(layers: list[nn.Linear]) -> None:
     """Have oneDNN multiply, with packed copies of the weights where there is room."""
-    size = sum(layer.weight.numel() * layer.weight.itemsize for layer in layers)
-    pack = size < ROOM_FOR_COPIES * memory_at_hand()
+    pack = _have_room(layers)
     for layer in layers:
         layer.__class__ = OneDnnLinear
         weight = layer.weight.detach()
         layer.packed = torch.ops.mkldnn._reorder_linear_weight(weight, None) if pack else weight
+
+
+def _have_room(layers: list[nn.Linear]) -> bool:
+    """Whether the memory holds copies of these layers' weights."""
+    size = sum(layer.weight.numel() * layer.weight.itemsize for layer in layers)
+    return size < ROOM_FOR_COPIES * memory_at_hand()

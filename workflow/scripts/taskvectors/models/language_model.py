@@ -61,8 +61,8 @@ class LanguageModel:
         """Tokens with which the model ends a text: those of its own configuration and the tokenizer's."""
         generation = getattr(self.model, "generation_config", None)
         holders = (self.model.config.get_text_config(), generation, self.tokenizer)
-        found = [getattr(holder, "eos_token_id", None) for holder in holders]
-        return frozenset(chain.from_iterable(its if isinstance(its, list) else [its] for its in found)) - {None}
+        named = [getattr(holder, "eos_token_id", None) for holder in holders]
+        return frozenset(chain.from_iterable(ids if isinstance(ids, list) else [ids] for ids in named)) - {None}
 
     @cached_property
     def screen(self) -> Screen | None:

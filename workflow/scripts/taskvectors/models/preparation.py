@@ -144,13 +144,13 @@ def refuse_other_class(folder: str | Path, config: Any, model: Any) -> None:
         StudyError: naming both.
     """
     named = getattr(config, "architectures", None) or []
-    mine = type(model).__name__
+    own = type(model).__name__
     kinds = {type(config), type(model.config), type(config.get_text_config())}
-    if not named or any(name.lower() == mine.lower() for name in named):
+    if not named or any(name.lower() == own.lower() for name in named):
         return
     if not any(getattr(getattr(transformers, name, None), "config_class", None) in kinds for name in named):
         raise StudyError(
-            f"{folder}: config.json says that the model is a {named[0]}, which this transformers would read as {mine}: code of a "
+            f"{folder}: config.json says that the model is a {named[0]}, which this transformers would read as {own}: code of a "
             "folder is not run. Choose a model that transformers has itself."
         )
 

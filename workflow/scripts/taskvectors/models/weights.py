@@ -61,10 +61,10 @@ def download_wheel(requirement: str, folder: Path) -> Path:
 
 def check_sha256(file: Path, expected: str, what: str) -> None:
     """Raise StudyError if the file is not the one expected."""
-    found = sha256(file)
-    if found != expected:
+    actual = sha256(file)
+    if actual != expected:
         raise StudyError(
-            f"{what}: sha256 is {found}, expected {expected}. The file was damaged or replaced on its way: run again; if it "
+            f"{what}: sha256 is {actual}, expected {expected}. The file was damaged or replaced on its way: run again; if it "
             "persists, compare the entry in config/models.yaml with the publisher's checksum."
         )
 

@@ -36,16 +36,21 @@ def decimal(number: float, digits: int = 2) -> str:
     return f"{round(number, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
+def how_many(count: int, noun: str) -> str:
+    """Such as 1 step, 4 steps."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def span(values: pd.Series) -> str:
     """The lowest and highest of some numbers; of a single task, or θ, there may be none."""
-    found = values.dropna()
-    return f"{found.min():.2f}–{found.max():.2f}" if len(found) else "none"
+    there = values.dropna()
+    return f"{there.min():.2f}–{there.max():.2f}" if len(there) else "none"
 
 
 def range_of(values: pd.Series, key: str, form: str = ".0%") -> str:
     """The lowest and highest of the values under a key, or the one there is."""
-    found = values.loc[[key]].dropna()
-    low, high = (format(value + 0.0, form).replace("-", "−") for value in (found.min(), found.max()))  # no −0
+    there = values.loc[[key]].dropna()
+    low, high = (format(value + 0.0, form).replace("-", "−") for value in (there.min(), there.max()))  # no −0
     return low if low == high else f"{low} to {high}"
 
 

@@ -4,28 +4,30 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from taskvectors.analysis.conclusions import NO_BASIS, REFUTED, SHOWN, UNDECIDED
+from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED
 from taskvectors.analysis.gradient_measures import (
     ACCURACY,
-    CONTROLS,
+    CONTROLS_OF,
     DESCENT,
     DIRECTION,
     DIVERGENCE,
     FEW,
     GRADIENT,
     INCREMENT,
+    JUDGED,
     LOSS,
     ONLINE,
     ORDER,
-    RANDOM_WEIGHTS,
-    SHUFFLED,
+    OTHER_THETA,
     SPREAD,
     THETA,
     V0,
     WAYS,
+    WAYS_OVER_ORDERS,
 )
-from taskvectors.analysis.names import ALL, CENTRED, Tables
-from taskvectors.report.cells import Config, decimal, percent
+from taskvectors.analysis.gradient_tables import rows_of
+from taskvectors.analysis.names import ALL, Tables
+from taskvectors.report.cells import Config, decimal, how_many, percent
 
 # The claims, as what is to be expected if reading demonstrations were gradient descent on θ.
 EXPECTED = {
@@ -57,15 +59,18 @@ def gradient_words(tables: Tables, config: Config) -> str:
 METHODS = """**Gradient descent** is that of a vector v in the place of the last token's state after the common layer, in the bare
 prompts of the demonstrations' inputs, the model frozen; the loss is the mean cross-entropy of the first tokens of their
 answers. It begins at v₀, the mean state of the dummy queries' own prompts, and its steps have one length, a share of
-‖θ − v₀‖ ({shares} are tried): that after {few} of which the queries of {dev} dev episodes a task have the lowest loss, mean
-over tasks. Reported are {test} test episodes a task. Online descent takes one such step for each demonstration, in their order.
+‖θ − v₀‖ ({shares} are tried): that after {few} of which the queries of {dev} a task have the lowest loss, mean
+over tasks. Reported are {test} a task. Online descent takes one such step for each demonstration, in their order.
 What the k-th demonstration adds is θ behind k less θ behind k − 1 of them; it is compared with the gradient of that
 demonstration's loss at the latter. {orders} orders of an episode's demonstrations are read and descended: compared are the
-distances of θ, and of the ends of online descent, from their means over orders. Controls: gradients of shuffled answers, of
-the next task's demonstrations in the same place, random directions, and the same of a model of the same architecture with random
-weights. Random weights are tried for θ − v₀ alone, and orders are held against shuffled answers alone. What tasks share is
-taken from unit vectors, as their mean over tasks. As a task has few episodes here, intervals
-draw one fewer than there are (Rao and Wu 1988): drawing all would make them too narrow.
+distances of θ, and of the ends of online descent, from their means over orders. Controls: the same with the answers shuffled
+among the demonstrations (where a task has few different answers some stay true), with the demonstrations of an episode of the
+next task in the same place, and of a model of the same architecture with random weights; random directions, which over
+orders would be zero; and for the loss, θ of that other episode. A claim counts as shown if it holds against every one of these and
+zero, and has no basis if one of them is missing or it can be told of few episodes. What tasks share is taken from unit vectors, as
+their mean over tasks; as an episode's own task is part of that mean, the cosine with another task's gradient then lies a little
+below zero by itself. As a task has few episodes here, intervals draw one fewer than there are (Rao and Wu 1988): drawing all
+would make them too narrow.
 
 """
 
@@ -75,22 +80,20 @@ def gradient_methods(config: Config) -> str:
     if "gradient" not in config:
         return ""
     sizes = config["gradient"]
-    fields = {key: sizes[key] for key in ("dev", "test", "orders")} | {"few": FEW}
-    return METHODS.format(**fields, shares=", ".join(map(str, sizes["shares"])))
+    episodes = {split: how_many(sizes[split], f"{split} episode") for split in ("dev", "test")}
+    return METHODS.format(**episodes, orders=sizes["orders"], few=FEW, shares=", ".join(map(str, sizes["shares"])))
 
 
 def _of_model(mean: pd.DataFrame) -> Iterator[str]:
-    def row(measure: str, of: str, step: int | None = None, states: str | None = None) -> pd.Series | None:
-        rows = mean[(mean["measure"] == measure) & (mean["of"] == of)]
-        rows = rows[rows["step"].isna() if step is None else rows["step"] == step]
-        rows = rows[rows["states"].isna() if states is None else rows["states"] == states]
+    def row(measure: str, of: str, step: int | None = None) -> pd.Series | None:
+        rows = rows_of(mean, measure, of, step, JUDGED.get(measure))
         return None if rows.empty else rows.iloc[0]
 
-    last = int(mean.loc[mean["of"] == DESCENT, "step"].max())
+    last, other = int(mean.loc[mean["of"] == DESCENT, "step"].max()), row(LOSS, OTHER_THETA)
     yield (
-        f"The loss of the demonstrations is {_number(row(LOSS, V0, 0))} nats at v₀, {_number(row(LOSS, THETA))} at θ and "
-        f"{_number(row(LOSS, DESCENT, last))} after {last} step{'s' * (last > 1)} of descent, "
-        f"each {mean['share'].iloc[0]:g} of ‖θ − v₀‖ long."
+        f"The loss of the demonstrations is {_number(row(LOSS, V0, 0))} nats at v₀, {_number(row(LOSS, THETA))} at θ"
+        f"{'' if other is None else f', {_number(other)} at θ of another task'} and {_number(row(LOSS, DESCENT, last))} after "
+        f"{how_many(last, 'step')} of descent, each {mean['share'].iloc[0]:g} of ‖θ − v₀‖ long."
     )
     yield (
         f"θ answers {_percent(row(ACCURACY, THETA))} of the queries right, {FEW} steps of descent "
@@ -98,43 +101,47 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
         f"from the regular prompt's distribution are {_number(row(DIVERGENCE, THETA))}, {_number(row(DIVERGENCE, DESCENT, FEW))} and "
         f"{_number(row(DIVERGENCE, ONLINE))} bits."
     )
-    for measure, subject in ((DIRECTION, "θ − v₀"), (INCREMENT, "what a demonstration adds")):
-        own = row(measure, GRADIENT, states=CENTRED)
-        if own is not None:
-            controls = {of: row(measure, of, states=CENTRED) for of in CONTROLS}
-            there = {of: found["value"] for of, found in controls.items() if found is not None}
-            nearest = max(there, key=lambda of: there[of])
-            tried = [of for of in CONTROLS if measure == DIRECTION or of != RANDOM_WEIGHTS]
-            absent = [WAYS[of] for of in tried if of not in there]
-            without = f" (not tried: {', '.join(absent)})" if absent else ""
+    for measure, subject in SUBJECTS.items():
+        if (own := row(measure, GRADIENT)) is None:
+            continue
+        if measure == ORDER:
             yield (
-                f"The cosine of {subject} with the way down the gradient, less what tasks share, is {_number(own)}; of controls "
-                f"{WAYS[nearest]} comes nearest, {_number(controls[nearest])}{without}."
+                f"Over orders of the same demonstrations θ varies by {_percent(row(SPREAD, THETA))} of its distance from v₀, "
+                f"online descent by {_percent(row(SPREAD, ONLINE))}, descent on all at once not at all."
             )
-    if (own := row(ORDER, GRADIENT)) is not None:
-        theta, online = row(SPREAD, THETA), row(SPREAD, ONLINE)
-        shuffled = row(ORDER, SHUFFLED)
-        beside = "" if shuffled is None else f" (shuffled answers: {_number(shuffled)})"
-        yield (
-            f"Over orders of the same demonstrations θ spreads by {_percent(theta)} of its distance from v₀, online descent by "
-            f"{_percent(online)}, descent on all at once not at all; θ and the end of online "
-            f"descent are moved alike with a cosine of {_number(own)}{beside}."
-        )
+        controls = {of: row(measure, of) for of in CONTROLS_OF[measure]}
+        told = {of: control for of, control in controls.items() if control is not None}
+        called = WAYS_OVER_ORDERS if measure == ORDER else WAYS
+        absent = [called[of] for of in controls if of not in told]
+        without = f" (not tried: {', '.join(absent)})" if absent else ""
+        beside = ""
+        if told:
+            nearest = max(told, key=lambda of: float(told[of]["value"]))
+            beside = f"; of controls {called[nearest]} comes nearest, {_number(told[nearest])}"
+        yield f"The cosine of {subject} is {_number(own)}{beside}{without}."
+
+
+SUBJECTS = {
+    DIRECTION: "θ − v₀ with the way down the gradient, both less what tasks share,",
+    INCREMENT: "what a demonstration adds with the way down its own gradient, both less what tasks share,",
+    ORDER: "θ's distances from its mean over orders with those of the ends of online descent",
+}
 
 
 def _answer(conclusions: pd.DataFrame) -> str:
-    """What of it is there, and what is not."""
+    """Yes if all is shown that is to be expected, no if something is not there, else open; and what is what."""
     verdicts = conclusions[conclusions["claim"].isin(EXPECTED)].set_index("claim")["verdict"]
     if verdicts.empty:
         return "no claim is made of it."
-    told = [
-        f"{verdict}: {'; '.join(EXPECTED[claim] for claim in EXPECTED if verdicts.get(claim) == verdict)}"
-        for verdict in (SHOWN, REFUTED, UNDECIDED, NO_BASIS)
-        if verdict in set(verdicts)
-    ]
-    first, *others = told
-    answer = f"of {len(verdicts)} things to expect if reading demonstrations were gradient descent on θ, {first}."
-    return " ".join([answer, *(f"{other[0].upper()}{other[1:]}." for other in others)])
+    of_verdicts = {
+        verdict: [EXPECTED[claim] for claim in EXPECTED if verdicts.get(claim) == verdict]
+        for verdict in (REFUTED, SHOWN, UNDECIDED, NO_BASIS)
+    }
+    expected = f"of {len(verdicts)} things to expect if reading demonstrations were gradient descent on θ"
+    if len(of_verdicts[SHOWN]) == len(verdicts):
+        return f"yes, as far as this tests it: {expected}, all are shown: {'; '.join(of_verdicts[SHOWN])}."
+    told = [f"{verdict}: {'; '.join(claims)}" for verdict, claims in of_verdicts.items() if claims]
+    return f"{'no' if of_verdicts[REFUTED] else 'open'}: {expected}, {'. '.join(told)}."
 
 
 def _number(row: pd.Series | None) -> str:

@@ -32,7 +32,7 @@ def _with_titles(svg: str) -> str:
     svg = svg[svg.index("<svg") :]
     return re.sub(
         f"<g id=([\"']){POINTS}(.*?)\\1>",
-        lambda found: f'<g id="point-{next(places)}"><title>{found.group(2)}</title>',
+        lambda match: f'<g id="point-{next(places)}"><title>{match.group(2)}</title>',
         svg,
     )
 
@@ -50,7 +50,7 @@ def escaped(config: Config) -> dict[str, Any]:
 
 
 def _entities(label: str) -> str:
-    return re.sub(r"[!-/:-@\[-`{-~]", lambda found: f"&#{ord(found.group())};", label)
+    return re.sub(r"[!-/:-@\[-`{-~]", lambda match: f"&#{ord(match.group())};", label)
 
 
 def _caption(caption: str, name: str, sources: Iterable[str]) -> str:

@@ -162,8 +162,8 @@ def conflict_table(tables: Tables, config: Config) -> pd.DataFrame:
 
 def _at_both_layers(table: pd.DataFrame, choice: pd.DataFrame, of: str, config: Config) -> pd.DataFrame:
     """The rows at the layer of the task in column `of`, then those at the common layer, model by model; `layer of` says which."""
-    its = {words: at_chosen_layer(table, choice, of, layer) for words, layer in LAYERS_OF.items()}
-    both = pd.concat([rows.assign(**{"layer of": words}) for words, rows in its.items()])
+    of_layers = {words: at_chosen_layer(table, choice, of, layer) for words, layer in LAYERS_OF.items()}
+    both = pd.concat([rows.assign(**{"layer of": words}) for words, rows in of_layers.items()])
     return both.sort_values("model", key=lambda models: models.map(list(config["models"]).index), kind="stable")
 
 
@@ -302,9 +302,9 @@ def decoded_tokens_table(tables: Tables, config: Config, shown: int = 10) -> pd.
     tokens, choice = tables["decoded_tokens"], tables["layer_choice"]
     layers = choice.set_index(["model", "task"])["layer"]
     rows = []
-    for (model, task), its in tokens.groupby(["model", "task"], sort=False):
-        for layer in sorted({min(layers[model, task] + above, its["layer"].max()) for above in LAYERS_ABOVE}):
-            group = its[its["layer"] == layer].sort_values("rank")
+    for (model, task), of_task in tokens.groupby(["model", "task"], sort=False):
+        for layer in sorted({min(layers[model, task] + above, of_task["layer"].max()) for above in LAYERS_ABOVE}):
+            group = of_task[of_task["layer"] == layer].sort_values("rank")
             raw = group["token"].fillna("").astype(str).head(shown)
             raw = raw.str.replace(" ", "␣").str.replace("\n", "↵").str.replace("\t", "⇥")
             kept = group.sort_values("filtered_rank").dropna(subset="filtered_rank").head(shown)

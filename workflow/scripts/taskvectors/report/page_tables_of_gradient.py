@@ -18,7 +18,7 @@ from taskvectors.analysis.gradient_measures import (
     WAYS_OVER_ORDERS,
 )
 from taskvectors.analysis.names import ALL, CENTRED, RAW, Tables
-from taskvectors.report.cells import Config, model_labels, models_together, with_interval
+from taskvectors.report.cells import Config, how_many, model_labels, models_together, with_interval
 
 MEASURES = {
     LOSS: "loss",
@@ -52,8 +52,8 @@ def gradient_cosines_table(tables: Tables, config: Config) -> pd.DataFrame:
     rows = mean[mean["measure"].isin(COSINES) & mean["step"].isna()]
     lines = []
     rows = rows.sort_values("measure", key=lambda names: names.map(COSINES.index), kind="stable")
-    for (model, measure, of), its in models_together(rows, mean).groupby(["model", "measure", "of"], sort=False):
-        by_states = its.assign(cell=with_interval(its, "value")).set_index(its["states"].fillna(RAW))
+    for (model, measure, of), own in models_together(rows, mean).groupby(["model", "measure", "of"], sort=False):
+        by_states = own.assign(cell=with_interval(own, "value")).set_index(own["states"].fillna(RAW))
         last = by_states.loc[CENTRED if CENTRED in by_states.index else RAW]
         lines.append({
             "model": model,
@@ -76,4 +76,4 @@ def _means(tables: Tables) -> pd.DataFrame:
 def _vector(row: pd.Series) -> str:
     """What a row's vector is called, with its steps."""
     called = VECTORS[row["of"]]
-    return f"{called}, {row['step']:.0f} step{'s' * (row['step'] > 1)}" if row["of"] == DESCENT else called
+    return f"{called}, {how_many(int(row['step']), 'step')}" if row["of"] == DESCENT else called

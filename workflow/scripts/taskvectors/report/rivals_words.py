@@ -17,8 +17,8 @@ def rivals_words(tables: Tables, config: Config) -> str:
     rivals = tables["rivals"]
     mean = rivals[(rivals["task"] == ALL) & (rivals["n"] > 0)]
     return "\n\n".join(
-        f"**{config['models'][model]['label']}**: {' '.join(_of_model(its))} {_of_heads(tables['ablation'], model)}"
-        for model, its in mean.groupby("model", sort=False)
+        f"**{config['models'][model]['label']}**: {' '.join(_of_model(rows))} {_of_heads(tables['ablation'], model)}"
+        for model, rows in mean.groupby("model", sort=False)
     )
 
 
@@ -79,10 +79,8 @@ def _nearest(rivals: pd.DataFrame) -> str:
 def _labels(rivals: pd.DataFrame, way: str) -> str:
     """Those whose paired difference to θ lies above zero, or below, with its whole interval; with the points."""
     whole = rivals["to_theta_ci_low"] > DOES_AS_MUCH if way == "above" else rivals["to_theta_ci_high"] < DOES_AS_MUCH
-    found = [
-        f"{row['label']} ({in_points(row, 'to_theta_', 'to_theta')} points)" for _, row in rivals[whole].iterrows()
-    ]
-    return ", ".join(found) or "none"
+    told = [f"{row['label']} ({in_points(row, 'to_theta_', 'to_theta')} points)" for _, row in rivals[whole].iterrows()]
+    return ", ".join(told) or "none"
 
 
 def _of_heads(ablation: pd.DataFrame, model: str) -> str:

@@ -48,12 +48,12 @@ def answer(tables: Tables, config: Config) -> str:
         base, hypothesis, regular, common = (
             percent(pooled.loc[(model, method)]) for method in (*METHODS, "hypothesis_common")
         )
-        mine = main_tasks(choice[choice["model"] == model])
+        of_model = main_tasks(choice[choice["model"] == model])
         lines.append(
             f"**{config['models'][model]['label']}** answers {base} of the test queries without demonstrations, "
             f"{regular} with {config['episodes']['demonstrations']} demonstrations, and {hypothesis} without demonstrations "
             f"but with θ patched in at the layer chosen per task on dev episodes ({common} at the one common layer "
-            f"{mine['common_layer'].iloc[0]}). {_own_layers(mine)} On the same episodes that is "
+            f"{of_model['common_layer'].iloc[0]}). {_own_layers(of_model)} On the same episodes that is "
             f"{in_points(paired.loc[(model, 'regular')])} points beside the demonstrations and "
             f"{in_points(paired.loc[(model, 'zero_shot')])} beside the bare query. {_reached(tables['controls'], model, config)}"
             f"{_over_seeds(tables['seed_spread'], model)}"

@@ -19,7 +19,7 @@ def settings(reading: Reading) -> list[Setting]:
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
     tasks = by_task(episodes)
-    pairs = {task: training_pairs(reading, task, its) for task, its in tasks.items()}
+    pairs = {task: training_pairs(reading, task, of_task) for task, of_task in tasks.items()}
     return [of_pairs(reading, episodes, pairs, layer_of(settings))]
 
 

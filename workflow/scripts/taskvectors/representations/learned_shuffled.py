@@ -18,7 +18,7 @@ unusable = learned_many.unusable
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
     pairs = {
-        task: shuffled_answers(learned_many.training_pairs(reading, task, its), reading.seed, "learned", task)
-        for task, its in by_task(episodes).items()
+        task: shuffled_answers(learned_many.training_pairs(reading, task, of_task), reading.seed, "learned", task)
+        for task, of_task in by_task(episodes).items()
     }
     return [learned_many.of_pairs(reading, episodes, pairs, layer_of(settings))]

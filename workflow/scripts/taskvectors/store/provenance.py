@@ -36,15 +36,15 @@ def provenance(
     Raises:
         StudyError: if files of one model differ in their weights, dtype, software or code.
     """
-    for its in stamps.values():
-        check_one_source(its)
+    for stamps_of_model in stamps.values():
+        check_one_source(stamps_of_model)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "code": commit(),
         **software,
         "hardware": hardware(),
         "weights": {model: checksums(folder) for model, folder in weights.items()},
-        "runs": {model: runs(its.values()) for model, its in stamps.items()},
+        "runs": {model: runs(stamps_of_model.values()) for model, stamps_of_model in stamps.items()},
         "sources": dict(sources),
         "config": without_folders(config),
     }
@@ -59,25 +59,25 @@ def stamps_by_model(files: Iterable[str | Path], models: Iterable[str]) -> dict[
     return stamps
 
 
-def of_model(found: Mapping[str, Any], model: str) -> dict[str, Any]:
+def of_model(provenance: Mapping[str, Any], model: str) -> dict[str, Any]:
     """The part of a provenance that concerns one model: what its folder of results keeps."""
-    mine = {part: found[part][model] for part in ("weights", "runs")}
-    settings = {"model": found["config"]["models"][model], "seeds": found["config"]["study"]["seeds"]}
+    parts = {part: provenance[part][model] for part in ("weights", "runs")}
+    settings = {"model": provenance["config"]["models"][model], "seeds": provenance["config"]["study"]["seeds"]}
     return (
-        {part: found[part] for part in ("date", "code", "software", "differing", "environments", "hardware")}
-        | mine
+        {part: provenance[part] for part in ("date", "code", "software", "differing", "environments", "hardware")}
+        | parts
         | settings
     )
 
 
 def runs(stamps: Iterable[Stamp]) -> dict[str, list[Any]]:
     """The different values of everything that a model's files were computed with; device and commit may have several."""
-    found: dict[str, list[Any]] = {}
+    values: dict[str, list[Any]] = {}
     for made_by in stamps:
         for what, value in made_by.items():
-            if what not in ("rule", "code", "modified") and value not in found.setdefault(what, []):
-                found[what].append(value)
-    return found
+            if what not in ("rule", "code", "modified") and value not in values.setdefault(what, []):
+                values[what].append(value)
+    return values
 
 
 def without_folders(value: Any) -> Any:

@@ -29,22 +29,22 @@ ENVIRONMENTS = Path("results/environments")
 
 def imported() -> dict[str, str]:
     """Versions of the packages that this process has imported, Python first."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package, module in LIBRARIES.items():
         version = getattr(sys.modules.get(module), "__version__", None)
         if version is not None:
-            found[package] = str(version)
-    return found
+            versions[package] = str(version)
+    return versions
 
 
 def packages(prefix: str | Path = sys.prefix) -> list[str]:
     """Every package of an environment with its exact version (and build, of conda's), sorted."""
-    found = {file.stem for file in Path(prefix).glob("conda-meta/*.json")}
+    packages = {file.stem for file in Path(prefix).glob("conda-meta/*.json")}
     for info in Path(prefix).glob("lib/python*/site-packages/*.dist-info"):
         name, _, version = info.stem.rpartition("-")
-        if not any(package.startswith(f"{name.replace('_', '-')}-{version}-") for package in found):
-            found.add(f"{name}=={version}")
-    return sorted(found, key=str.lower)
+        if not any(package.startswith(f"{name.replace('_', '-')}-{version}-") for package in packages):
+            packages.add(f"{name}=={version}")
+    return sorted(packages, key=str.lower)
 
 
 def record(log_file: str | Path) -> None:
@@ -60,13 +60,13 @@ def record(log_file: str | Path) -> None:
 def read_records(folders: Iterable[str | Path], families: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """The records in folders of logs, by rule; of jobs of a family, only those of the given ones."""
     known = set(families)
-    found: dict[str, list[dict[str, Any]]] = {}
+    records: dict[str, list[dict[str, Any]]] = {}
     for folder in folders:
         for file in sorted(Path(folder).glob(f"*{SUFFIX}")):
             rule, _, part = file.name.removesuffix(SUFFIX).partition(".")
             if not part or part in known:
-                found.setdefault(rule, []).append(json.loads(file.read_text(encoding="utf-8")))
-    return found
+                records.setdefault(rule, []).append(json.loads(file.read_text(encoding="utf-8")))
+    return records
 
 
 def merged_records(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
@@ -78,16 +78,16 @@ def merged_records(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[s
     """
     versions: dict[str, dict[str, list[str]]] = {}
     environments: dict[str, list[str]] = {}
-    for rule, its in records.items():
-        for found in its:
-            for package, version in found["imported"].items():
+    for rule, of_rule in records.items():
+        for record in of_rule:
+            for package, version in record["imported"].items():
                 _note(versions.setdefault(package, {}), version, rule)
-            _note(environments, found["environment"], rule)
+            _note(environments, record["environment"], rule)
     order = ["python", *LIBRARIES]
     versions = {package: versions[package] for package in order if package in versions}
     return {
-        "software": {package: " and ".join(sorted(its)) for package, its in versions.items()},
-        "differing": {package: its for package, its in versions.items() if len(its) > 1},
+        "software": {package: " and ".join(sorted(numbers)) for package, numbers in versions.items()},
+        "differing": {package: numbers for package, numbers in versions.items() if len(numbers) > 1},
         "environments": environments,
     }
 

@@ -45,8 +45,8 @@ def packed(made_by: Stamp) -> dict[str, str]:
 
 def unpacked(metadata: Mapping[Any, Any] | None) -> Stamp | None:
     """The stamp in the metadata of a file, if it has one; keys may be bytes."""
-    found = {key.decode() if isinstance(key, bytes) else key: value for key, value in (metadata or {}).items()}
-    return json.loads(found[METADATA]) if METADATA in found else None
+    decoded = {key.decode() if isinstance(key, bytes) else key: value for key, value in (metadata or {}).items()}
+    return json.loads(decoded[METADATA]) if METADATA in decoded else None
 
 
 def check_one_source(stamps: Mapping[str, Stamp | None]) -> None:
