@@ -117,8 +117,6 @@ def test_gradients_pass_through_onednns_kernels(room, monkeypatch):
     multiply_by_onednn([module for module in faster.model.modules() if type(module) is torch.nn.Linear])
     for of_plain, of_faster in zip(*(loss_of(lm, prompts, answers, 2)(v) for lm in (plain, faster)), strict=True):
         torch.testing.assert_close(of_plain, of_faster, atol=1e-4, rtol=1e-3)
-    turned = [block.mlp.up_proj.turned is not None for block in faster.blocks]
-    assert turned == [room and layer > 2 for layer in range(5)]  # a second copy where a gradient has passed
 
 
 def test_what_cannot_be_differentiated_is_refused_by_name():

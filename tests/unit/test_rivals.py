@@ -1,11 +1,13 @@
 """Representations and heads on a tiny random model: what is put in, what is chosen, what is counted, and who is left out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from scipy.spatial.distance import jensenshannon
 
 from taskvectors.analysis.conclusions import CLAIMS, _of_rivals
@@ -21,11 +23,14 @@ from taskvectors.errors import StudyError
 from taskvectors.experiments.extract_theta import extract
 from taskvectors.experiments.measure_heads import INTACT, RANDOM, TOP, heads_of, measure
 from taskvectors.experiments.rivals import best, rivals, tried_layers
+from taskvectors.figures.style import TOP_HEADS
 from taskvectors.report.rivals_words import rivals_words
 from taskvectors.representations import function_vector, learned_many, mean_theta, random_heads, theta_per_arrow
 from taskvectors.representations.learning import learned
 from taskvectors.representations.reading import CORRECT, SHUFFLED, Reading, Setting, named, not_showing
 from taskvectors.study import read_study
+
+ROOT = Path(__file__).parents[2]
 
 TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
 PREFIX = dict.fromkeys(TASKS, False)
@@ -427,3 +432,9 @@ def test_theta_after_no_demonstrations_is_the_mean_of_the_dummies_bare_prompts(r
     ids = prompt_ids(lm.tokenizer, [prompt((), x) for x in episode.dummies])
     expected = torch.stack([plain_states(lm, one)[0] for one in ids]).mean(dim=0)
     torch.testing.assert_close(reading.bare([episode])[0], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_captions_say_how_many_heads_are_told():
+    entries = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text())["head_effects"]["caption"]
+    table = yaml.safe_load((ROOT / "workflow/tables.yaml").read_text())
+    assert TOP_HEADS == 10 and "the ten largest" in entries and "The ten heads" in str(table)

@@ -2,8 +2,8 @@
 
 A vector v stands in for the last token's state after block L of the demonstrations' inputs, each asked by itself; ℓ(v) is the mean
 loss of the first tokens of their answers. Descent begins at v₀, θ of no demonstrations, and takes steps of one length, a share of
-‖θ − v₀‖. It has been said that models learn in context by such descent (Dai et al. 2022, arXiv 2212.10559); Deutch et al. 2023
-(2311.07772) and Shen et al. 2023 (2310.08540) doubt it.
+‖θ − v₀‖. It has been said that models learn in context by such descent (Dai et al. 2023, arXiv 2212.10559); Deutch et al. 2024
+(2311.07772) and Shen et al. 2024 (2310.08540) doubt it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,10 +5,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from taskvectors.analysis.names import Tables
-from taskvectors.figures.style import Labels, grid, models_of, notice
+from taskvectors.figures.style import TOP_HEADS, Labels, grid, models_of, notice
 
 COLOURS = mpl.colormaps["RdBu_r"]
-RINGED = 10  # heads of the largest effect
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
@@ -25,7 +24,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         style = {"origin": "lower", "aspect": "auto", "cmap": COLOURS, "vmin": -reach, "vmax": reach}
         picture = axis.imshow(effects, interpolation="nearest", **style)
         axis.grid(visible=False)
-        top = of_model[of_model["rank"] <= RINGED]
+        top = of_model[of_model["rank"] <= TOP_HEADS]
         axis.plot(top["head"], top["layer"], "o", ms=7, mfc="none", mec="black", mew=0.9)
         axis.set(title=labels.models[name], xlabel="head")
         for direction in (axis.xaxis, axis.yaxis):

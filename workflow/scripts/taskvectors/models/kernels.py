@@ -54,7 +54,6 @@ class OneDnnLinear(nn.Linear):
     """
 
     packed: Tensor  # the weight, in oneDNN's own layout where there is room for a copy
-    turned: Tensor | None = None  # the same of its transpose, once a gradient has passed and where there is room
 
     def forward(self, input: Tensor) -> Tensor:
         return _Product.apply(input, self)
@@ -70,11 +69,10 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        layer = ctx.layer
-        turned = layer.weight.t().contiguous() if layer.turned is None else layer.turned
-        if layer.turned is None and _have_room([layer]):
-            layer.turned = turned = torch.ops.mkldnn._reorder_linear_weight(turned, None)
-        return torch.ops.mkldnn._linear_pointwise(gradient.contiguous(), turned, None, "none", [], ""), None
+        # A view of the weight: a copy laid out for it would gain a tenth, and cost as much memory as the model.
+        return torch.ops.mkldnn._linear_pointwise(
+            gradient.contiguous(), ctx.layer.weight.t(), None, "none", [], ""
+        ), None
 
 
 def multiply_faster(model: nn.Module) -> str:
@@ -108,14 +106,9 @@ def multiplier(weight: Tensor) -> Callable[[Tensor], Tensor]:
 
 def multiply_by_onednn(layers: list[nn.Linear]) -> None:
     """Have oneDNN multiply, with packed copies of the weights where there is room."""
-    pack = _have_room(layers)
+    size = sum(layer.weight.numel() * layer.weight.itemsize for layer in layers)
+    pack = size < ROOM_FOR_COPIES * memory_at_hand()
     for layer in layers:
         layer.__class__ = OneDnnLinear
         weight = layer.weight.detach()
         layer.packed = torch.ops.mkldnn._reorder_linear_weight(weight, None) if pack else weight
-
-
-def _have_room(layers: list[nn.Linear]) -> bool:
-    """Whether the memory holds copies of these layers' weights."""
-    size = sum(layer.weight.numel() * layer.weight.itemsize for layer in layers)
-    return size < ROOM_FOR_COPIES * memory_at_hand()

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from taskvectors.analysis.names import ALL, CONTROL, REFERENCE, RIVAL, Tables
+from taskvectors.figures.style import TOP_HEADS
 from taskvectors.report.cells import Config, in_points, model_labels, models_together, with_interval
 
-TOP_HEADS = 10
 ABLATED = {"intact": "all heads", "top_heads": "without the top heads", "random_heads": "without random heads"}
 
 
