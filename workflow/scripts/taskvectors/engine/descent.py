@@ -90,7 +90,7 @@ class Prefilled:
         with torch.no_grad():
             cache = prefill(self.lm, [list(ids[:-1]) for ids in prompts])
             with removed([block.register_forward_hook(lambda *of: outputs.append(of[-1])) for block in blocks]):
-                extend(self.lm, forked(cache, torch.arange(len(last), device=self.lm.device)), last)
+                extend(self.lm, forked(cache, torch.arange(len(last))), last)
         if len(outputs) != len(blocks):
             raise StudyError(f"{type(self.lm.model).__name__}: {len(outputs)} of {len(blocks)} blocks ran in one pass.")
         return _Group(last, cache, outputs)
@@ -165,7 +165,8 @@ class AnswerLoss:
     def _final(self, v: Tensor, rows: list[tuple[int, int, int, int]]) -> Iterator[Tensor]:
         """What the model unembeds `[row, hidden]`, of one group of prompts after the other."""
         for number, members in groupby(rows, key=itemgetter(0)):
-            _, places, episodes, _ = (torch.tensor(of, device=v.device) for of in zip(*members, strict=True))
+            # Places on the CPU serve caches and outputs on any device.
+            _, places, episodes, _ = (torch.tensor(of) for of in zip(*members, strict=True))
             group = self.groups[number].rows(places)
             with _starting_after(self.lm, group.outputs, v[episodes][:, None]):
                 yield extend(self.lm, group.cache, group.last)
