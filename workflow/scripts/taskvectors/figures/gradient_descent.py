@@ -44,11 +44,12 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         for axis, measure in zip(row, PATHS, strict=False):
             _path(axis, rows[rows["measure"] == measure])
             axis.set(ylabel=PATHS[measure], xlabel="steps of gradient descent from v₀")
+        row[0].margins(y=0.08)
         row[0].set_ylim(bottom=0)
         row[1].set_ylim(-0.03, 1.03)
         in_percent(row[1])
         row[0].set_title(labels.models[model])
-        row[0].legend(frameon=False, loc="upper right", fontsize=9)
+        row[0].legend(facecolor="white", edgecolor="none", framealpha=1, loc="center right", fontsize=9)
         _forest(row[2], rows)
     low, high = (pick(axis.get_xlim()[end] for axis in axes[:, 2]) for end, pick in enumerate((min, max)))
     for axis in axes[:, 2]:  # one scale for all models
