@@ -58,19 +58,19 @@ def gradient_words(tables: Tables, config: Config) -> str:
 
 METHODS = """**Gradient descent** is that of a vector v in the place of the last token's state after the common layer, in the bare
 prompts of the demonstrations' inputs, the model frozen; the loss is the mean cross-entropy of the first tokens of their
-answers. It begins at v₀, the mean state of the dummy queries' own prompts, and its steps have one length, a share of
-‖θ − v₀‖ ({shares} are tried): that after {few} of which the queries of {dev} a task have the lowest loss, mean
-over tasks. Reported are {test} a task. Online descent takes one such step for each demonstration, in their order.
-What the k-th demonstration adds is θ behind k less θ behind k − 1 of them; it is compared with the gradient of that
-demonstration's loss at the latter. {orders} orders of an episode's demonstrations are read and descended: compared are the
-distances of θ, and of the ends of online descent, from their means over orders. Controls: the same with the answers shuffled
-among the demonstrations (where a task has few different answers some stay true), with the demonstrations of an episode of the
-next task in the same place, and of a model of the same architecture with random weights; random directions, which over
-orders would be zero; and for the loss, θ of that other episode. A claim counts as shown if it holds against every one of these and
-zero, and has no basis if one of them is missing or it can be told of few episodes. What tasks share is taken from unit vectors, as
-their mean over tasks; as an episode's own task is part of that mean, the cosine with another task's gradient then lies a little
-below zero by itself. As a task has few episodes here, intervals draw one fewer than there are (Rao and Wu 1988): drawing all
-would make them too narrow.
+answers. It begins at v₀, the mean state of the dummy queries' own prompts, and its steps have one length, a share of ‖θ −
+v₀‖ ({shares} are tried): that after {few} of which the queries of {dev} a task have the lowest loss, mean over tasks.
+Reported are {test} a task. Online descent takes one such step for each demonstration, in their order. What the k-th
+demonstration adds is θ behind k less θ behind k − 1 of them; it is compared with the gradient of that demonstration's loss
+at the latter. {orders} orders of an episode's demonstrations are read and descended: compared are the distances of θ, and
+of the ends of online descent, from their means over orders. Controls: the same with the answers shuffled among the
+demonstrations (where a task has few different answers some stay true), with the demonstrations of an episode of the next
+task in the same place, and of a model of the same architecture with random weights; random directions, which over orders
+would be zero; and for the loss, θ of that other episode. A claim on cosines, or on the loss at θ, counts as shown if it
+holds against every one of these and zero, and has no basis if one of them is missing, or if few episodes can tell. What
+tasks share is taken from unit vectors, as their mean over tasks; as an episode's own task is part of that mean, the cosine
+with another task's gradient then lies a little below zero by itself. As a task has few episodes here, intervals draw one
+fewer than there are (Rao and Wu 1988): drawing all would make them too narrow.
 
 """
 
@@ -117,8 +117,8 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
         beside = ""
         if told:
             nearest = max(told, key=lambda of: float(told[of]["value"]))
-            beside = f"; of controls {called[nearest]} comes nearest, {_number(told[nearest])}"
-        yield f"The cosine of {subject} is {_number(own)}{beside}{without}."
+            beside = f"; of controls {called[nearest]} comes nearest, {_number(told[nearest], 3)}"
+        yield f"The cosine of {subject} is {_number(own, 3)}{beside}{without}."
 
 
 SUBJECTS = {
@@ -137,16 +137,22 @@ def _answer(conclusions: pd.DataFrame) -> str:
         verdict: [EXPECTED[claim] for claim in EXPECTED if verdicts.get(claim) == verdict]
         for verdict in (REFUTED, SHOWN, UNDECIDED, NO_BASIS)
     }
+    told = [f"{verdict}: {'; '.join(claims)}." for verdict, claims in of_verdicts.items() if claims]
+    first, *others = told
+    answer = (
+        "no"
+        if of_verdicts[REFUTED]
+        else "yes, as far as this tests it"
+        if len(told) == 1 and of_verdicts[SHOWN]
+        else "open"
+    )
     expected = f"of {len(verdicts)} things to expect if reading demonstrations were gradient descent on θ"
-    if len(of_verdicts[SHOWN]) == len(verdicts):
-        return f"yes, as far as this tests it: {expected}, all are shown: {'; '.join(of_verdicts[SHOWN])}."
-    told = [f"{verdict}: {'; '.join(claims)}" for verdict, claims in of_verdicts.items() if claims]
-    return f"{'no' if of_verdicts[REFUTED] else 'open'}: {expected}, {'. '.join(told)}."
+    return " ".join([f"{answer}; {expected}, {first}", *(other[0].upper() + other[1:] for other in others)])
 
 
-def _number(row: pd.Series | None) -> str:
+def _number(row: pd.Series | None, digits: int = 2) -> str:
     assert row is not None
-    value, low, high = (decimal(row[name]) for name in ("value", "ci_low", "ci_high"))
+    value, low, high = (decimal(row[name], digits) for name in ("value", "ci_low", "ci_high"))
     return f"{value} [{low}, {high}]"
 
 
