@@ -69,7 +69,7 @@ def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> pd.DataFrame:
                 "GPUs a job": study.gpus(model) if loading else 0,
                 "GPU memory": f"{weights + activations:.1f} GB",
                 "weights + pass": f"{weights:.1f} + {activations:.1f}",
-                "memory a job": f"{study.memory_mb(model) / 1000 if loading else 0:.0f} GB",
+                "memory a job, at most": f"{max((study.memory_mb(model, rule) for rule in loading), default=0) / 1000:.0f} GB",
                 "disk": f"{sizing.disk_gb(entry):.1f} GB",
                 **{
                     name: f"{sizing.hours(entry, tokens, rate) + len(loading) / 60:.1f}" for name, rate in rates.items()

@@ -170,6 +170,15 @@ def test_gpus_hold_the_weights_and_a_pass(parameters, dtype, gpus):
     assert sizing.memory_mb({**entry, "device": "cuda"}) > sizing.weight_bytes(entry) / 1e6
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_job_with_a_second_model_asks_for_its_memory(device):
+    study = read_study()
+    name, entry = next(iter(study.models.items()))
+    entry["device"] = device
+    more = study.memory_mb(name, "gradient") - study.memory_mb(name, "rivals")
+    assert more >= sizing.weight_bytes(entry) / 1e6 and study.memory_mb(name, "rivals") == study.memory_mb(name)
+
+
 def test_a_job_takes_no_more_memory_than_slurm_gave_it(monkeypatch):
     monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
     everything = memory_at_hand()

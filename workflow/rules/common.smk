@@ -93,13 +93,8 @@ def of_model(key):
 
 
 # What jobs that load a model ask of a cluster: more with every attempt, as a killed job may have needed it.
-def model_memory(wildcards, attempt):
-    return attempt * STUDY.memory_mb(wildcards.model)
-
-
-def memory_of_two_models(wildcards, attempt):
-    """Of a job that holds, beside the model, one of its architecture with random weights."""
-    return model_memory(wildcards, attempt) + attempt * STUDY.weights_mb(wildcards.model)
+def model_memory(wildcards, attempt, rule=""):
+    return attempt * STUDY.memory_mb(wildcards.model, rule)
 
 
 def model_gpus(wildcards):

@@ -15,7 +15,7 @@ rule gradient:
         "../../envs/inference.yaml"
     threads: MODEL_THREADS
     resources:
-        mem_mb=memory_of_two_models,
+        mem_mb=lambda wildcards, attempt: model_memory(wildcards, attempt, "gradient"),
         gpu=model_gpus,
         runtime=minutes_of("gradient", jobs=1),
     params:

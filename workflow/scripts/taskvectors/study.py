@@ -196,13 +196,12 @@ class Study:
         """How many a job that loads the model asks for."""
         return sizing.gpus(self.models[model], self.config["compute"]["gpu"]["memory_gb"])
 
-    def memory_mb(self, model: str) -> int:
-        """What a job that loads the model asks for."""
-        return sizing.memory_mb(self.models[model])
-
-    def weights_mb(self, model: str) -> int:
-        """What another model of this size adds to it."""
-        return math.ceil(1.2 * sizing.weight_bytes(self.models[model]) / 1e6)
+    def memory_mb(self, model: str, rule: str = "") -> int:
+        """What a job that loads the model asks for; that of `gradient` holds another of its size, with random weights."""
+        entry = self.models[model]
+        # On a CPU weights have packed copies.
+        another = (1.2 if entry["device"] == "cuda" else 2.2) * sizing.weight_bytes(entry) / 1e6
+        return sizing.memory_mb(entry) + (math.ceil(another) if rule == "gradient" else 0)
 
     def hours(self, model: str) -> dict[str, float]:
         """Estimated hours of every rule that loads the model, all its jobs together."""
