@@ -91,15 +91,15 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
 
     last, other = int(mean.loc[mean["of"] == DESCENT, "step"].max()), row(LOSS, OTHER_THETA)
     yield (
-        f"The loss of the demonstrations is {_number(row(LOSS, V0, 0))} nats at v₀, {_number(row(LOSS, THETA))} at θ"
-        f"{'' if other is None else f', {_number(other)} at θ of another task'} and {_number(row(LOSS, DESCENT, last))} after "
+        f"The loss of the demonstrations is {_value(row(LOSS, V0, 0))} nats at v₀, {_value(row(LOSS, THETA))} at θ"
+        f"{'' if other is None else f', {_value(other)} at θ of another task'} and {_value(row(LOSS, DESCENT, last))} after "
         f"{how_many(last, 'step')} of descent, each {mean['share'].iloc[0]:g} of ‖θ − v₀‖ long."
     )
     yield (
         f"θ answers {_percent(row(ACCURACY, THETA))} of the queries right, {FEW} steps of descent "
         f"{_percent(row(ACCURACY, DESCENT, FEW))}, one pass of online descent {_percent(row(ACCURACY, ONLINE))}; their divergences "
-        f"from the regular prompt's distribution are {_number(row(DIVERGENCE, THETA))}, {_number(row(DIVERGENCE, DESCENT, FEW))} and "
-        f"{_number(row(DIVERGENCE, ONLINE))} bits."
+        f"from the regular prompt's distribution are {_value(row(DIVERGENCE, THETA))}, {_value(row(DIVERGENCE, DESCENT, FEW))} and "
+        f"{_value(row(DIVERGENCE, ONLINE))} bits."
     )
     for measure, subject in SUBJECTS.items():
         if (own := row(measure, GRADIENT)) is None:
@@ -117,8 +117,8 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
         beside = ""
         if told:
             nearest = max(told, key=lambda of: float(told[of]["value"]))
-            beside = f"; of controls {called[nearest]} comes nearest, {_number(told[nearest], 3)}"
-        yield f"The cosine of {subject} is {_number(own, 3)}{beside}{without}."
+            beside = f"; of controls {called[nearest]} comes nearest, {_cosine(told[nearest])}"
+        yield f"The cosine of {subject} is {_cosine(own)}{beside}{without}."
 
 
 SUBJECTS = {
@@ -150,9 +150,14 @@ def _answer(conclusions: pd.DataFrame) -> str:
     return " ".join([f"{answer}; {expected}, {first}", *(other[0].upper() + other[1:] for other in others)])
 
 
-def _number(row: pd.Series | None, digits: int = 2) -> str:
+def _value(row: pd.Series | None) -> str:
     assert row is not None
-    value, low, high = (decimal(row[name], digits) for name in ("value", "ci_low", "ci_high"))
+    return decimal(row["value"])
+
+
+def _cosine(row: pd.Series | None) -> str:
+    assert row is not None
+    value, low, high = (decimal(row[name], 3) for name in ("value", "ci_low", "ci_high"))
     return f"{value} [{low}, {high}]"
 
 
