@@ -44,7 +44,7 @@ test: .venv/installed
 	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) tests/unit tests/benchmark
 	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist worksteal tests/workflow
 
-# No Snakemake, no weights: a minute.
+# No Snakemake, no weights: three to four minutes on two cores.
 test-fast: .venv/installed
 	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) tests/unit
 

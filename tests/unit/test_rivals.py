@@ -13,6 +13,7 @@ from scipy.spatial.distance import jensenshannon
 from taskvectors.analysis.conclusions import CLAIMS, _of_rivals
 from taskvectors.analysis.rivals_tables import ablation, head_effects
 from taskvectors.analysis.rivals_tables import rivals as rivals_table
+from taskvectors.analysis.top_heads import TOP_HEADS
 from taskvectors.data.prompts import dummy_prompts, prompt, regular_prompt, zero_shot_prompt
 from taskvectors.data.sampling import sample_episode, shuffled_answers
 from taskvectors.data.tasks import load_task
@@ -23,7 +24,6 @@ from taskvectors.errors import StudyError
 from taskvectors.experiments.extract_theta import extract
 from taskvectors.experiments.measure_heads import INTACT, RANDOM, TOP, heads_of, measure
 from taskvectors.experiments.rivals import best, rivals, tried_layers
-from taskvectors.figures.style import TOP_HEADS
 from taskvectors.report.rivals_words import rivals_words
 from taskvectors.representations import function_vector, learned_many, mean_theta, random_heads, theta_per_arrow
 from taskvectors.representations.learning import learned

@@ -5,7 +5,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from taskvectors.analysis.names import Tables
-from taskvectors.figures.style import TOP_HEADS, Labels, grid, models_of, notice
+from taskvectors.analysis.top_heads import TOP_HEADS
+from taskvectors.figures.style import Labels, grid, models_of, notice
 
 COLOURS = mpl.colormaps["RdBu_r"]
 

@@ -19,8 +19,6 @@ from taskvectors.progress import logger
 from taskvectors.store.files import atomic
 from taskvectors.store.tables import write_csv
 
-TOP_HEADS = 10  # of the largest effects: ringed in the figure, told in the table; the captions say ten
-
 # Colours that the colour-blind tell apart, and of different lightness, so that they stay apart in grey.
 METHOD_COLOURS = {"baseline": "#b8b8b8", "hypothesis": "#d1495b", "regular": "#30638e"}
 # Of the study's own families; those of users get the further ones, in the order in which they come.
