@@ -56,7 +56,7 @@ test-slow: .venv/installed
 test-slurm: .venv/installed
 	python -m pytest -m slurm tests/cluster
 
-# The engine beside the paper's algorithm and the libraries' habit, on real weights; about six minutes.
+# The engine beside the paper's algorithm and the libraries' habit, on real weights; six to twenty minutes.
 benchmark: .venv/installed
 	snakemake --cores $(CORES) --quiet all -- results/smollm2-135m/episodes/linguistic.jsonl
 	PYTHONPATH=workflow/scripts:tests/unit python tests/benchmark/benchmark_engine.py
