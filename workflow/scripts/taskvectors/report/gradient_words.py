@@ -7,6 +7,7 @@ import pandas as pd
 from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED
 from taskvectors.analysis.gradient_measures import (
     ACCURACY,
+    ALONG,
     CONTROLS_OF,
     DESCENT,
     DIRECTION,
@@ -64,13 +65,17 @@ Reported are {test} a task. Online descent takes one such step for each demonstr
 demonstration adds is θ behind k less θ behind k − 1 of them; it is compared with the gradient of that demonstration's loss
 at the latter. {orders} orders of an episode's demonstrations are read and descended: compared are the distances of θ, and
 of the ends of online descent, from their means over orders. Controls: the same with the answers shuffled among the
-demonstrations (where a task has few different answers some stay true), with the demonstrations of an episode of the next
-task in the same place, and of a model of the same architecture with random weights; random directions, which over orders
-would be zero; and for the loss, θ of that other episode. A claim on cosines, or on the loss at θ, counts as shown if it
-holds against every one of these and zero, and has no basis if one of them is missing, or if few episodes can tell. What
-tasks share is taken from unit vectors, as their mean over tasks; as an episode's own task is part of that mean, the cosine
-with another task's gradient then lies a little below zero by itself. As a task has few episodes here, intervals draw one
-fewer than there are (Rao and Wu 1988): drawing all would make them too narrow.
+demonstrations (where a task has few different answers some stay true; at v₀ it is the same answers that grow likelier, so
+this tells only which belongs to which input), with the demonstrations of an episode of the next task in the same place, and
+of a model of the same architecture with random weights, its steps the same share of its own ‖θ − v₀‖; random directions,
+which over orders would be zero; and for the loss, θ of that other episode. A claim on cosines counts as shown if the cosine
+is beyond zero, and beyond that with every one of these, by {along} or more; one that is beyond them by less is “not shown”.
+That on the loss: if θ lowers it at least half as far as the lowest of descent, and θ of that other episode less far. A
+claim has no basis if a control is missing, or if few episodes can tell. Answers are right or wrong: where both episodes of
+a task agree, it adds nothing to the width of an interval of accuracies, which may be too narrow. What tasks share is taken
+from unit vectors, as their mean over tasks; as an episode's own task is part of that mean, the cosine with another task's
+gradient then lies a little below zero by itself. As a task has few episodes here, intervals draw one fewer than there are
+(Rao and Wu 1988): drawing all would make them too narrow.
 
 """
 
@@ -81,7 +86,9 @@ def gradient_methods(config: Config) -> str:
         return ""
     sizes = config["gradient"]
     episodes = {split: how_many(sizes[split], f"{split} episode") for split in ("dev", "test")}
-    return METHODS.format(**episodes, orders=sizes["orders"], few=FEW, shares=", ".join(map(str, sizes["shares"])))
+    return METHODS.format(
+        **episodes, orders=sizes["orders"], few=FEW, along=ALONG, shares=", ".join(map(str, sizes["shares"]))
+    )
 
 
 def _of_model(mean: pd.DataFrame) -> Iterator[str]:
