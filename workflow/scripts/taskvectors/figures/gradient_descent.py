@@ -13,7 +13,6 @@ from taskvectors.analysis.gradient_measures import (
     COSINES,
     DESCENT,
     GRADIENT,
-    JUDGED,
     LOSS,
     ORDER,
     OTHER_THETA,
@@ -23,7 +22,7 @@ from taskvectors.analysis.gradient_measures import (
     WAYS,
     WAYS_OVER_ORDERS,
 )
-from taskvectors.analysis.names import ALL, RAW, Tables
+from taskvectors.analysis.names import ALL, Tables, clearest
 from taskvectors.figures.style import METHOD_COLOURS, Labels, in_percent, models_of, notice, reach
 
 THETA_COLOUR, DESCENT_COLOUR, CONTROL_COLOUR = METHOD_COLOURS["hypothesis"], "#30638e", "#8a8a8a"
@@ -79,19 +78,13 @@ def _path(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
     axis.set_xticks(places, ["v₀" if step == 0 else f"{step:.0f}" for step in path["step"]])
 
 
-def of_states(rows: pd.DataFrame, states: str | None) -> pd.DataFrame:
-    """The rows by which a cosine is judged; of a single task, which shares nothing with others, those of vectors as they are."""
-    judged = rows[rows["states"].isna() if states is None else rows["states"] == states]
-    return rows[rows["states"] == RAW] if judged.empty else judged
-
-
 def _forest(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
     """A cosine a line, with its interval; lines that compare the same stand together, the gradient's own first."""
     at, ticks, names = 0.0, [], []
     for measure in COSINES:
         called = WAYS_OVER_ORDERS if measure == ORDER else WAYS
         of_measure = rows[(rows["measure"] == measure) & rows["step"].isna()]
-        lines = of_states(of_measure, JUDGED[measure]).set_index("of")
+        lines = clearest(of_measure).set_index("of")
         if lines.empty:
             continue
         heading: Any = {"ha": "right", "va": "center", "fontsize": 9, "weight": "bold"}

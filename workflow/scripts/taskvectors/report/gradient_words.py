@@ -28,7 +28,7 @@ from taskvectors.analysis.gradient_measures import (
 )
 from taskvectors.analysis.gradient_tables import rows_of
 from taskvectors.analysis.names import ALL, Tables
-from taskvectors.report.cells import Config, decimal, how_many, percent
+from taskvectors.report.cells import Config, decimal, how_many, percent, with_interval
 
 # The claims, as what is to be expected if reading demonstrations were gradient descent on θ.
 EXPECTED = {
@@ -37,6 +37,12 @@ EXPECTED = {
     "increments_along_gradient": "a demonstration moves θ along its own gradient, on average",
     "few_steps": f"{FEW} steps do as much as θ",
     "order_as_online": "θ depends on order as online descent does",
+}
+# Cosines, as the paragraph calls them.
+SUBJECTS = {
+    DIRECTION: "θ − v₀ with the way down the gradient, both less what tasks share,",
+    INCREMENT: "what a demonstration adds with the way down its own gradient, both less what tasks share,",
+    ORDER: "θ's distances from its mean over orders with those of the ends of online descent",
 }
 
 
@@ -128,13 +134,6 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
         yield f"The cosine of {subject} is {_cosine(own)}{beside}{without}."
 
 
-SUBJECTS = {
-    DIRECTION: "θ − v₀ with the way down the gradient, both less what tasks share,",
-    INCREMENT: "what a demonstration adds with the way down its own gradient, both less what tasks share,",
-    ORDER: "θ's distances from its mean over orders with those of the ends of online descent",
-}
-
-
 def _answer(conclusions: pd.DataFrame) -> str:
     """Yes if all is shown that is to be expected, no if something is not there, else open; and what is what."""
     verdicts = conclusions[conclusions["claim"].isin(EXPECTED)].set_index("claim")["verdict"]
@@ -162,10 +161,8 @@ def _value(row: pd.Series | None) -> str:
     return decimal(row["value"])
 
 
-def _cosine(row: pd.Series | None) -> str:
-    assert row is not None
-    value, low, high = (decimal(row[name], 3) for name in ("value", "ci_low", "ci_high"))
-    return f"{value} [{low}, {high}]"
+def _cosine(row: pd.Series) -> str:
+    return with_interval(row.to_frame().T, "value", digits=3)[0]
 
 
 def _percent(row: pd.Series | None) -> str:
