@@ -28,7 +28,7 @@ from taskvectors.engine.model_check import load_model
 from taskvectors.engine.read import mean_theta
 from taskvectors.experiments import descents
 from taskvectors.experiments.extract_theta import extract
-from taskvectors.experiments.gradient import chosen_share, gradient, ways_of
+from taskvectors.experiments.gradient import chosen_share, gradient, ways_of, without_training
 from taskvectors.experiments.gradient_cosines import Moves, centred, cosines
 from taskvectors.experiments.gradient_orders import orders_of
 from taskvectors.models.language_model import block_hidden, with_hidden
@@ -42,7 +42,7 @@ PREFIX = dict.fromkeys(TASKS, False)
 KINDS = {task: {"family": "f", "role": "main"} for task in TASKS}
 SIZES = {"dev": 1, "test": 2, "steps": [1, 2, 5], "shares": [0.25, 0.5], "orders": 3}
 LAYER = 1
-SEED = 5  # not that of the model under test, whose random weights it would draw again
+SEED = 0  # that of the model under test, whose random weights are no control
 
 
 def drawn(demonstrations: int, tasks=tuple(TASKS), sizes=None):
@@ -62,8 +62,21 @@ def run(lm, episodes, layer: int = LAYER, answer_tokens: int = 1, **sizes):
 
 
 @pytest.fixture(scope="module")
-def episodes():
-    return drawn(3)
+def episodes(lm):
+    """The first test episode of every task asks for what a model without training says with θ: some answers must be right."""
+    return [as_answered(lm, e) if (e.split, e.episode) == ("test", 0) else e for e in drawn(3)]
+
+
+def as_answered(lm, episode):
+    word = plain_word(lm, episode, plain_theta(lm, episode, episode.demos))
+    return replace(episode, answers=(word, "never")) if word else episode
+
+
+def plain_word(lm, episode, v: torch.Tensor) -> str:
+    (ids,) = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode)])
+    (answer, _) = plain_answer(lm, ids, 1, Intervention(LAYER, v[None]))
+    (word,) = decode_answers(lm.tokenizer, [answer], lm.ends)
+    return word.strip()
 
 
 @pytest.fixture(scope="module")
@@ -150,12 +163,10 @@ def test_descent_is_that_of_plain_passes(lm, episodes, observations):
                 alike = cosine_similarity(v - v0, theta - v0, dim=0)
                 found = value(observations, episode, "cosine_to_theta", "descent", step)
                 assert found == pytest.approx(float(alike), abs=1e-3)
-                (ids,) = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode)])
-                (answer, _) = plain_answer(lm, ids, 1, Intervention(LAYER, v[None]))
-                right = lm.tokenizer.decode(answer).strip() in episode.answers
+                right = plain_word(lm, episode, v) in episode.answers
                 assert value(observations, episode, "accuracy", "descent", step) == float(right)
                 far = plain_divergence(lm, episode, v)
-                assert value(observations, episode, "divergence", "descent", step) == pytest.approx(far, abs=1e-4)
+                assert value(observations, episode, "divergence", "descent", step) == pytest.approx(far, rel=1e-2)
             v = v - length * normalize(plain_slope(lm, episode.demos, v), dim=0)
         at_theta = float(plain_loss(lm, episode.demos, theta))
         other = next_of(episode, episodes)
@@ -278,7 +289,7 @@ def test_random_weights_are_drawn_once_and_leave_no_trace(lm, observations):
 
 
 def test_controls_of_random_weights_are_those_of_plain_passes(lm, episodes, observations):
-    control = untrained(lm, SEED)
+    control = without_training(lm, SEED)
     share = observations["share"].iloc[0]
     for episode in asked_of(episodes)[::2]:
         thetas = [plain_theta(control, episode, episode.demos[:k]) for k in range(4)]
@@ -331,7 +342,8 @@ def test_rows_in_small_parts_are_the_same(lm, episodes, observations, monkeypatc
 def test_every_measure_has_its_rows_and_its_reference(table):
     mean = table[table["task"] == "all"]
     assert set(mean["measure"]) == {*OF_VECTORS, *COSINES, "cosine_to_theta", "below_midway", "spread"}
-    assert mean[["n", "value", "ci_low", "ci_high"]].notna().all(axis=None)
+    assert mean[["n", "value"]].notna().all(axis=None)
+    assert mean.loc[mean["measure"] != "accuracy", ["ci_low", "ci_high"]].notna().all(axis=None)
     compared = mean[mean["measure"].isin(OF_VECTORS) & (mean["of"] != "theta") | mean["of"].isin(CONTROLS)]
     assert compared["difference"].notna().all()
     assert mean[mean["of"].isin(["theta", "gradient"])]["difference"].isna().all()
@@ -373,7 +385,12 @@ def test_intervals_of_few_episodes_have_the_width_of_their_standard_error(sizes,
     error = np.sqrt(sum(sem(values) ** 2 for values in groups)) / len(groups)
     assert mean == pytest.approx(np.mean([values.mean() for values in groups]))
     assert high - low == pytest.approx(2 * norm.ppf(0.975) * error, rel=0.12)
-    assert mean_of_few([np.ones(1), np.ones(2)], 0) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("groups", [[np.ones(2)] * 9, [np.ones(1), np.arange(9.0)], [np.zeros(3), np.ones(3)]])
+def test_there_is_no_interval_where_nothing_is_known_of_its_width(groups):
+    mean, low, high = mean_of_few(groups, 0)
+    assert mean == np.mean([values.mean() for values in groups]) and np.isnan([low, high]).all()
 
 
 def test_one_demonstration_knows_no_order_and_no_shuffling(lm):
@@ -391,7 +408,24 @@ def test_an_episode_of_one_demonstration_alone_is_without_shuffled_answers(lm, e
     told = set(zip(shuffled["task"], shuffled["episode"], strict=True))
     assert len(told) == 5 and (short.task, short.episode) not in told
     orders = observations[observations["measure"] == "order"]
-    assert set(orders["of"]) == {"gradient", *CONTROLS_OF["order"]} and len(orders) == 4 * 5
+    # It is the other task's episode of one, which online descent on a single pair leads to one end in any order.
+    of_other = orders["of"] == "other_task"
+    assert set(orders["of"]) == {"gradient", *CONTROLS_OF["order"]} and (of_other.sum(), (~of_other).sum()) == (
+        4,
+        3 * 5,
+    )
+
+
+def test_equal_demonstrations_know_no_order(lm, episodes):
+    """What is left of θ's differences over orders is rounding, whose direction means nothing."""
+    asked = asked_of(episodes)[0]
+    same = replace(asked, demos=(asked.demos[0],) * 3)
+    observations = run(lm, [same if e.key == same.key else e for e in episodes])
+    orders = observations[observations["measure"] == "order"]
+    assert len(orders) == 4 * 5 - 1 and (same.task, same.episode) not in set(
+        zip(orders["task"], orders["episode"], strict=True)
+    )
+    assert value(observations, same, "spread", "theta") < 1e-5
 
 
 def test_without_room_for_random_weights_cosines_have_no_basis(lm, monkeypatch):
@@ -399,9 +433,7 @@ def test_without_room_for_random_weights_cosines_have_no_basis(lm, monkeypatch):
     observations = run(lm, drawn(3), test=3)
     assert "random_weights" not in set(observations["of"]) and "gradient" in set(observations["of"])
     verdicts = verdicts_of(gradient_table(observations, "m", KINDS, 0))
-    assert {claim for claim, verdict in verdicts.items() if verdict == NO_BASIS} == {
-        "along_gradient", "increments_along_gradient", "order_as_online",
-    }  # fmt: skip
+    assert all(verdicts[claim] == NO_BASIS for claim in OF_MEASURE) and verdicts["lowers_loss"] != NO_BASIS
 
 
 def verdicts_of(table) -> dict[str, str]:
@@ -417,8 +449,9 @@ def test_one_task_has_no_other_and_nothing_shared(lm):
     sizes = {"baseline": (1, 0), "dev": (1, 3), "test": (8, 3)}
     observations = run(lm, drawn(3, ["to_upper"], sizes), test=8)
     assert "other_task" not in set(observations["of"]) and "centred" not in set(observations["states"])
-    verdicts = verdicts_of(gradient_table(observations, "m", KINDS, 0))
-    assert verdicts.pop("few_steps") != NO_BASIS and set(verdicts.values()) == {NO_BASIS}
+    table = gradient_table(observations, "m", KINDS, 0)
+    assert set(verdicts_of(table).values()) == {NO_BASIS}
+    assert table.loc[(table["task"] == "all") & (table["measure"] == "loss"), "ci_low"].notna().all()
 
 
 def test_answers_of_several_tokens_count_whole_and_are_learned_by_their_first(lm, episodes, observations):
@@ -460,7 +493,11 @@ def made_up(gain: float, rng, episodes: int = 20) -> pd.DataFrame:
             noise = iter(0.02 * rng.standard_normal(40))
             told = [("loss", "theta", None, None, 1.0), ("loss", "other_theta", None, None, 1 + gain + next(noise))]
             told += [("below_midway", "theta", None, None, gain + next(noise))]
-            told += [("accuracy", "theta", None, None, 1.0), ("accuracy", "descent", None, FEW, float(gain > 0))]
+            told += [
+                ("accuracy", "theta", None, None, float(episode != 1)),
+                ("accuracy", "v0", None, 0, float(episode == 2)),
+            ]
+            told += [("accuracy", "descent", None, FEW, float((episode == 3) != (gain > 0)))]
             for measure, controls in CONTROLS_OF.items():
                 step, states = 1 if measure == "increment" else None, None if measure == "order" else "centred"
                 told.append((measure, "gradient", states, step, 0.1 + gain + next(noise)))
@@ -491,9 +528,33 @@ def test_without_one_of_its_controls_a_claim_has_no_basis(claim, control):
     assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
 
 
+@pytest.mark.parametrize(("claim", "control"), [(c, of) for c, m in OF_MEASURE.items() for of in CONTROLS_OF[m]])
+def test_a_task_without_a_control_leaves_no_basis(claim, control):
+    """The others would show it; of this one nobody knows."""
+    rows = made_up(0.2, np.random.default_rng(0))
+    without = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["of"] != control) | (rows["task"] != "to_upper")]
+    verdicts = verdicts_of(gradient_table(without, "m", KINDS, 0))
+    assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
+
+
+def test_as_much_as_theta_says_nothing_where_theta_does_nothing():
+    rows = made_up(0.2, np.random.default_rng(0))
+    of_v0 = (rows["measure"] == "accuracy") & (rows["of"] == "v0")
+    nothing = rows.assign(value=rows["value"].mask(of_v0, (rows["episode"] != 2).astype(float)))
+    assert verdicts_of(gradient_table(nothing, "m", KINDS, 0))["few_steps"] == NO_BASIS
+
+
+def test_answers_that_agree_in_all_episodes_are_no_basis():
+    """Two episodes a task, and each as the other: an interval without width would show anything."""
+    rows = made_up(0.2, np.random.default_rng(0), episodes=8)
+    of_descent = (rows["measure"] == "accuracy") & (rows["of"] == "descent")
+    alike = rows.assign(value=rows["value"].mask(of_descent, (rows["episode"] != 1).astype(float)))
+    assert verdicts_of(gradient_table(alike, "m", KINDS, 0))["few_steps"] == NO_BASIS
+
+
 def test_theta_that_any_other_lowers_the_loss_as_well_as_is_no_finding():
     rows = made_up(0.2, np.random.default_rng(0))
-    alike = rows.assign(value=rows["value"].where(rows["of"] != "other_theta", 0.9))
+    alike = rows.assign(value=rows["value"].where(rows["of"] != "other_theta", rows["value"] - 0.3))
     assert verdicts_of(gradient_table(alike, "m", KINDS, 0))["lowers_loss"] == REFUTED
     without = gradient_table(rows[rows["of"] != "other_theta"], "m", KINDS, 0)
     assert verdicts_of(without)["lowers_loss"] == NO_BASIS

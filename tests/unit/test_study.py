@@ -177,6 +177,9 @@ def test_a_job_with_a_second_model_asks_for_its_memory(device):
     entry["device"] = device
     more = study.memory_mb(name, "gradient") - study.memory_mb(name, "rivals")
     assert more >= sizing.weight_bytes(entry) / 1e6 and study.memory_mb(name, "rivals") == study.memory_mb(name)
+    shown = study.config["episodes"]
+    shown["demonstrations"] *= 10  # their keys and values are held
+    assert study.memory_mb(name, "gradient") - study.memory_mb(name, "rivals") > more
 
 
 def test_a_job_takes_no_more_memory_than_slurm_gave_it(monkeypatch):

@@ -14,6 +14,7 @@ TOKENS = 8192  # at once: enough to keep a GPU busy; fewer where less memory is 
 FRAMEWORK_MB = 4000  # torch, transformers and Snakemake in the job, and room for tables
 FILLED = 0.9  # of a GPU's memory that can be planned with
 HEADS = 512  # of a model, halved as one pass up runs them all: their effects
+PART = 64  # episodes on whose demonstrations vectors descend at once: all their prompts' keys and values are held
 # Tokens of a prompt, on average over the paper's tasks and tokenizers: of a demonstration, and of a query.
 DEMONSTRATION, QUERY = 9, 6
 
@@ -35,11 +36,24 @@ def bytes_per_token(hidden: int, intermediate: int, layers: int, itemsize: int, 
 
 def activation_bytes(entry: Mapping[str, Any]) -> int:
     """Bytes of a pass over `TOKENS` tokens; of a model without `shape`, that of one with 12 × layers × hidden² parameters."""
+    layers, hidden = _layers_and_hidden(entry)
+    intermediate = (entry.get("shape") or {}).get("intermediate_size") or 4 * hidden
+    return int(TOKENS * bytes_per_token(hidden, intermediate, layers, BYTES[entry["dtype"]]))
+
+
+def _layers_and_hidden(entry: Mapping[str, Any]) -> tuple[int, int]:
     shape = entry.get("shape") or {}
     layers = shape.get("num_hidden_layers", 32)
-    hidden = shape.get("hidden_size") or math.isqrt(parameters(entry) // (12 * layers))
-    intermediate = shape.get("intermediate_size") or 4 * hidden
-    return int(TOKENS * bytes_per_token(hidden, intermediate, layers, BYTES[entry["dtype"]]))
+    return layers, shape.get("hidden_size") or math.isqrt(parameters(entry) // (12 * layers))
+
+
+def descent_bytes(entry: Mapping[str, Any], demonstrations: int) -> int:
+    """Bytes that descent on demonstrations takes beside: another model of this size, with random weights, and the keys and values
+    of the bare prompts of `PART` episodes: their demonstrations, those of two controls, and their queries."""
+    layers, hidden = _layers_and_hidden(entry)
+    tokens = PART * (1 + 3 * demonstrations) * QUERY
+    another = (1.2 if entry["device"] == "cuda" else 2.2) * weight_bytes(entry)  # on a CPU weights have packed copies
+    return int(another + 2 * tokens * hidden * layers * BYTES[entry["dtype"]])
 
 
 def gpus(entry: Mapping[str, Any], memory_gb: float) -> int:

@@ -197,11 +197,10 @@ class Study:
         return sizing.gpus(self.models[model], self.config["compute"]["gpu"]["memory_gb"])
 
     def memory_mb(self, model: str, rule: str = "") -> int:
-        """What a job that loads the model asks for; that of `gradient` holds another of its size, with random weights."""
-        entry = self.models[model]
-        # On a CPU weights have packed copies.
-        another = (1.2 if entry["device"] == "cuda" else 2.2) * sizing.weight_bytes(entry) / 1e6
-        return sizing.memory_mb(entry) + (math.ceil(another) if rule == "gradient" else 0)
+        """What a job that loads the model asks for; that of `gradient` holds more."""
+        entry, demonstrations = self.models[model], self.config["episodes"]["demonstrations"]
+        beside = sizing.descent_bytes(entry, demonstrations) if rule == "gradient" else 0
+        return sizing.memory_mb(entry) + math.ceil(beside / 1e6)
 
     def hours(self, model: str) -> dict[str, float]:
         """Estimated hours of every rule that loads the model, all its jobs together."""

@@ -228,11 +228,12 @@ def _difference(
     differences: pd.DataFrame, reference: str, task: str = ALL, *, turned: bool = False, basis: bool = True
 ) -> Finding | None:
     """Hypothesis − reference, or, turned, reference − hypothesis."""
-    rows = differences[(differences["task"] == task) & (differences["reference"] == reference)]
+    of_reference = differences[differences["reference"] == reference]
+    rows = of_reference[of_reference["task"] == task]
     if rows.empty:
         return None
-    row = rows.iloc[0]
-    finding = Finding(row["difference"], row["n"], row["ci_low"], row["ci_high"], basis)
+    row, of_tasks = rows.iloc[0], main_tasks(of_reference) if task == ALL else rows
+    finding = Finding(row["difference"], row["n"], row["ci_low"], row["ci_high"], basis and several(of_tasks))
     return negated(finding) if turned else finding
 
 

@@ -23,6 +23,7 @@ from taskvectors.analysis.gradient_measures import (
     ORDER,
     OTHER_THETA,
     THETA,
+    V0,
 )
 from taskvectors.analysis.gradient_tables import rows_of
 from taskvectors.analysis.names import ALL
@@ -45,20 +46,29 @@ def findings_of_gradient(gradient: pd.DataFrame) -> dict[str, Finding]:
         "lowers_loss": least(losses, 0.0),
         "along_gradient": _beyond_controls(measured, DIRECTION),
         "increments_along_gradient": _beyond_controls(measured, INCREMENT),
-        "few_steps": _finding(rows_of(measured, ACCURACY, DESCENT, FEW), "difference"),
+        "few_steps": _few_steps(measured),
         "order_as_online": _beyond_controls(measured, ORDER),
     }
 
 
+def _few_steps(measured: pd.DataFrame) -> Finding:
+    """How much a few steps do beyond θ; where θ does no more than v₀, to do as much as θ says nothing."""
+    theta_beyond_v0 = negated(_finding(rows_of(measured, ACCURACY, V0, 0), "difference"))
+    few = _finding(rows_of(measured, ACCURACY, DESCENT, FEW), "difference")
+    return replace(few, basis=few.basis and theta_beyond_v0.basis and theta_beyond_v0.low > 0)
+
+
 def _beyond_controls(measured: pd.DataFrame, measure: str) -> Finding:
     """How far a cosine with the gradient is beyond that with each of its controls, and beyond zero: the finding that decides."""
-    states = JUDGED[measure]
-    own = _finding(rows_of(measured, measure, GRADIENT, states=states), "value")
-    controls = [
-        negated(_finding(rows_of(measured, measure, control, states=states), "difference"))
-        for control in CONTROLS_OF[measure]
-    ]
-    return least([own, *controls], ALONG)
+    own, *controls = (
+        rows_of(measured, measure, of, states=JUDGED[measure]) for of in (GRADIENT, *CONTROLS_OF[measure])
+    )
+    complete = all(
+        set(control["task"]) == set(own["task"]) for control in controls
+    )  # or a task is held against nothing
+    differences = [negated(_finding(control, "difference")) for control in controls]
+    decides = least([_finding(own, "value"), *differences], ALONG)
+    return replace(decides, basis=decides.basis and complete)
 
 
 def _finding(rows: pd.DataFrame, column: str) -> Finding:
@@ -66,8 +76,9 @@ def _finding(rows: pd.DataFrame, column: str) -> Finding:
     mean, of_tasks = rows[rows["task"] == ALL], rows[rows["task"] != ALL]
     if mean.empty or pd.isna(mean[column].iloc[0]):
         return Finding(np.nan, 0, basis=False)
-    enough = several(of_tasks) and int((of_tasks["n"] - 1).sum()) >= ENOUGH
-    return interval(mean.iloc[0], column, enough, "ci" if column == "value" else f"{column}_ci")
+    bounds = "ci" if column == "value" else f"{column}_ci"
+    known = several(of_tasks) and int((of_tasks["n"] - 1).sum()) >= ENOUGH and mean[f"{bounds}_low"].notna().all()
+    return interval(mean.iloc[0], column, known, bounds)
 
 
 def least(findings: Sequence[Finding], threshold: float) -> Finding:

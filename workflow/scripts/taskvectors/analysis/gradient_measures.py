@@ -43,4 +43,5 @@ WAYS_OVER_ORDERS = {
     OTHER_TASK: "online descent, another task",
     RANDOM_WEIGHTS: "online descent, random weights",
 }
+WAYS_OF = {DIRECTION: WAYS, INCREMENT: WAYS, ORDER: WAYS_OVER_ORDERS}
 CHANGES = {DIRECTION: "θ − v₀", INCREMENT: "each demonstration's part", ORDER: "θ over orders"}

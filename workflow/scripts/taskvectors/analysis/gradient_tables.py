@@ -98,17 +98,21 @@ def mean_of_few(groups: Sequence[np.ndarray], seed: int) -> tuple[float, float, 
     """Mean over tasks of the mean within each, and its 95% bootstrap interval, for tasks of few episodes.
 
     Of n episodes n − 1 are drawn (Rao and Wu 1988): drawing n makes an interval √((n − 1)/n) times as wide as it should be, which for
-    two episodes is 0.71.
+    two episodes is 0.71. There is no interval where a task has one episode, or where those of every task agree, as answers that are
+    right or wrong may: nothing is known then of how far others would lie from them.
 
     Args:
-        groups: for each task the values of its episodes; of a single one nothing is known but itself.
+        groups: for each task the values of its episodes.
         seed: of the resampling.
     """
+    mean = float(np.mean([values.mean() for values in groups]))
+    if min(map(len, groups)) == 1 or all(np.ptp(values) == 0 for values in groups):
+        return mean, np.nan, np.nan
     rng = np.random.default_rng(seed)
     means = np.zeros(RESAMPLES)
     for values in groups:
-        drawn = rng.integers(len(values), size=(RESAMPLES, max(1, len(values) - 1)))
+        drawn = rng.integers(len(values), size=(RESAMPLES, len(values) - 1))
         means += values[drawn].mean(axis=1)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means / len(groups), [tail, 1 - tail])
-    return float(np.mean([values.mean() for values in groups])), float(low), float(high)
+    return mean, float(low), float(high)

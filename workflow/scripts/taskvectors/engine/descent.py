@@ -39,21 +39,19 @@ class _Group:
     Attributes:
         last: the last token of each.
         cache: of their other tokens.
-        outputs: of blocks up to L, for the last tokens: they do not depend on the vector, so they run once.
     """
 
     last: Ids
     cache: Any
-    outputs: list[Any]
 
     def rows(self, places: Tensor) -> "_Group":
         """Of these of its prompts `[row]`, each as often as it stands here, a copy to which a pass may add."""
-        outputs = [with_hidden(output, block_hidden(output)[places]) for output in self.outputs]
-        return _Group([self.last[place] for place in places.tolist()], forked(self.cache, places), outputs)
+        return _Group([self.last[place] for place in places.tolist()], forked(self.cache, places))
 
 
 class Prefilled:
-    """Prompts of which all has run that a vector in the place of their last token's state after block L cannot change."""
+    """Prompts of which all has run that counts and that a vector in the place of the last token's state after block L cannot
+    change: the other tokens. Of the last token nothing up to L counts."""
 
     def __init__(
         self, lm: LanguageModel, prompts: list[list[Ids]], layer: int, names: Sequence[str] | None = None
@@ -82,18 +80,20 @@ class Prefilled:
             for start in range(0, len(members), ROWS):
                 group = [different[i] for i in members[start : start + ROWS]]
                 self.places |= {ids: (len(self.groups), row) for row, ids in enumerate(group)}
-                self.groups.append(self._run(group))
+                with torch.no_grad():
+                    cache = prefill(lm, [list(ids[:-1]) for ids in group])
+                self.groups.append(_Group([ids[-1] for ids in group], cache))
+        self.form = self._form(self.groups[0].rows(torch.zeros(1, dtype=torch.long))) if self.groups else None
 
-    def _run(self, prompts: Sequence[tuple[int, ...]]) -> _Group:
-        last, outputs = [ids[-1] for ids in prompts], list[Any]()
-        blocks = self.lm.blocks[: self.layer + 1]
-        with torch.no_grad():
-            cache = prefill(self.lm, [list(ids[:-1]) for ids in prompts])
-            with removed([block.register_forward_hook(lambda *of: outputs.append(of[-1])) for block in blocks]):
-                extend(self.lm, forked(cache, torch.arange(len(last))), last)
-        if len(outputs) != len(blocks):
-            raise StudyError(f"{type(self.lm.model).__name__}: {len(outputs)} of {len(blocks)} blocks ran in one pass.")
-        return _Group(last, cache, outputs)
+    def _form(self, one: _Group) -> Any:
+        """What block L gives for one token, into which vectors are put."""
+        given = list[Any]()
+        hook = self.lm.blocks[self.layer].register_forward_hook(lambda *of: given.append(of[-1]))
+        with torch.no_grad(), removed([hook]):
+            extend(self.lm, one.cache, one.last)
+        if len(given) != 1:
+            raise StudyError(f"{type(self.lm.model).__name__}: block {self.layer} ran {len(given)} times in one pass.")
+        return given[0]
 
 
 class AnswerLoss:
@@ -120,7 +120,7 @@ class AnswerLoss:
         self.lm, self.layer = prefilled.lm, prefilled.layer
         if bare := [episode for episode, of_it in enumerate(prompts) if not of_it]:
             raise StudyError(f"{self.names[bare[0]]}: there are no answers to learn from.")
-        self.groups = prefilled.groups
+        self.groups, self.form = prefilled.groups, prefilled.form
         self.counts = torch.tensor([len(of_it) for of_it in prompts], device=self.lm.device)
         # Rows of one group follow one another; an output matrix is read from memory once for as many rows as `ROWS`.
         self.rows = sorted(
@@ -168,7 +168,7 @@ class AnswerLoss:
             # Places on the CPU serve caches and outputs on any device.
             _, places, episodes, _ = (torch.tensor(of) for of in zip(*members, strict=True))
             group = self.groups[number].rows(places)
-            with _starting_after(self.lm, group.outputs, v[episodes][:, None]):
+            with _starting_after(self.lm, self.layer, self.form, v[episodes][:, None]):
                 yield extend(self.lm, group.cache, group.last)
 
     def _check_finite(self, losses: Tensor, gradients: Tensor) -> None:
@@ -181,13 +181,12 @@ class AnswerLoss:
 
 
 @contextmanager
-def _starting_after(lm: LanguageModel, outputs: list[Any], states: Tensor) -> Iterator[None]:
-    """Inside, blocks up to L do not run: they give what they gave before, the uppermost of them with these states
-    `[row, token, hidden]`."""
-    given = [*outputs[:-1], with_hidden(outputs[-1], states.to(block_hidden(outputs[-1])))]
-    kept = [(block, vars(block).get("forward")) for block in lm.blocks[: len(given)]]
-    for (block, _), output in zip(kept, given, strict=True):
-        block.forward = Replayed(output)
+def _starting_after(lm: LanguageModel, layer: int, form: Any, states: Tensor) -> Iterator[None]:
+    """Inside, blocks up to L do not run: what they give is an output of this form with these states `[row, token, hidden]`."""
+    given = with_hidden(form, states.to(block_hidden(form)))
+    kept = [(block, vars(block).get("forward")) for block in lm.blocks[: layer + 1]]
+    for block, _ in kept:
+        block.forward = Replayed(given)
     try:
         yield
     finally:

@@ -16,9 +16,8 @@ from taskvectors.engine.descent import AnswerLoss
 from taskvectors.engine.read import read_theta_at
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.representations.learning import AnswerLosses, Pairs
+from taskvectors.sizing import PART
 from taskvectors.store.thetas import Thetas
-
-PART = 64  # episodes whose prompts are held at once
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def parts(count: int) -> list[slice]:
 
 def of_file(thetas: Thetas, episodes: list[Episode], layer: int) -> Tensor:
     """θ as it was extracted `[episode, hidden]`."""
-    return torch.from_numpy(thetas.of_episodes(episode.key for episode in episodes)[:, layer])
+    return torch.from_numpy(thetas.of_episodes(episode.key for episode in episodes)[:, layer].copy())
 
 
 def read_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[Pairs], layer: int) -> Tensor:
@@ -83,6 +82,22 @@ def read_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[
     ids = prompt_ids_of_each(lm.tokenizer, texts)
     # A copy: what inference mode makes cannot be differentiated.
     return read_theta_at(lm, ids, layer, [episode.name for episode in episodes]).clone()
+
+
+def theta_behind(part: Part, rows: Sequence[int], demos: Sequence[Pairs]) -> Tensor:
+    """θ `[row, hidden]` behind these demonstrations of each row's episode; behind none, and behind its own, it is there already.
+
+    Args:
+        rows: of which episode of the part each is.
+        demos: of each row.
+    """
+    shown = [tuple(of_row) for of_row in demos]
+    theta = torch.stack([(part.theta if of_row else part.v0)[place] for place, of_row in zip(rows, shown, strict=True)])
+    new = [row for row, of_row in enumerate(shown) if of_row and of_row != part.episodes[rows[row]].demos]
+    if new:
+        episodes = [part.episodes[rows[row]] for row in new]
+        theta[new] = read_behind(part.lm, episodes, [shown[row] for row in new], part.layer)
+    return theta
 
 
 def descend(loss: AnswerLoss, start: Tensor, length: Tensor, steps: int) -> Iterator[tuple[Tensor, Tensor]]:

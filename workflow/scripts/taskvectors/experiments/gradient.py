@@ -35,7 +35,7 @@ from taskvectors.analysis.gradient_measures import (
 )
 from taskvectors.data.episodes import DEV, TEST, Episode, by_task, first_of_tasks
 from taskvectors.data.prompts import zero_shot_prompt
-from taskvectors.data.sampling import shuffled_answers
+from taskvectors.data.sampling import episode_rng, shuffled_answers
 from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.definition import Intervention
 from taskvectors.engine.descent import why_too_coarse
@@ -51,7 +51,7 @@ from taskvectors.experiments.descents import (
     parts,
     read_behind,
 )
-from taskvectors.experiments.gradient_cosines import cosines, directions, increments
+from taskvectors.experiments.gradient_cosines import Moves, cosines, directions, increments
 from taskvectors.experiments.gradient_orders import over_orders
 from taskvectors.experiments.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
@@ -85,20 +85,23 @@ def gradient(
     share = chosen_share(lm, dev, of_file(thetas, dev, layer), layer, sizes["shares"], seed)
     logger.info("gradient: steps of %g of θ's distance from v₀, at layer %d", share, layer)
     control = without_training(lm, seed)
-    others, tables, moves = of_next_task(test), [], []
+    others, tables, moves = of_next_task(test), list[pd.DataFrame](), list[Moves]()
     slices = parts(len(test))
     for of in track(slices, len(slices), "gradient", "part"):
         asked, of_others = test[of], None if others is None else others[of]
         part = part_of(lm, layer, asked, of_file(thetas, asked, layer), share, ways_of(asked, of_others, seed), seed)
         tables += along_descent(part, thetas, of_others, sizes["steps"], prefix, answer_tokens)
-        compared = [part]
-        if control is not None:
-            demos = [episode.demos for episode in asked]
-            theta = read_behind(control, asked, demos, layer)
-            compared.append(part_of(control, layer, asked, theta, share, {RANDOM_WEIGHTS: demos}, seed))
-        for each in compared:
-            moves += [*directions(each), *increments(each)]
-            tables += over_orders(each, sizes["orders"])
+        moves += [*directions(part), *increments(part)]
+        tables += over_orders(part, sizes["orders"])
+        del part  # and with it the keys and values of its prompts
+        if control is None:
+            continue
+        demos = [episode.demos for episode in asked]
+        theta = read_behind(control, asked, demos, layer)
+        untaught = part_of(control, layer, asked, theta, share, {RANDOM_WEIGHTS: demos}, seed)
+        moves += [*directions(untaught), *increments(untaught)]
+        tables += over_orders(untaught, sizes["orders"])
+        del untaught
     table = pd.concat([*tables, *cosines(moves)], ignore_index=True)
     return table.assign(layer=layer, share=share).reindex(columns=COLUMNS)
 
@@ -117,7 +120,8 @@ def why_left_out(lm: LanguageModel, layer: int, dev: list[Episode], test: list[E
 def without_training(lm: LanguageModel, seed: int) -> LanguageModel | None:
     """A model of this architecture with random weights; None where the memory does not hold both."""
     if has_room_for_another(lm):
-        return untrained(lm, seed)
+        # Not the study's seed: weights of `source: random` may be drawn with the same.
+        return untrained(lm, episode_rng(seed, "random weights").getrandbits(63))
     logger.warning("gradient: without random weights: the memory does not hold a second model of this size")
     return None
 

@@ -12,7 +12,7 @@ from taskvectors.analysis.gradient_measures import DIRECTION, GRADIENT, INCREMEN
 from taskvectors.analysis.names import CENTRED, RAW
 from taskvectors.data.episodes import Episode
 from taskvectors.data.sampling import episode_rng
-from taskvectors.experiments.descents import Part, observed, read_behind
+from taskvectors.experiments.descents import Part, observed, theta_behind
 from taskvectors.representations.learning import Pairs
 
 
@@ -45,16 +45,12 @@ def directions(part: Part) -> Iterator[Moves]:
 
 def increments(part: Part) -> Iterator[Moves]:
     """θ_k − θ_{k−1}, what the k-th demonstration adds, beside −∇ of that demonstration's loss at θ_{k−1}, and beside controls."""
-    between = [(place, k) for place, episode in enumerate(part.episodes) for k in range(1, len(episode.demos))]
-    demos = [part.episodes[place].demos[:k] for place, k in between]
-    read = read_behind(part.lm, [part.episodes[place] for place, _ in between], demos, part.layer)
-    theta = dict(zip(between, read, strict=True))
-    for place, episode in enumerate(part.episodes):
-        theta[place, len(episode.demos)] = part.theta[place]
-        theta[place, 0] = part.v0[place]
-    rows = sorted((place, k) for place, k in theta if k)
-    before = torch.stack([theta[place, k - 1] for place, k in rows])
-    after = torch.stack([theta[place, k] for place, k in rows])
+    behind = [(place, k) for place, episode in enumerate(part.episodes) for k in range(len(episode.demos) + 1)]
+    demos = [part.episodes[place].demos[:k] for place, k in behind]
+    theta = theta_behind(part, [place for place, _ in behind], demos)
+    at = {row: number for number, row in enumerate(behind)}
+    rows = [(place, k) for place, k in behind if k]
+    before, after = (theta[[at[place, k - less] for place, k in rows]] for less in (1, 0))
     ways = {
         of: [[pairs[place][(k - 1) % len(pairs[place])]] if pairs[place] else () for place, k in rows]
         for of, pairs in part.ways.items()

@@ -4,21 +4,23 @@ import math
 from collections.abc import Iterator
 
 import pandas as pd
+import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from taskvectors.analysis.gradient_measures import GRADIENT, ONLINE, ORDER, SPREAD, THETA
 from taskvectors.data.episodes import Episode
 from taskvectors.data.sampling import episode_rng
-from taskvectors.experiments.descents import Part, descend_online, observed, read_behind
+from taskvectors.experiments.descents import Part, descend_online, observed, theta_behind
 
-Row = tuple[int, tuple[int, ...]]  # an episode's place, and an order of its demonstrations
+ROUNDING = 64  # times the precision of numbers: what differs by less of its length may not differ at all
 
 
 def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
     """How far θ, and the end of online descent, spread over orders of the demonstrations, and whether to the same side.
 
-    The spread is the standard deviation over orders, as a share of the distance from v₀. Of an episode with one order there is none.
+    The spread is the standard deviation over orders, as a share of the distance from v₀. Of an episode with one order there is none;
+    no cosine either where θ, or the end of descent, does not depend on the order, as where all demonstrations are the same.
 
     Args:
         count: of the orders.
@@ -28,7 +30,8 @@ def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
     if not rows:
         return
     places = [place for place, _ in rows]
-    ends = {THETA: theta_of_orders(part, rows)}
+    demos = [[part.episodes[place].demos[i] for i in order] for place, order in rows]
+    ends = {THETA: theta_behind(part, places, demos)}
     for of, pairs in part.ways.items():
         shown = [[pairs[place][i % len(pairs[place])] for i in order] for place, order in rows]
         ends[of] = descend_online(part, places, shown)
@@ -37,23 +40,20 @@ def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
         middle = {of: vectors[own].mean(dim=0) for of, vectors in ends.items()}
         away = {of: vectors[own] - middle[of] for of, vectors in ends.items()}
         episode = [part.episodes[place]]
+        depends = {of: differ(vectors[own]) for of, vectors in ends.items()}
         for of in part.ways:
-            yield observed(episode, ORDER, of, cosine_similarity(away[THETA], away[of]).mean()[None])
+            if depends[THETA] and depends[of]:
+                yield observed(episode, ORDER, of, cosine_similarity(away[THETA], away[of]).mean()[None])
         if GRADIENT in ends:
             for of, name in ((THETA, THETA), (GRADIENT, ONLINE)):
                 deviation = (away[of].square().sum() / (len(own) - 1)).sqrt()
                 yield observed(episode, SPREAD, name, (deviation / (middle[of] - part.v0[place]).norm())[None])
 
 
-def theta_of_orders(part: Part, rows: list[Row]) -> Tensor:
-    """θ `[row, hidden]` behind the demonstrations of each row's episode, in its order."""
-    theta = part.theta[[place for place, _ in rows]]
-    turned = [row for row, (_, order) in enumerate(rows) if list(order) != sorted(order)]
-    if turned:
-        episodes = [part.episodes[rows[row][0]] for row in turned]
-        demos = [[part.episodes[rows[row][0]].demos[i] for i in rows[row][1]] for row in turned]
-        theta[turned] = read_behind(part.lm, episodes, demos, part.layer)
-    return theta
+def differ(vectors: Tensor) -> bool:
+    """Whether vectors `[row, hidden]` differ by more than rounding."""
+    away = (vectors - vectors.mean(dim=0)).norm(dim=-1)
+    return bool(away.max() > ROUNDING * torch.finfo(vectors.dtype).eps * vectors.norm(dim=-1).max())
 
 
 def orders_of(episode: Episode, count: int, seed: int) -> list[tuple[int, ...]]:

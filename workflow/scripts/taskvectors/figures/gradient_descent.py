@@ -14,13 +14,11 @@ from taskvectors.analysis.gradient_measures import (
     DESCENT,
     GRADIENT,
     LOSS,
-    ORDER,
     OTHER_THETA,
     THETA,
     V0,
     VECTORS,
-    WAYS,
-    WAYS_OVER_ORDERS,
+    WAYS_OF,
 )
 from taskvectors.analysis.names import ALL, Tables, clearest
 from taskvectors.figures.style import METHOD_COLOURS, Labels, in_percent, models_of, notice, reach
@@ -82,7 +80,7 @@ def _forest(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
     """A cosine a line, with its interval; lines that compare the same stand together, the gradient's own first."""
     at, ticks, names = 0.0, [], []
     for measure in COSINES:
-        called = WAYS_OVER_ORDERS if measure == ORDER else WAYS
+        called = WAYS_OF[measure]
         of_measure = rows[(rows["measure"] == measure) & rows["step"].isna()]
         lines = clearest(of_measure).set_index("of")
         if lines.empty:

@@ -26,9 +26,12 @@ def in_points(row: pd.Series, ci: str = "", value: str = "difference") -> str:
 
 
 def with_interval(table: pd.DataFrame, value: str = "accuracy", ci: str = "ci", digits: int = 2) -> list[str]:
-    """Cells such as 0.52 [0.49, 0.54]."""
+    """Cells such as 0.52 [0.49, 0.54]; 0.52 where there is no interval."""
     columns = zip(table[value], table[f"{ci}_low"], table[f"{ci}_high"], strict=True)
-    return ["{} [{}, {}]".format(*(decimal(number, digits) for number in numbers)) for numbers in columns]
+    return [
+        decimal(number, digits) + ("" if pd.isna(low) else f" [{decimal(low, digits)}, {decimal(high, digits)}]")
+        for number, low, high in columns
+    ]
 
 
 def decimal(number: float, digits: int = 2) -> str:

@@ -23,8 +23,7 @@ from taskvectors.analysis.gradient_measures import (
     SPREAD,
     THETA,
     V0,
-    WAYS,
-    WAYS_OVER_ORDERS,
+    WAYS_OF,
 )
 from taskvectors.analysis.gradient_tables import rows_of
 from taskvectors.analysis.names import ALL, Tables
@@ -124,7 +123,7 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
             )
         controls = {of: row(measure, of) for of in CONTROLS_OF[measure]}
         told = {of: control for of, control in controls.items() if control is not None}
-        called = WAYS_OVER_ORDERS if measure == ORDER else WAYS
+        called = WAYS_OF[measure]
         absent = [called[of] for of in controls if of not in told]
         without = f" (not tried: {', '.join(absent)})" if absent else ""
         beside = ""

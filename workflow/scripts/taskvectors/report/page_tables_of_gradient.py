@@ -10,12 +10,10 @@ from taskvectors.analysis.gradient_measures import (
     DIVERGENCE,
     GRADIENT,
     LOSS,
-    ORDER,
     QUERY_LOSS,
     TO_THETA,
     VECTORS,
-    WAYS,
-    WAYS_OVER_ORDERS,
+    WAYS_OF,
 )
 from taskvectors.analysis.names import ALL, CENTRED, RAW, Tables
 from taskvectors.report.cells import Config, how_many, model_labels, models_together, with_interval
@@ -58,7 +56,7 @@ def gradient_cosines_table(tables: Tables, config: Config) -> pd.DataFrame:
         lines.append({
             "model": model,
             "of": CHANGES[measure],
-            "with": (WAYS_OVER_ORDERS if measure == ORDER else WAYS)[of],
+            "with": WAYS_OF[measure][of],
             "cosine": by_states["cell"].get(RAW, "–"),
             "less what tasks share": by_states["cell"].get(CENTRED, "–"),
             "to the gradient": "–" if of == GRADIENT else with_interval(last.to_frame().T, "difference", "difference_ci")[0],

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from taskvectors.data.prompts import prompt
-from taskvectors.data.tokens import answer_ids, prompt_ids
+from taskvectors.data.tokens import Ids, answer_ids, prompt_ids
 from taskvectors.engine.descent import AnswerLoss, Prefilled, why_too_coarse
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.representations.reading import Reading
@@ -53,18 +53,20 @@ class AnswerLosses:
             names: how to call each episode in an error message.
         """
         self.tokenizer = lm.tokenizer
-        self.prefilled = Prefilled(
-            lm, [prompt_ids(lm.tokenizer, _bare(of_episode)) for of_episode in pairs], layer, names
-        )
+        texts = list(dict.fromkeys(text for of_episode in pairs for text in _bare(of_episode)))
+        self.ids = dict(zip(texts, prompt_ids(lm.tokenizer, texts), strict=True))
+        self.prefilled = Prefilled(lm, [self._ids(of_episode) for of_episode in pairs], layer, names)
 
     def of(self, pairs: Sequence[Pairs], names: list[str]) -> AnswerLoss:
         """The loss of every row's pairs, as a function of a vector for each."""
-        ids = [prompt_ids(self.tokenizer, _bare(of_row)) for of_row in pairs]
         wanted = [
             [tokens[0] for tokens in answer_ids(self.tokenizer, _bare(of_row), [y for _, y in of_row])]
             for of_row in pairs
         ]
-        return AnswerLoss(self.prefilled, ids, wanted, names)
+        return AnswerLoss(self.prefilled, list(map(self._ids, pairs)), wanted, names)
+
+    def _ids(self, pairs: Pairs) -> list[Ids]:
+        return [self.ids[text] for text in _bare(pairs)]
 
 
 def _bare(pairs: Pairs) -> list[str]:
