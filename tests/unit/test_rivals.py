@@ -141,6 +141,7 @@ def test_controls_and_the_dear_ones_run_at_the_setting_of_what_they_stand_beside
     test = table[table["split"] == "test"].groupby("method")[["layer", "heads"]].agg(["min", "max"])
     for name in (
         "state_vector",
+        "momentum_state_vector",
         "theta_per_arrow",
         "learned_theta",
         "learned_many",
@@ -250,12 +251,14 @@ def test_what_is_put_in_is_what_each_says(reading, lm, episodes, thetas):
     assert (change.how, change.strength) == ("add", 2.0)
     torch.testing.assert_close(change.vectors, theta[:, 1] - bare[:, 1], **close)
     change = vectors_of(named("state_vector"), reading, few, Setting(1))
-    for vector, e in zip(change.vectors, few, strict=True):
+    onward = vectors_of(named("momentum_state_vector"), reading, few, Setting(1))
+    for vector, further, e in zip(change.vectors, onward.vectors, few, strict=True):
         queries = [*(x for x, _ in e.demos), e.dummies[0]]
         upto = prompt_ids(lm.tokenizer, [prompt(e.demos[:k], queries[k]) for k in (1, 2, 3)])  # the last three arrows
-        torch.testing.assert_close(
-            vector, torch.stack([plain_states(lm, ids)[0][1] for ids in upto]).mean(dim=0), **close
-        )
+        first, second, last = (plain_states(lm, ids)[0][1] for ids in upto)
+        mean = (first + second + last) / 3
+        torch.testing.assert_close(vector, mean, **close)
+        torch.testing.assert_close(further, mean + (second - first) / 3 + 2 * (last - second) / 3, **close)
     change = vectors_of(named("random_direction"), reading, few, Setting(2))
     torch.testing.assert_close(change.vectors.norm(dim=-1), theta[:, 2].norm(dim=-1), **close)
     assert torch.nn.functional.cosine_similarity(change.vectors, theta[:, 2]).abs().max() < 0.9

@@ -26,7 +26,7 @@ ROOMS = {
     "models": BASICS | {"data", "sizing"},
     "engine": BASICS | {"data.tokens", "data.prompts", "models"},
     "representations": BASICS | {"data", "models", "engine"},
-    "experiments": BASICS | {"data", "models", "engine", "representations", "job"},
+    "experiments": BASICS | {"data", "models", "engine", "representations", "job", "sizing"},
     "analysis": BASICS | {"analysis"},
     "figures": BASICS | {"analysis"},
     "report": BASICS | {"analysis", "figures.style"},

@@ -62,25 +62,28 @@ def gradient_words(tables: Tables, config: Config) -> str:
     return "\n\n".join(paragraphs)
 
 
-METHODS = """**Gradient descent** is that of a vector v in the place of the last token's state after the common layer, in the bare
-prompts of the demonstrations' inputs, the model frozen; the loss is the mean cross-entropy of the first tokens of their
-answers. It begins at v₀, the mean state of the dummy queries' own prompts, and its steps have one length, a share of ‖θ −
-v₀‖ ({shares} are tried): that after {few} of which the queries of {dev} a task have the lowest loss, mean over tasks.
-Reported are {test} a task. Online descent takes one such step for each demonstration, in their order. What the k-th
-demonstration adds is θ behind k less θ behind k − 1 of them; it is compared with the gradient of that demonstration's loss
-at the latter. {orders} orders of an episode's demonstrations are read and descended: compared are the distances of θ, and
-of the ends of online descent, from their means over orders. Controls: the same with the answers shuffled among the
-demonstrations (where a task has few different answers some stay true; at v₀ it is the same answers that grow likelier, so
-this tells only which belongs to which input), with the demonstrations of an episode of the next task in the same place, and
-of a model of the same architecture with random weights, its steps the same share of its own ‖θ − v₀‖; random directions,
-which over orders would be zero; and for the loss, θ of that other episode. A claim on cosines counts as shown if the cosine
-is beyond zero, and beyond that with every one of these, by {along} or more; one that is beyond them by less is “not shown”.
-That on the loss: if θ lowers it at least half as far as the lowest of descent, and θ of that other episode less far. A
-claim has no basis if a control is missing, or if few episodes can tell. Answers are right or wrong: where both episodes of
-a task agree, it adds nothing to the width of an interval of accuracies, which may be too narrow. What tasks share is taken
-from unit vectors, as their mean over tasks; as an episode's own task is part of that mean, the cosine with another task's
-gradient then lies a little below zero by itself. As a task has few episodes here, intervals draw one fewer than there are
-(Rao and Wu 1988): drawing all would make them too narrow.
+METHODS = """**Gradient descent** is that of a vector v in the place of the last token's state after the common layer,
+in the bare prompts of the demonstrations' inputs, the model frozen; the loss is the mean cross-entropy of the first
+tokens of their answers. It begins at v₀, the mean state of the dummy queries' own prompts, and its steps have one
+length, a share of ‖θ − v₀‖ ({shares} are tried): that after {few} of which the queries of {dev} a task have the lowest
+loss, mean over tasks. Reported are {test} a task. Online descent takes one such step for each demonstration, in their
+order. What the k-th demonstration adds is θ behind k less θ behind k − 1 of them; it is compared with the gradient of
+that demonstration's loss at the latter. {orders} orders of an episode's demonstrations are read and descended: compared
+are the distances of θ, and of the ends of online descent, from their means over orders. Controls: the same with the
+answers shuffled among the demonstrations (where a task has few different answers some stay true; at v₀ it is the same
+answers that grow likelier, so this tells only which belongs to which input), with the demonstrations of an episode of
+the next task in the same place, and of a model of the same architecture with random weights, its steps the same share
+of its own ‖θ − v₀‖; random directions, which over orders would be zero; and for the loss, θ of that other episode. A
+claim on cosines counts as shown if the cosine is beyond zero, and beyond that with every one of these, by {along} or
+more; one that is beyond them by less is “not shown”. That on the loss: if θ lowers it at least half as far as the
+lowest of descent, and θ of that other episode less far. A claim has no basis if a control is missing in any task, if
+few episodes can tell, or, of a few steps' accuracy beside θ's, if θ's is not above that at v₀. Over orders an episode
+counts where θ and the end of descent depend on the order at all. Answers are right or wrong: where the episodes of a
+task agree, it adds nothing to the width of an interval of accuracies, which may be too narrow; where those of every
+task do, there is no interval. What tasks share is taken from unit vectors, as their mean over tasks; as an episode's
+own task is part of that mean, the cosine with another task's gradient then lies a little below zero by itself. As a
+task has few episodes here, intervals draw one fewer than there are (Rao and Wu 1988): drawing all would make them too
+narrow.
 
 """
 

@@ -6,6 +6,7 @@ The last arrow is that of the dummy query; every arrow has seen a demonstration.
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from taskvectors.data.episodes import TEST, Episode
 from taskvectors.data.prompts import growing_prompts
@@ -29,14 +30,19 @@ def unusable(reading: Reading, task: str) -> str:
 
 
 def changes(reading: Reading, episodes: list[Episode], settings: Sequence[Setting]) -> list[Change]:
+    layer = layer_of(settings)
+    return [Intervention(layer, states_at_arrows(reading, episodes, layer).mean(dim=1))]
+
+
+def states_at_arrows(reading: Reading, episodes: list[Episode], layer: int) -> Tensor:
+    """States after a layer at the last arrows of every episode's prompt, the dummy query's last `[episode, arrow, hidden]`."""
     prefixes = prompt_ids_of_each(reading.lm.tokenizer, [growing_prompts(episode) for episode in episodes])
     by_arrows: dict[int, list[int]] = {}
     for place, of_episode in enumerate(prefixes):
         by_arrows.setdefault(len(of_episode), []).append(place)
-    layer = layer_of(settings)
-    vectors = torch.empty(len(episodes), reading.lm.hidden)
+    at_arrows = torch.empty(len(episodes), ARROWS, reading.lm.hidden)
     for places in by_arrows.values():
         names = [episodes[place].name for place in places]
         states = read_prefixes(reading.lm, [prefixes[place] for place in places], layer, names)
-        vectors[places] = states[:, -ARROWS:].to(vectors.dtype).mean(dim=1)
-    return [Intervention(layer, vectors)]
+        at_arrows[places] = states[:, -ARROWS:].to(at_arrows.dtype)
+    return at_arrows
