@@ -339,11 +339,15 @@ def test_rows_in_small_parts_are_the_same(lm, episodes, observations, monkeypatc
     np.testing.assert_allclose(small, whole, atol=2e-3)
 
 
-def test_every_measure_has_its_rows_and_its_reference(table):
+def test_every_measure_has_its_rows_and_its_reference(observations, table):
     mean = table[table["task"] == "all"]
     assert set(mean["measure"]) == {*OF_VECTORS, *COSINES, "cosine_to_theta", "below_midway", "spread"}
     assert mean[["n", "value"]].notna().all(axis=None)
-    assert mean.loc[mean["measure"] != "accuracy", ["ci_low", "ci_high"]].notna().all(axis=None)
+    keys = ["measure", "of", "states", "step"]
+    spread = observations.groupby([*keys, "task"], dropna=False)["value"].agg(np.ptp).groupby(keys, dropna=False).max()
+    for _, row in mean.iterrows():
+        varies = row["measure"] == "increment" or spread.loc[spread.index == tuple(row[keys])].max() > 0
+        assert pd.notna([row["ci_low"], row["ci_high"]]).all() == varies, row[keys].tolist()
     compared = mean[mean["measure"].isin(OF_VECTORS) & (mean["of"] != "theta") | mean["of"].isin(CONTROLS)]
     assert compared["difference"].notna().all()
     assert mean[mean["of"].isin(["theta", "gradient"])]["difference"].isna().all()
@@ -537,11 +541,30 @@ def test_a_task_without_a_control_leaves_no_basis(claim, control):
     assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
 
 
-def test_as_much_as_theta_says_nothing_where_theta_does_nothing():
-    rows = made_up(0.2, np.random.default_rng(0))
-    of_v0 = (rows["measure"] == "accuracy") & (rows["of"] == "v0")
-    nothing = rows.assign(value=rows["value"].mask(of_v0, (rows["episode"] != 2).astype(float)))
-    assert verdicts_of(gradient_table(nothing, "m", KINDS, 0))["few_steps"] == NO_BASIS
+def accuracies(theta, v0, descent) -> pd.DataFrame:
+    """Made-up observations in which these are right in so many of 60 episodes a task."""
+    rows = made_up(0.2, np.random.default_rng(0), episodes=60)
+    right = {("theta", None): theta, ("v0", 0): v0, ("descent", FEW): descent}
+    for (of, _), count in right.items():
+        these = (rows["measure"] == "accuracy") & (rows["of"] == of)
+        rows.loc[these, "value"] = (rows["episode"] < count).astype(float)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("theta", "v0", "descent", "verdict"),
+    [
+        (30, 30, 29, NO_BASIS),  # θ does nothing
+        (30, 28, 29, NO_BASIS),  # v₀, which is no step at all, does nearly as much
+        (30, 0, 29, SHOWN),
+        (30, 3, 6, REFUTED),
+        (60, 0, 59, SHOWN),  # the difference of θ and v₀ is the same in all episodes, and clear
+        (60, 0, 60, NO_BASIS),  # nothing is known of the width of their difference
+    ],
+)
+def test_as_much_as_theta_says_something_where_theta_does_more_than_v0(theta, v0, descent, verdict):
+    table = gradient_table(accuracies(theta, v0, descent), "m", KINDS, 0)
+    assert verdicts_of(table)["few_steps"] == verdict
 
 
 def test_answers_that_agree_in_all_episodes_are_no_basis():
@@ -549,7 +572,24 @@ def test_answers_that_agree_in_all_episodes_are_no_basis():
     rows = made_up(0.2, np.random.default_rng(0), episodes=8)
     of_descent = (rows["measure"] == "accuracy") & (rows["of"] == "descent")
     alike = rows.assign(value=rows["value"].mask(of_descent, (rows["episode"] != 1).astype(float)))
-    assert verdicts_of(gradient_table(alike, "m", KINDS, 0))["few_steps"] == NO_BASIS
+    table = gradient_table(alike, "m", KINDS, 0)
+    assert verdicts_of(table)["few_steps"] == NO_BASIS
+    of_old = table.assign(
+        difference_ci_low=table["difference_ci_low"].fillna(table["difference"])
+    )  # as archives have it
+    of_old = of_old.assign(difference_ci_high=of_old["difference_ci_high"].fillna(of_old["difference"]))
+    assert verdicts_of(of_old)["few_steps"] == NO_BASIS
+
+
+def test_a_task_in_which_a_control_is_of_other_episodes_is_held_against_nothing():
+    rows = made_up(0.2, np.random.default_rng(0))
+    of = (rows["task"] == "to_upper") & (rows["measure"] == "direction")
+    early, late = (
+        of & (rows["of"] == "gradient") & (rows["episode"] < 10),
+        of & (rows["of"] == "shuffled") & (rows["episode"] >= 10),
+    )
+    apart = rows[~of | ~rows["of"].isin(["gradient", "shuffled"]) | early | late]
+    assert verdicts_of(gradient_table(apart, "m", KINDS, 0))["along_gradient"] == NO_BASIS
 
 
 def test_theta_that_any_other_lowers_the_loss_as_well_as_is_no_finding():

@@ -8,7 +8,7 @@ import pandas as pd
 
 from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED, Finding, interval, negated, several
 from taskvectors.analysis.gradient_claims import findings_of_gradient
-from taskvectors.analysis.gradient_measures import ALONG, FEW
+from taskvectors.analysis.gradient_measures import ALONG, AS_MUCH, FEW
 from taskvectors.analysis.names import ALL, CENTRED, WITHOUT, Tables, at_chosen_layer, main_tasks
 from taskvectors.analysis.statistics import wilson
 
@@ -97,7 +97,7 @@ CLAIMS = {
         f"{FEW} steps of gradient descent do as much as θ.",
         f"descent, {FEW} steps − θ, mean over tasks",
         "gradient",
-        -0.10,
+        -AS_MUCH,
     ),
     "order_as_online": Claim(
         "θ depends on the order of demonstrations as online descent would.",
@@ -232,8 +232,10 @@ def _difference(
     rows = of_reference[of_reference["task"] == task]
     if rows.empty:
         return None
-    row, of_tasks = rows.iloc[0], main_tasks(of_reference) if task == ALL else rows
-    finding = Finding(row["difference"], row["n"], row["ci_low"], row["ci_high"], basis and several(of_tasks))
+    row, of_tasks = rows.iloc[0], of_reference[of_reference["task"] != ALL]
+    # Of a single episode nothing is known but itself.
+    enough = row["n"] > 1 if task != ALL else several(main_tasks(of_tasks))
+    finding = Finding(row["difference"], row["n"], row["ci_low"], row["ci_high"], basis and enough)
     return negated(finding) if turned else finding
 
 
@@ -300,7 +302,7 @@ def in_words(table: pd.DataFrame) -> str:
         failed = holds.get(REFUTED, 0)
         text += (
             f" Of {holds.sum()} verdicts on the limits (can one vector hold the task?), {holds.get(SHOWN, 0)} shown, "
-            f"{failed} not shown, {holds.get(UNDECIDED, 0)} undecided; in {holds.get(NO_BASIS, 0)} the model fails "
-            f"even with demonstrations (below {CAN_DO:.0%}; of bijections {CAN_DO_BIJECTION:.0%})."
+            f"{failed} not shown, {holds.get(UNDECIDED, 0)} undecided; {holds.get(NO_BASIS, 0)} have no basis: the model fails "
+            f"even with demonstrations (below {CAN_DO:.0%}; of bijections {CAN_DO_BIJECTION:.0%}), or there is one episode."
         )
     return text

@@ -10,6 +10,7 @@ from taskvectors.analysis.findings import Finding, interval, negated, several
 from taskvectors.analysis.gradient_measures import (
     ACCURACY,
     ALONG,
+    AS_MUCH,
     CONTROLS_OF,
     DESCENT,
     DIRECTION,
@@ -52,10 +53,10 @@ def findings_of_gradient(gradient: pd.DataFrame) -> dict[str, Finding]:
 
 
 def _few_steps(measured: pd.DataFrame) -> Finding:
-    """How much a few steps do beyond θ; where θ does no more than v₀, to do as much as θ says nothing."""
-    theta_beyond_v0 = negated(_finding(rows_of(measured, ACCURACY, V0, 0), "difference"))
-    few = _finding(rows_of(measured, ACCURACY, DESCENT, FEW), "difference")
-    return replace(few, basis=few.basis and theta_beyond_v0.basis and theta_beyond_v0.low > 0)
+    """How much a few steps do beyond θ; where v₀ does as much as θ, or may, that says nothing."""
+    v0, few = (_finding(rows_of(measured, ACCURACY, *of), "difference") for of in ((V0, 0), (DESCENT, FEW)))
+    at_most = v0.value if np.isnan(v0.high) else v0.high  # without an interval it is the same in all episodes
+    return replace(few, basis=few.basis and at_most < -AS_MUCH)
 
 
 def _beyond_controls(measured: pd.DataFrame, measure: str) -> Finding:
@@ -63,9 +64,9 @@ def _beyond_controls(measured: pd.DataFrame, measure: str) -> Finding:
     own, *controls = (
         rows_of(measured, measure, of, states=JUDGED[measure]) for of in (GRADIENT, *CONTROLS_OF[measure])
     )
-    complete = all(
-        set(control["task"]) == set(own["task"]) for control in controls
-    )  # or a task is held against nothing
+    # A task whose own cosines are not compared with a control's is held against nothing.
+    compared = [control.dropna(subset="difference") for control in controls]
+    complete = all(set(control["task"]) == set(own["task"]) for control in compared)
     differences = [negated(_finding(control, "difference")) for control in controls]
     decides = least([_finding(own, "value"), *differences], ALONG)
     return replace(decides, basis=decides.basis and complete)
@@ -77,8 +78,9 @@ def _finding(rows: pd.DataFrame, column: str) -> Finding:
     if mean.empty or pd.isna(mean[column].iloc[0]):
         return Finding(np.nan, 0, basis=False)
     bounds = "ci" if column == "value" else f"{column}_ci"
-    known = several(of_tasks) and int((of_tasks["n"] - 1).sum()) >= ENOUGH and mean[f"{bounds}_low"].notna().all()
-    return interval(mean.iloc[0], column, known, bounds)
+    enough = several(of_tasks) and int((of_tasks["n"] - 1).sum()) >= ENOUGH
+    told = interval(mean.iloc[0], column, enough, bounds)
+    return told if told.low < told.high else replace(told, basis=False)  # an interval without width shows anything
 
 
 def least(findings: Sequence[Finding], threshold: float) -> Finding:

@@ -24,6 +24,7 @@ JUDGED = {DIRECTION: CENTRED, INCREMENT: CENTRED, ORDER: None}
 SPREAD = "spread"  # over orders of the demonstrations
 
 FEW = 4  # steps, at which the length of a step is chosen on dev episodes
+AS_MUCH = 0.10  # of accuracy: what does less by no more than this does as much
 ALONG = 0.05  # of a cosine, beyond every control: from here on a vector moves along the gradient
 ENOUGH = 6  # episodes beyond the first of each task: of fewer an interval covers too little
 COLUMNS = ["task", "episode", "measure", "of", "states", "step", "value", "layer", "share", "left_out"]

@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator
 
 import pandas as pd
-import torch
-from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from taskvectors.analysis.gradient_measures import GRADIENT, ONLINE, ORDER, SPREAD, THETA
@@ -13,14 +11,12 @@ from taskvectors.data.episodes import Episode
 from taskvectors.data.sampling import episode_rng
 from taskvectors.experiments.descents import Part, descend_online, observed, theta_behind
 
-ROUNDING = 64  # times the precision of numbers: what differs by less of its length may not differ at all
-
 
 def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
     """How far θ, and the end of online descent, spread over orders of the demonstrations, and whether to the same side.
 
     The spread is the standard deviation over orders, as a share of the distance from v₀. Of an episode with one order there is none;
-    no cosine either where θ, or the end of descent, does not depend on the order, as where all demonstrations are the same.
+    no cosine either where all demonstrations, or all pairs of the descent, are the same: differences of rounding have no direction.
 
     Args:
         count: of the orders.
@@ -30,30 +26,25 @@ def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
     if not rows:
         return
     places = [place for place, _ in rows]
-    demos = [[part.episodes[place].demos[i] for i in order] for place, order in rows]
-    ends = {THETA: theta_behind(part, places, demos)}
-    for of, pairs in part.ways.items():
-        shown = [[pairs[place][i % len(pairs[place])] for i in order] for place, order in rows]
-        ends[of] = descend_online(part, places, shown)
+    pairs = {THETA: [episode.demos for episode in part.episodes], **part.ways}
+    shown = {
+        of: [[of_way[place][i % len(of_way[place])] for i in order] for place, order in rows]
+        for of, of_way in pairs.items()
+    }
+    ends = {of: (theta_behind if of == THETA else descend_online)(part, places, rows) for of, rows in shown.items()}
     for place in several:
         own = [row for row, other in enumerate(places) if other == place]
         middle = {of: vectors[own].mean(dim=0) for of, vectors in ends.items()}
         away = {of: vectors[own] - middle[of] for of, vectors in ends.items()}
         episode = [part.episodes[place]]
-        depends = {of: differ(vectors[own]) for of, vectors in ends.items()}
+        depends = {of for of, of_rows in shown.items() if len({tuple(of_rows[row]) for row in own}) > 1}
         for of in part.ways:
-            if depends[THETA] and depends[of]:
+            if depends >= {THETA, of}:
                 yield observed(episode, ORDER, of, cosine_similarity(away[THETA], away[of]).mean()[None])
         if GRADIENT in ends:
             for of, name in ((THETA, THETA), (GRADIENT, ONLINE)):
                 deviation = (away[of].square().sum() / (len(own) - 1)).sqrt()
                 yield observed(episode, SPREAD, name, (deviation / (middle[of] - part.v0[place]).norm())[None])
-
-
-def differ(vectors: Tensor) -> bool:
-    """Whether vectors `[row, hidden]` differ by more than rounding."""
-    away = (vectors - vectors.mean(dim=0)).norm(dim=-1)
-    return bool(away.max() > ROUNDING * torch.finfo(vectors.dtype).eps * vectors.norm(dim=-1).max())
 
 
 def orders_of(episode: Episode, count: int, seed: int) -> list[tuple[int, ...]]:

@@ -12,7 +12,8 @@ METHODS = ("baseline", "hypothesis", "regular")
 
 
 def percent(row: pd.Series, value: str = "accuracy") -> str:
-    return f"{row[value]:.0%} [{row['ci_low']:.0%}, {row['ci_high']:.0%}]"
+    """A share with its interval, such as 52% [49%, 54%]; 52% where there is no interval."""
+    return f"{row[value]:.0%}" + ("" if pd.isna(row["ci_low"]) else f" [{row['ci_low']:.0%}, {row['ci_high']:.0%}]")
 
 
 def in_points(row: pd.Series, ci: str = "", value: str = "difference") -> str:

@@ -22,19 +22,22 @@ def rivals_words(tables: Tables, config: Config) -> str:
     )
 
 
-METHODS = """**Rivals** are put into the bare queries of the first {test} test episodes of every task, limits aside. Layer (one in
-{layer_step} is tried), strength (of what is added: {strengths}) and number of heads ({heads}) are those of the best mean
-accuracy over tasks on the first {dev} dev episodes of each, the same for all tasks. State vectors, learned vectors and one θ
-per arrow run at the layer so chosen for θ, controls at the setting of what they control. v₀ is the mean state of the dummy
-queries' own prompts. The mean θ, the outputs of heads and the pairs to learn from are of prompts that do not show the query.
-Learned vectors minimise the mean loss of the first token of answers behind bare inputs: {steps} steps of Adam from v₀, the
-rate {rate} of the distance of θ from v₀ (root mean square); on the episode's own {shown} demonstrations, or, one for the
-task, on up to {pairs} pairs. One θ per arrow: a prompt of other inputs without answers before the query, θ of other episodes
-at their arrows and the episode's own at the last. Heads are read and replaced at the input of the layer that mixes them, at
-the last token. The effect of a head: {trials} dev episodes a task, their answers shuffled, in prompts of {shown}
-demonstrations; the probability of the right answer when the head's output is its mean over correct prompts, less that
-without. Heads for a task are ranked by their mean effect on the other tasks. Ablated heads ({ablated}, on the first
-{episodes} test episodes) have their mean output over tasks. Divergence is that of Jensen and Shannon, in bits.
+METHODS = """**Rivals** are put into the bare queries of the first {test} test episodes of every task, limits aside.
+Layer (one in {layer_step} is tried), strength (of what is added: {strengths}) and number of heads ({heads}) are those
+of the best mean accuracy over tasks on the first {dev} dev episodes of each, the same for all tasks. State vectors,
+learned vectors and one θ per arrow run at the layer so chosen for θ, controls at the setting of what they control. v₀
+is the mean state of the dummy queries' own prompts. The mean θ, the outputs of heads and the pairs to learn from are of
+prompts that do not show the query. Learned vectors minimise the mean loss of the first token of answers behind bare
+inputs: {steps} steps of Adam from v₀, the rate {rate} of the distance of θ from v₀ (root mean square); on the episode's
+own {shown} demonstrations, or, one for the task, on up to {pairs} pairs. A state vector is the mean of the states at
+the last arrows of the demonstrations' prompt; with momentum it goes on, by a mean of the ways from each of them to the
+next in which later ones weigh more. One θ per arrow: a prompt of other inputs without answers before the query, θ of
+other episodes at their arrows and the episode's own at the last. Heads are read and replaced at the input of the layer
+that mixes them, at the last token. The effect of a head: {trials} dev episodes a task, their answers shuffled, in
+prompts of {shown} demonstrations; the probability of the right answer when the head's output is its mean over correct
+prompts, less that without. Heads for a task are ranked by their mean effect on the other tasks. Ablated heads
+({ablated}, on the first {episodes} test episodes) have their mean output over tasks. Divergence is that of Jensen and
+Shannon, in bits.
 
 """
 
