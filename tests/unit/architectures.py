@@ -1,6 +1,7 @@
 """Every class that transformers loads as a causal language model, small and random, and what the study makes of it.
 
-`python tests/architectures.py` writes docs/architectures.md; `tests/test_architectures.py` holds that file against a fresh trial.
+`PYTHONPATH=workflow/scripts python tests/unit/architectures.py` writes docs/architectures.md; `test_architectures.py` holds
+that file against a fresh trial.
 """
 
 import signal
@@ -136,8 +137,8 @@ def table() -> str:
 
 Every class that transformers {transformers.__version__} loads as a causal language model, made small and random, and held against its
 own plain forward pass: the states after every block, the logits, a prompt patched at three layers and a continuation. Written by
-`python tests/architectures.py`. The same check is made whenever a model is loaded, so that one that is not in this
-table is not wrong either: it is exact, or refused by name.
+`PYTHONPATH=workflow/scripts python tests/unit/architectures.py`. The same check is made whenever a model is loaded, so that one
+that is not in this table is not wrong either: it is exact, or refused by name.
 
 **Exact** ({sum(verdict == EXACT for verdict, _ in found.values())}): {exact}.
 

@@ -1,6 +1,7 @@
 """The house: which room may know which, short files, one name for one thing; fingerprints, environments and pins."""
 
 import ast
+import html
 import importlib.util
 import json
 import re
@@ -15,6 +16,9 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 from taskvectors.code import used_by
+from taskvectors.data.prompts import prompt
+from taskvectors.report import methods
+from taskvectors.sizing import tokens_read
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
@@ -193,3 +197,30 @@ def test_the_list_of_results_is_that_of_the_tables():
     document = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(document)
     assert document.documented() == document.README.read_text(encoding="utf-8")
+
+
+def test_a_cluster_is_told_of_every_rule_that_loads_a_model():
+    """Their cores and, commented, their GPUs stand in the profile; their time follows from what they read."""
+    rules = "\n".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    named = re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", rules, re.MULTILINE | re.DOTALL)
+    with_model = {name for name, body in named if "gpu=model_gpus" in body}
+    profile = (ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
+    assert len(with_model) > 5 and set(yaml.safe_load(profile)["set-threads"]) == with_model
+    assert set(re.findall(r"^#   (\w+): [&*]gpu", profile, re.MULTILINE)) == with_model
+    default = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    assert set(tokens_read(default, tasks=1, pairs=1)) == with_model
+
+
+def test_what_is_told_of_the_prompt_is_the_template():
+    lines = prompt((("{x}", "{y}"),), "{query}").split("\n")
+    assert all(f"`{line.format_map(Doubled())}`" in methods.TEXT for line in lines), "report/methods.py"
+    drawn = html.unescape((ROOT / "workflow/report/page/method.svg").read_text(encoding="utf-8"))
+    shown = [*prompt((("a", "b"), ("m", "n")), "q").split("\n"), prompt((), "x")]
+    assert all(f">{line}<" in drawn for line in shown), "report/page/method.svg"
+
+
+class Doubled(dict):
+    """Names in braces, as a text to be formatted has them."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{{{{name}}}}}"

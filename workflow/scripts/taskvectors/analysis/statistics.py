@@ -1,6 +1,7 @@
 """Accuracies and their differences, with intervals."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 2000
 
 
+@cache  # tables ask for few different ones, thousands of times
 def wilson(correct: int, n: int) -> tuple[float, float]:
     """95% Wilson score interval of a proportion (Wilson 1927)."""
     interval = binomtest(correct, n).proportion_ci(CONFIDENCE, method="wilson")
