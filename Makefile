@@ -41,12 +41,12 @@ check-results: .venv/installed
 
 # All tests but those of the two commands below; CONTRIBUTING.md tells the tiers.
 test: .venv/installed
-	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) tests/unit tests/benchmark
+	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/benchmark
 	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist worksteal tests/workflow
 
 # No Snakemake, no weights: three to four minutes on two cores.
 test-fast: .venv/installed
-	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) tests/unit
+	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile tests/unit
 
 # Runs killed at ten points, run twice, run in another order, every class of transformers; about ten minutes.
 test-slow: .venv/installed
