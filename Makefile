@@ -52,7 +52,7 @@ test-fast: .venv/installed
 test-slow: .venv/installed
 	python -m pytest -m extended tests/unit tests/workflow
 
-# The study through a SLURM of one node, which is installed and started for it (root, Debian); about ten minutes.
+# The study through a SLURM of one node, which is installed and started for it (root, Debian); ten to thirty minutes.
 test-slurm: .venv/installed
 	python -m pytest -m slurm tests/cluster
 
