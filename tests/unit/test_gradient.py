@@ -72,9 +72,9 @@ def as_answered(lm, episode):
     return replace(episode, answers=(word, "never")) if word else episode
 
 
-def plain_word(lm, episode, v: torch.Tensor) -> str:
+def plain_word(lm, episode, v: torch.Tensor, answer_tokens: int = 1) -> str:
     (ids,) = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode)])
-    (answer, _) = plain_answer(lm, ids, 1, Intervention(LAYER, v[None]))
+    (answer, _) = plain_answer(lm, ids, answer_tokens, Intervention(LAYER, v[None]))
     (word,) = decode_answers(lm.tokenizer, [answer], lm.ends)
     return word.strip()
 
@@ -414,10 +414,8 @@ def test_an_episode_of_one_demonstration_alone_is_without_shuffled_answers(lm, e
     orders = observations[observations["measure"] == "order"]
     # It is the other task's episode of one, which online descent on a single pair leads to one end in any order.
     of_other = orders["of"] == "other_task"
-    assert set(orders["of"]) == {"gradient", *CONTROLS_OF["order"]} and (of_other.sum(), (~of_other).sum()) == (
-        4,
-        3 * 5,
-    )
+    assert set(orders["of"]) == {"gradient", *CONTROLS_OF["order"]}
+    assert of_other.sum() == 4 and (~of_other).sum() == 3 * 5
 
 
 def test_equal_demonstrations_know_no_order(lm, episodes):
@@ -426,9 +424,8 @@ def test_equal_demonstrations_know_no_order(lm, episodes):
     same = replace(asked, demos=(asked.demos[0],) * 3)
     observations = run(lm, [same if e.key == same.key else e for e in episodes])
     orders = observations[observations["measure"] == "order"]
-    assert len(orders) == 4 * 5 - 1 and (same.task, same.episode) not in set(
-        zip(orders["task"], orders["episode"], strict=True)
-    )
+    told = set(zip(orders["task"], orders["episode"], strict=True))
+    assert len(orders) == 4 * 5 - 1 and (same.task, same.episode) not in told
     assert value(observations, same, "spread", "theta") < 1e-5
 
 
@@ -461,11 +458,8 @@ def test_one_task_has_no_other_and_nothing_shared(lm):
 def test_answers_of_several_tokens_count_whole_and_are_learned_by_their_first(lm, episodes, observations):
     several = run(lm, episodes, answer_tokens=3)
     for episode in asked_of(episodes):
-        (ids,) = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode)])
-        theta = plain_theta(lm, episode, episode.demos)
-        (answer, _) = plain_answer(lm, ids, 3, Intervention(LAYER, theta[None]))
-        (word,) = decode_answers(lm.tokenizer, [answer], lm.ends)
-        assert value(several, episode, "accuracy", "theta") == float(word.strip() in episode.answers)
+        word = plain_word(lm, episode, plain_theta(lm, episode, episode.demos), answer_tokens=3)
+        assert value(several, episode, "accuracy", "theta") == float(word in episode.answers)
     same = ["loss", "query_loss", "direction", "order"]
     pd.testing.assert_frame_equal(
         several[several["measure"].isin(same)], observations[observations["measure"].isin(same)], check_exact=False, atol=1e-5
@@ -544,8 +538,7 @@ def test_a_task_without_a_control_leaves_no_basis(claim, control):
 def accuracies(theta, v0, descent) -> pd.DataFrame:
     """Made-up observations in which these are right in so many of 60 episodes a task."""
     rows = made_up(0.2, np.random.default_rng(0), episodes=60)
-    right = {("theta", None): theta, ("v0", 0): v0, ("descent", FEW): descent}
-    for (of, _), count in right.items():
+    for of, count in {"theta": theta, "v0": v0, "descent": descent}.items():
         these = (rows["measure"] == "accuracy") & (rows["of"] == of)
         rows.loc[these, "value"] = (rows["episode"] < count).astype(float)
     return rows

@@ -23,6 +23,7 @@ from taskvectors.analysis.names import main_tasks, with_kinds
 from taskvectors.analysis.statistics import accuracies, bootstrap_mean, paired_differences, wilson
 from taskvectors.analysis.views import VIEWS, tasks_in_view
 from taskvectors.errors import StudyError
+from taskvectors.report.cells import in_points, percent, with_interval
 from taskvectors.store.files import atomic, write_text
 from taskvectors.store.tables import STRINGS, read_csv, write_csv
 
@@ -466,3 +467,12 @@ def test_means_over_tasks_are_of_numbers_of_demonstrations_that_all_have():
     variants = pd.DataFrame(rows, columns=columns).assign(model="m", family="f", role="main", method="theta_after")
     table = formation(variants, pd.DataFrame({"task": ["a", "b"], "layer": [2, 2]}), seed=0)
     assert table.groupby("task")["demonstrations"].max().to_dict() == {"a": 2, "b": 4, "all": 2}
+
+
+def test_a_value_without_an_interval_is_written_alone():
+    bounds = {"ci_low": [0.49, np.nan, np.nan], "ci_high": [0.54, np.nan, np.nan]}
+    told = pd.DataFrame({"accuracy": [0.521, 0.521, 1.0], "difference": [-0.03, -0.03, np.nan], **bounds})
+    told = told.assign(gap_ci_low=[-0.07, np.nan, np.nan], gap_ci_high=[0.01, np.nan, np.nan])
+    assert [percent(row) for _, row in told.iterrows()] == ["52% [49%, 54%]", "52%", "100%"]
+    assert [in_points(row, "gap_") for _, row in told.iterrows()] == ["−3 [−7, +1]", "−3", "–"]
+    assert with_interval(told) == ["0.52 [0.49, 0.54]", "0.52", "1.00"]

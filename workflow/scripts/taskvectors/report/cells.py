@@ -1,6 +1,7 @@
 """Cells of the report's tables and numbers of its sentences: labels, intervals, ranges."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,26 +14,31 @@ METHODS = ("baseline", "hypothesis", "regular")
 
 def percent(row: pd.Series, value: str = "accuracy") -> str:
     """A share with its interval, such as 52% [49%, 54%]; 52% where there is no interval."""
-    return f"{row[value]:.0%}" + ("" if pd.isna(row["ci_low"]) else f" [{row['ci_low']:.0%}, {row['ci_high']:.0%}]")
+    written = "{:.0%}".format
+    return written(row[value]) + in_brackets(row["ci_low"], row["ci_high"], written)
 
 
 def in_points(row: pd.Series, ci: str = "", value: str = "difference") -> str:
-    """A difference with its interval, such as +3 [−1, 7]; a dash if there is none."""
+    """A difference with its interval, such as +3 [−1, +7]; +3 where there is no interval, a dash where there is no difference."""
     if pd.isna(row[value]):
         return "–"
-    difference, low, high = (
-        f"{round(100 * row[name]):+d}".replace("-", "−") for name in (value, f"{ci}ci_low", f"{ci}ci_high")
-    )
-    return f"{difference} [{low}, {high}]"
+
+    def written(share: float) -> str:
+        return f"{round(100 * share):+d}".replace("-", "−")
+
+    return written(row[value]) + in_brackets(row[f"{ci}ci_low"], row[f"{ci}ci_high"], written)
 
 
 def with_interval(table: pd.DataFrame, value: str = "accuracy", ci: str = "ci", digits: int = 2) -> list[str]:
     """Cells such as 0.52 [0.49, 0.54]; 0.52 where there is no interval."""
     columns = zip(table[value], table[f"{ci}_low"], table[f"{ci}_high"], strict=True)
-    return [
-        decimal(number, digits) + ("" if pd.isna(low) else f" [{decimal(low, digits)}, {decimal(high, digits)}]")
-        for number, low, high in columns
-    ]
+    written = partial(decimal, digits=digits)
+    return [written(number) + in_brackets(low, high, written) for number, low, high in columns]
+
+
+def in_brackets(low: float, high: float, written: Callable[[float], str]) -> str:
+    """An interval after its value, such as ` [0.49, 0.54]`; nothing where there is none."""
+    return "" if pd.isna(low) else f" [{written(low)}, {written(high)}]"
 
 
 def decimal(number: float, digits: int = 2) -> str:

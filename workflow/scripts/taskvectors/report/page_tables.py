@@ -17,7 +17,7 @@ from taskvectors.analysis.names import (
 )
 from taskvectors.analysis.views import VIEWS
 from taskvectors.report import page_tables_of_gradient, page_tables_of_rivals
-from taskvectors.report.cells import Config, in_points, labelled, model_labels, with_interval
+from taskvectors.report.cells import Config, in_brackets, in_points, labelled, model_labels, with_interval
 from taskvectors.report.sentences import reached_tasks
 
 CONTROLS = {
@@ -257,7 +257,7 @@ def conclusions_table(tables: Tables, config: Config) -> pd.DataFrame:
     """Every claim: the measured value with its interval, the threshold and the verdict, by model."""
     conclusions = tables["conclusions"]
     table = conclusions.copy()
-    bounds = ["" if pd.isna(row.ci_low) else f" [{row.ci_low:.2f}, {row.ci_high:.2f}]" for row in table.itertuples()]
+    bounds = [in_brackets(row.ci_low, row.ci_high, "{:.2f}".format) for row in table.itertuples()]
     table["cell"] = [
         ("–" if pd.isna(row.value) else f"{row.value:.2f}{bound}") + f": {row.verdict}"
         for row, bound in zip(table.itertuples(), bounds, strict=True)
