@@ -150,6 +150,10 @@ def test_a_fresh_table_is_equal_within_interval_or_different():
     )  # fmt: skip
     named = pd.DataFrame({"as_theta": [0.5], "as_theta_ci_low": [0.4], "as_theta_ci_high": [0.6]})
     assert compare(named.assign(as_theta=0.59), named)[0] == "within interval"
+    alone = archived.assign(ci_low=np.nan, ci_high=np.nan)  # as of a single episode
+    assert compare(alone.assign(accuracy=[0.6, 0.7]), alone) == (
+        "different", "1 of 2 rows are beyond rounding, without an interval (column accuracy)",
+    )  # fmt: skip
 
 
 @hypothesis.given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=8), st.floats(-1, 1))

@@ -280,26 +280,35 @@ def study(request, tmp_path_factory):
     return request.param, joined
 
 
+def known(table, value, bounds="ci"):
+    """Which rows of a table have an interval; it holds their value."""
+    low, high = table[f"{bounds}_low"], table[f"{bounds}_high"]
+    there = low.notna()
+    assert there.equals(high.notna())
+    assert ((low < high) & (low <= table[value] + 1e-9) & (table[value] <= high + 1e-9))[there].all()
+    return there
+
+
 def test_intervals_hold_their_value(study):
-    _, tables = study
-    for name in ("accuracy", "controls", "views", "limits", "layer_sweep", "formation"):
+    case, tables = study
+    counted = {"limits": "share", "layer_sweep": "accuracy", "controls": "accuracy"}  # Wilson's interval
+    for name, value in counted.items():
         table = tables[name]
-        value = table["share" if name == "limits" else "accuracy"]
-        inside = (table["ci_low"] <= value + 1e-12) & (value <= table["ci_high"] + 1e-12)
-        assert inside.all() and value.between(0, 1).all() and (table["n"] > 0).all(), name
+        assert known(table, value).all() and table[value].between(0, 1).all() and (table["n"] > 0).all(), name
+    one = case == "one episode"  # of which resampling knows nothing
+    for name in ("accuracy", "views", "formation"):
+        table = tables[name]
+        resampled = (table["task"] == ALL) if name != "views" else True
+        assert (known(table, "accuracy") == ~(one & (resampled if name != "views" else table["tasks"] > 0))).all(), name
     rivals = tables["rivals"][tables["rivals"]["n"] > 0]
-    for value, low, high in (
-        ("accuracy", "ci_low", "ci_high"),
-        ("divergence", "divergence_ci_low", "divergence_ci_high"),
-    ):
-        assert ((rivals[low] <= rivals[value] + 1e-9) & (rivals[value] <= rivals[high] + 1e-9)).all()
-    means = tables["gradient"][tables["gradient"]["task"] == "all"]
-    known = means[means["ci_low"].notna()]
-    assert ((known["ci_low"] <= known["value"] + 1e-9) & (known["value"] <= known["ci_high"] + 1e-9)).all()
-    case, _ = study
-    assert means["ci_low"].isna().equals(means["ci_high"].isna()) and (known.empty or case != "one episode")
-    gap = tables["differences"]
-    assert ((gap["ci_low"] <= gap["difference"]) & (gap["difference"] <= gap["ci_high"])).all()
+    assert (known(rivals, "accuracy") == ~(one & (rivals["task"] == ALL))).all()
+    for value in ("divergence", "to_theta", "to_regular"):
+        assert known(rivals, value, f"{value}_ci").any() != one
+    means = tables["gradient"][tables["gradient"]["task"] == ALL]
+    assert not (one and known(means, "value").any())
+    assert (known(tables["differences"], "difference") != one).all()
+    assert (known(tables["controls"], "difference", "difference_ci") != one).all()
+    assert not one or (tables["controls"]["reached"].all() and tables["controls"]["undecided"].all())
 
 
 def test_extremes_are_what_they_must_be(study):
@@ -324,14 +333,15 @@ def test_conclusions_have_a_verdict_for_every_claim(study):
     if case == "all wrong":
         assert verdicts["vector_does_task"] == {"not shown"} and verdicts["holds_turn"] == {"no basis"}
     if case == "all right":
-        assert verdicts["as_demonstrations"] == {"shown"} and verdicts["no_control"] == {"not shown"}
+        assert verdicts["as_demonstrations"] == {"undecided"} and verdicts["no_control"] == {"not shown"}
     if case in ("limits alone", "one task", "ordinary"):
         assert verdicts["vector_does_task"] <= {"shown", "not shown", "undecided"}
     if case == "one episode":  # a bootstrap of one has no width, and would show anything
         compared = [
             claim for claim in verdicts.index if claim.startswith("holds") or CLAIMS[claim].table == "differences"
         ]
-        assert all(verdicts[claim] == {"no basis"} for claim in [*compared, "function_vector", "few_steps"])
+        compared += ["no_control", "function_vector", "few_steps"]
+        assert all(verdicts[claim] == {"no basis"} for claim in compared)
     assert f"{len(table[~table['claim'].str.startswith('holds')])} verdicts" in in_words(table)
 
 

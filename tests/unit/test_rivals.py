@@ -352,7 +352,7 @@ def test_tables_count_by_task_and_compare_on_the_same_episodes(table, measured):
     for (name, task), its in test.groupby(["method", "task"]):
         assert rows.loc[(name, task), "accuracy"] == pytest.approx(its["correct"].astype(float).mean())
         assert rows.loc[(name, task), "divergence"] == pytest.approx(its["divergence"].astype(float).mean())
-    assert rows.loc[("theta", "all"), "to_theta"] == 0 and rows.loc[("regular", "all"), "to_regular"] == 0
+    assert np.isnan([rows.loc[("theta", "all"), "to_theta"], rows.loc[("regular", "all"), "to_regular"]]).all()
     mean = test[test["method"] == "mean_theta"]["correct"].astype(float).mean()
     own = test[test["method"] == "theta"]["correct"].astype(float).mean()
     assert rows.loc[("mean_theta", "all"), "to_theta"] == pytest.approx(mean - own)
@@ -362,7 +362,7 @@ def test_tables_count_by_task_and_compare_on_the_same_episodes(table, measured):
         range(1, len(heads) + 1)
     )
     lost = ablation(ablated, "m", KINDS, 0).set_index(["ablated", "task"])
-    assert lost.loc[("random_heads", "all"), "to_random"] == 0 and (lost["heads"] == 3).all()
+    assert np.isnan(lost.loc[("random_heads", "all"), "to_random"]) and (lost["heads"] == 3).all()
 
 
 def made_up(method: str, correct: dict[str, list[bool]]) -> list[dict]:
@@ -406,7 +406,8 @@ def test_signs_of_differences_and_verdicts_by_hand():
     assert values == {"function_vector": -0.5, "learned_vector": 0, "averaging_beats": 0.5, "top_heads": 0.75}
     verdicts = {name: finding.verdict(CLAIMS[name].threshold) for name, finding in found.items()}
     assert verdicts == {
-        "function_vector": "not shown", "learned_vector": "shown", "averaging_beats": "shown", "top_heads": "shown",
+        "function_vector": "not shown", "averaging_beats": "shown", "top_heads": "shown",
+        "learned_vector": "undecided",  # four episodes that agree
     }  # fmt: skip
     words = rivals_words({"rivals": rivals, "ablation": lost}, {"models": {"m": {"label": "M"}}})
     assert "−75 [−" in words and "the published sign." in words and "mean_theta does most, 100%" in words

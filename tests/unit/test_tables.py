@@ -1,5 +1,6 @@
 """Statistics, the study's tables and the geometry of θ, against independent references."""
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 from scipy.spatial.distance import cosine
-from scipy.stats import bootstrap, norm
+from scipy.stats import binomtest, bootstrap, norm
 from sklearn.metrics import silhouette_score
 
 from taskvectors.analysis.accuracy import accuracy, by_method, by_seed, controls, differences, limits, seed_spread
@@ -20,7 +21,7 @@ from taskvectors.analysis.findings import Finding
 from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
 from taskvectors.analysis.names import main_tasks, with_kinds
-from taskvectors.analysis.statistics import accuracies, bootstrap_mean, paired_differences, wilson
+from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, accuracies, bootstrap_mean, paired_differences, wilson
 from taskvectors.analysis.views import VIEWS, tasks_in_view
 from taskvectors.errors import StudyError
 from taskvectors.report.cells import in_points, percent, with_interval
@@ -70,7 +71,10 @@ def test_accuracy_table_counts():
 
 
 def predictions():
-    """Two tasks, three layers. Dev is best at layer 1 for `a` and 2 for `b`; test of `b` is best at layer 0."""
+    """Two tasks, three layers. Dev is best at layer 1 for `a` and 2 for `b`; test of `b` is best at layer 0.
+
+    Six episodes, of two kinds: of fewer that are all alike nothing follows.
+    """
     correct = {
         ("a", "dev", 0): [[0, 1, 0], [0, 1, 1]],
         ("b", "dev", 0): [[0, 0, 1], [0, 1, 1]],
@@ -84,20 +88,22 @@ def predictions():
     rows = [
         (task, seed, split, episode, "hypothesis", layer, "w", "w", bool(hit))
         for (task, split, seed), episodes in correct.items()
-        for episode, layers in enumerate(episodes)
+        for episode, layers in enumerate(3 * episodes)
         for layer, hit in enumerate(layers)
     ]
     for task in "ab":
-        rows += [(task, 0, "baseline", e, "baseline", None, "w", "w", False) for e in range(2)]
-        rows += [(task, 0, "test", e, "regular", None, "w", "w", True) for e in range(2)]
-        rows += [(task, 0, "dev", e, "regular", None, "w", "w", False) for e in range(2)]
-        rows += [(task, 5, "test", e, "regular", None, "w", "w", e == 0) for e in range(2)]
-        rows += [(task, seed, "dev", e, "zero_shot", None, "w", "w", False) for seed in (0, 5) for e in range(2)]
+        rows += [(task, 0, "baseline", e, "baseline", None, "w", "w", False) for e in range(6)]
+        rows += [(task, 0, "test", e, "regular", None, "w", "w", True) for e in range(6)]
+        rows += [(task, 0, "dev", e, "regular", None, "w", "w", False) for e in range(6)]
+        rows += [(task, 5, "test", e, "regular", None, "w", "w", e % 2 == 0) for e in range(6)]
+        rows += [(task, seed, "dev", e, "zero_shot", None, "w", "w", False) for seed in (0, 5) for e in range(6)]
         for control in ("zero_shot", "majority", "copy_query"):
-            rows += [(task, 0, "test", e, control, None, "w", "w", control == "majority" and e == 0) for e in range(2)]
+            rows += [
+                (task, 0, "test", e, control, None, "w", "w", control == "majority" and e % 2 == 0) for e in range(6)
+            ]
         for layer in range(3):  # swept at the chosen layer (1 for a, 2 for b) and others
-            rows += [(task, 0, "test", e, "random_theta", layer, "w", "w", layer == 1) for e in range(2)]
-            rows += [(task, 0, "test", e, "other_theta", layer, "w", "w", layer == 2) for e in range(2)]
+            rows += [(task, 0, "test", e, "random_theta", layer, "w", "w", layer == 1) for e in range(6)]
+            rows += [(task, 0, "test", e, "other_theta", layer, "w", "w", layer == 2) for e in range(6)]
     columns = ["task", "seed", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
     table = pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
     table["exact"] = table["correct"] & (
@@ -121,9 +127,11 @@ def test_layer_choice_and_accuracy_by_method():
     exact = result.set_index(["task", "method"])["exact"]
     assert (exact["b", "hypothesis"], exact["all", "hypothesis"], exact["all", "regular"]) == (0.5, 0.75, 0)
     judged = controls(chosen, seed=0).set_index(["task", "control"])
-    assert judged.loc[("b", "other_theta"), ["source", "layer", "n", "accuracy"]].tolist() == ["a", 2, 2, 1]
-    beaten = {("a", control) for control in ("zero_shot", "copy_query", "other_theta", "last_layer")}
-    assert set(judged.index[~judged["reached"]]) == beaten  # two episodes decide little
+    assert judged.loc[("b", "other_theta"), ["source", "layer", "n", "accuracy"]].tolist() == ["a", 2, 6, 1]
+    beaten = {("a", control) for control in ("zero_shot", "majority", "copy_query", "other_theta", "last_layer")}
+    assert set(judged.index[~judged["reached"]]) == beaten | {
+        ("b", name) for name in ("zero_shot", "copy_query", "random_theta")
+    }
     paired = differences(chosen, seed=0).set_index(["task", "reference"])["difference"]
     assert (paired["a", "regular"], paired["b", "regular"], paired["all", "regular"]) == (0, -0.5, -0.25)
     assert (paired["a", "majority"], paired["b", "majority"]) == (0.5, 0)
@@ -173,7 +181,15 @@ def test_a_task_has_a_layer_of_its_own_only_where_theta_does_something():
     }  # fmt: skip
     assert choice.loc["works", ["best_layer", "dev_accuracy", "unpatched", "gain"]].tolist() == [1, 0.8, 0, 0.8]
     assert choice.loc["worse", "gain"] == pytest.approx(0.2 - 0.6) and choice.loc["worse", "gain_ci_high"] < 0
-    assert choice.loc["never", ["gain", "gain_ci_low", "gain_ci_high"]].tolist() == [0, 0, 0]
+    assert choice.loc["never", "gain"] == 0 and -0.2 < choice.loc["never", "gain_ci_low"] < 0
+
+
+@pytest.mark.parametrize(("episodes", "own"), [(1, False), (5, False), (6, True)])
+def test_few_episodes_that_all_gain_give_no_layer_of_its_own(episodes, own):
+    """A sign test of as many says the same: five of five have p = .06."""
+    gains = swept({"t": [[0] * episodes, [1] * episodes]}, {"t": [0] * episodes})
+    assert layer_choice(gains, seed=0)["own"].tolist() == [own]
+    assert (binomtest(episodes, episodes).pvalue < 0.05) == own
 
 
 @hypothesis.given(
@@ -216,7 +232,7 @@ def test_a_control_is_judged_by_the_paired_interval():
     assert judged["undecided"].to_dict() == {
         "zero_shot": True,
         "majority": False,
-        "copy_query": False,
+        "copy_query": True,  # the same answers: others may differ
         "random_theta": False,
     }
     assert judged.loc["zero_shot", "difference"] == pytest.approx(0.1)
@@ -266,12 +282,42 @@ def test_bootstrap_agrees_with_scipy_and_with_the_normal_interval():
     assert (low, high) == bootstrap_mean(tasks, seed=1)[1:]  # seeded
 
 
-def test_intervals_of_all_right_all_wrong_and_one_episode_stay_finite():
-    assert bootstrap_mean([np.ones(9), np.ones(9)], seed=0) == (1, 1, 1)
-    assert bootstrap_mean([np.zeros(1)], seed=0) == (0, 0, 0)
+@pytest.mark.parametrize("tasks", [1, 2, 7])
+@pytest.mark.parametrize("between", [ANSWERS, DIFFERENCES])
+@pytest.mark.parametrize("n", [2, 9, 50])
+def test_of_episodes_that_all_agree_the_interval_is_that_of_clopper_and_pearson(tasks, n, between):
+    least, most = between
+    exact = binomtest(0, tasks * n).proportion_ci(0.95, method="exact")
+    for value in {least, 0, most}:
+        mean, low, high = bootstrap_mean([np.full(n, value)] * tasks, 0, between)
+        assert mean == value
+        assert low == pytest.approx(max(least, value - exact.high * (value - least)))
+        assert high == pytest.approx(min(most, value + exact.high * (most - value)))
+
+
+@hypothesis.given(
+    st.lists(st.tuples(st.sampled_from([-1, 0, 1]), st.integers(2, 12)), min_size=1, max_size=4), st.data()
+)
+def test_beyond_the_interval_of_equals_such_episodes_hardly_come(tasks, data):
+    """Whatever shares of other episodes bring the mean to the upper bound: the chance to see none is 2.5% at most."""
+    *_, high = bootstrap_mean([np.full(n, float(value)) for value, n in tasks], 0, DIFFERENCES)
+    shares = [data.draw(st.floats(0, 1)) for _ in tasks]
+    unseen = math.prod((1 - share) ** n for share, (_, n) in zip(shares, tasks, strict=True))
+    mean = np.mean([value + share * (1 - value) for share, (value, _) in zip(shares, tasks, strict=True)])
+    assert mean <= high + 1e-12 or unseen <= 0.025
+
+
+def test_there_is_no_interval_of_one_episode_nor_of_what_is_equal_by_definition():
+    for groups, between in (
+        ([np.zeros(1)], ANSWERS),
+        ([np.zeros(1), np.arange(5) % 2], ANSWERS),
+        ([np.zeros(9)], None),
+    ):
+        mean, *bounds = bootstrap_mean(groups, 0, between)
+        assert mean == np.mean([values.mean() for values in groups]) and np.isnan(bounds).all()
     table = pd.DataFrame({"task": "t", "episode": [0, 0], "method": ["a", "b"], "correct": [True, False]})
     row = paired_differences(table, "a", ["b"], seed=0).set_index("task").loc["t"]
-    assert row[["n", "difference", "ci_low", "ci_high"]].tolist() == [1, 1, 1, 1]
+    assert row[["n", "difference"]].tolist() == [1, 1] and row[["ci_low", "ci_high"]].isna().all()
 
 
 def test_conflict_and_transfer_score_both_tasks():

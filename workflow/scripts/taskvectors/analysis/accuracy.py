@@ -7,6 +7,7 @@ import pandas as pd
 from taskvectors.analysis.choose_layer import layer_choice
 from taskvectors.analysis.names import ALL, KEY, MAIN, is_limit, main_tasks
 from taskvectors.analysis.statistics import (
+    DIFFERENCES,
     accuracies,
     bootstrap_mean,
     mean_over_tasks,
@@ -103,7 +104,7 @@ def controls(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
 
     `source` is the task whose θ was patched. `difference` is hypothesis − control on the same episodes, with a 95% bootstrap
     interval; the control reaches the hypothesis (`reached`) if that includes zero or less, and whether it does is `undecided`
-    if it also includes more.
+    if it also includes more. Where there is no interval, of a single episode, it may have.
 
     Args:
         seed: of the bootstrap over episodes.
@@ -116,10 +117,11 @@ def controls(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
     intervals = []
     for _, of_control in rows.groupby(key, sort=False, dropna=False):
         control = of_control.set_index(["task", "episode"])["correct"]
-        intervals.append(bootstrap_mean([(hypothesis.reindex(control.index) - control).to_numpy()], seed))
+        paired = (hypothesis.reindex(control.index) - control).to_numpy()
+        intervals.append(bootstrap_mean([paired], seed, DIFFERENCES))
     table[["difference", "difference_ci_low", "difference_ci_high"]] = intervals
-    table["reached"] = table["difference_ci_low"] <= 0
-    table["undecided"] = table["reached"] & (table["difference_ci_high"] > 0)
+    table["reached"] = ~(table["difference_ci_low"] > 0)
+    table["undecided"] = table["reached"] & ~(table["difference_ci_high"] <= 0)
     order = {task: place for place, task in enumerate(dict.fromkeys(chosen["task"]))}
     table = table.sort_values("task", key=lambda tasks: tasks.map(order), kind="stable", ignore_index=True)
     return table.astype({"layer": "Int64"})

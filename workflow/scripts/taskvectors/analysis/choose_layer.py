@@ -3,7 +3,7 @@
 import pandas as pd
 
 from taskvectors.analysis.names import KEY, main_tasks
-from taskvectors.analysis.statistics import accuracies, bootstrap_mean
+from taskvectors.analysis.statistics import DIFFERENCES, accuracies, bootstrap_mean
 
 
 def layer_sweep(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def layer_choice(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
     bare = dev[dev["method"] == "zero_shot"].set_index(["task", "episode"])["correct"].astype(float)
     at_best = dev[(dev["method"] == "hypothesis") & (dev["layer"] == dev["task"].map(best.set_index("task")["layer"]))]
     gains = at_best.set_index(["task", "episode"])["correct"] - bare
-    intervals = [bootstrap_mean([gains[task].to_numpy()], seed) for task in best["task"]]
+    intervals = [bootstrap_mean([gains[task].to_numpy()], seed, DIFFERENCES) for task in best["task"]]
     choice = best[[*KEY, "layer", "n", "accuracy", "ci_low", "ci_high"]]
     choice = choice.rename(columns={"layer": "best_layer", "accuracy": "dev_accuracy"})
     choice["unpatched"] = choice["task"].map(bare.groupby("task").mean())

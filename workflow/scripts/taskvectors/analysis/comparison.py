@@ -15,9 +15,8 @@ from taskvectors.store.tables import parse_csv, read_csv
 EQUAL, ROUNDING, WITHIN, DIFFERENT = "equal", "equal up to rounding", "within interval", "different"
 RELATIVE = 1e-3  # two numbers are equal up to rounding if they differ by no more than this share of the larger one,
 OF_COLUMN = 1e-4  # or by no more than this share of the largest number of their column
-MOVED = (
-    0.01  # the share of pairs of θ in another bin of a histogram, or of tokens in another list, that rounding may move
-)
+# The share of pairs of θ in another bin of a histogram, or of tokens in another list, that rounding may move.
+MOVED = 0.01
 PICTURE = 0.05  # by which trustworthiness and neighbours of two pictures of the same θ may differ
 ENDS = ("ci_low", "ci_high")
 # What plain ci_low and ci_high are the interval of.
@@ -66,9 +65,9 @@ def _numbers(fresh: pd.DataFrame, archived: pd.DataFrame) -> Verdict:
     )
     if outside.to_numpy().any():
         column = outside.any().idxmax()
-        what = (
-            "outside each other's interval" if _interval_of(fresh, column) else "beyond rounding, without an interval"
-        )
+        bounds = [_interval_of(table[outside[column]], column) for table in (fresh, archived)]
+        known = any(of_table is not None and of_table[0].notna().any() for of_table in bounds)
+        what = "outside each other's interval" if known else "beyond rounding, without an interval"
         return DIFFERENT, f"{outside.any(axis=1).sum()} of {len(fresh)} rows are {what} (column {column})"
     return WITHIN, f"{len(fresh)} rows; {_largest(fresh, archived, numeric, names)}"
 

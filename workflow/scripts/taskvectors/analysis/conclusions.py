@@ -235,17 +235,18 @@ def _difference(
     row, of_tasks = rows.iloc[0], of_reference[of_reference["task"] != ALL]
     # Of a single episode nothing is known but itself.
     enough = row["n"] > 1 if task != ALL else several(main_tasks(of_tasks))
-    finding = Finding(row["difference"], row["n"], row["ci_low"], row["ci_high"], basis and enough)
+    finding = interval(row, "difference", basis and enough, "ci")
     return negated(finding) if turned else finding
 
 
 def _beyond_controls(controls: pd.DataFrame) -> Finding:
-    return _share(~main_tasks(controls).groupby("task")["reached"].any())
+    main = main_tasks(controls)
+    return _share(~main.groupby("task")["reached"].any(), several(main))
 
 
-def _share(hits: pd.Series) -> Finding:
+def _share(hits: pd.Series, basis: bool = True) -> Finding:
     """A share of tasks: these are the tasks of the study, not a sample of tasks, so it has no interval."""
-    return Finding(hits.mean(), len(hits))
+    return Finding(hits.mean(), len(hits), basis=basis)
 
 
 def _in_the_middle(choice: pd.DataFrame, sweep: pd.DataFrame) -> Finding:

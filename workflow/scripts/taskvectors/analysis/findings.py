@@ -29,8 +29,12 @@ class Finding:
 
 
 def interval(row: pd.Series, name: str, basis: bool, bounds: str) -> Finding:
-    """A value of a table's row with its interval, in columns `<bounds>_low` and `<bounds>_high`."""
-    return Finding(row[name], int(row["n"]), row[f"{bounds}_low"], row[f"{bounds}_high"], basis)
+    """A value of a table's row with its interval, in columns `<bounds>_low` and `<bounds>_high`.
+
+    Without an interval, or with one that has no width, which would show anything, there is no basis.
+    """
+    low, high = row[f"{bounds}_low"], row[f"{bounds}_high"]
+    return Finding(row[name], int(row["n"]), low, high, basis and bool(low < high))
 
 
 def negated(finding: Finding) -> Finding:

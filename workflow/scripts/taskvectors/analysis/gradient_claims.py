@@ -79,8 +79,7 @@ def _finding(rows: pd.DataFrame, column: str) -> Finding:
         return Finding(np.nan, 0, basis=False)
     bounds = "ci" if column == "value" else f"{column}_ci"
     enough = several(of_tasks) and int((of_tasks["n"] - 1).sum()) >= ENOUGH
-    told = interval(mean.iloc[0], column, enough, bounds)
-    return told if told.low < told.high else replace(told, basis=False)  # an interval without width shows anything
+    return interval(mean.iloc[0], column, enough, bounds)
 
 
 def least(findings: Sequence[Finding], threshold: float) -> Finding:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from taskvectors.analysis.names import ALL, KEY, with_kinds
-from taskvectors.analysis.statistics import bootstrap_mean, wilson
+from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, bootstrap_mean, wilson
 
 THETA, REGULAR = "theta", "regular"
 RANDOM = "random_heads"
@@ -30,7 +30,7 @@ def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd
     """Every representation by task and on the mean over tasks: the study's table `rivals.csv`.
 
     Accuracy by task has Wilson's interval; all else, and the means over tasks, have 95% bootstrap intervals over episodes.
-    Differences are of the same episodes. Of a representation that is left out there is the
+    Differences are of the same episodes, and to others. Of a representation that is left out there is the
     reason, and on the mean over tasks the tasks that it is without. Costs are of all tasks together, and stand in their row.
 
     Args:
@@ -72,7 +72,7 @@ def _row(task: str, name: str, own: pd.DataFrame, answered: Mapping[str, pd.Data
     row = {"task": task, "representation": name, "n": len(own), **{column: own[column].iloc[0] for column in SETTING}}
     row |= _accuracy(task, own, seed) | _mean("divergence", own["divergence"], seed)
     for column, reference in COMPARED.items():
-        if reference in answered:
+        if reference in answered and reference != name:
             row |= _difference(column, own, answered[reference], seed)
     return row | ({way: own[way].iloc[0] for way in ("forward", "backward")} if task == ALL else {})
 
@@ -80,7 +80,7 @@ def _row(task: str, name: str, own: pd.DataFrame, answered: Mapping[str, pd.Data
 def _accuracy(task: str, own: pd.DataFrame, seed: int) -> dict[str, float]:
     """The share of correct answers: Wilson's interval in a task, that of the bootstrap over all."""
     correct = own["correct"].astype(float)
-    mean, *bounds = bootstrap_mean(_of_tasks(correct), seed)
+    mean, *bounds = bootstrap_mean(_of_tasks(correct), seed, ANSWERS)
     if task != ALL:
         bounds = [*wilson(int(correct.sum()), len(correct))]
     return dict(zip(ACCURACY, (mean, *bounds), strict=True))
@@ -90,11 +90,12 @@ def _difference(name: str, own: pd.DataFrame, other: pd.DataFrame, seed: int) ->
     """How much more is correct than of another, on the episodes that both have; nothing if there are none."""
     correct = own["correct"].astype(float)
     difference = (correct - other["correct"].astype(float).reindex(correct.index)).dropna()
-    return _mean(name, difference, seed) if len(difference) else {}
+    return _mean(name, difference, seed, DIFFERENCES) if len(difference) else {}
 
 
-def _mean(name: str, values: pd.Series, seed: int) -> dict[str, float]:
-    return dict(zip(_with_bounds(name), bootstrap_mean(_of_tasks(values.astype(float)), seed), strict=True))
+def _mean(name: str, values: pd.Series, seed: int, between: tuple[float, float] | None = None) -> dict[str, float]:
+    told = bootstrap_mean(_of_tasks(values.astype(float)), seed, between)
+    return dict(zip(_with_bounds(name), told, strict=True))
 
 
 def _of_tasks(values: pd.Series) -> list[np.ndarray]:
@@ -120,13 +121,13 @@ def head_effects(effects: pd.DataFrame, model: str, seed: int) -> pd.DataFrame:
 def ablation(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
     """Accuracy with demonstrations, with all heads and without some: the study's table `ablation.csv`.
 
-    `to_random` is the paired difference to the same number of random heads of the same layers.
+    `to_random` is the paired difference to the same number of random heads of the same layers; they have none.
     """
     by_method = _by_method(predictions)
     rows = [
         {"task": task, "ablated": name, "heads": group["heads"].iloc[0], "n": len(group)}
         | _accuracy(task, group, seed)
-        | _difference("to_random", group, by_method[RANDOM], seed)
+        | ({} if name == RANDOM else _difference("to_random", group, by_method[RANDOM], seed))
         for name, own in by_method.items()
         for task, group in _groups(own)
     ]

@@ -11,6 +11,8 @@ from taskvectors.analysis.names import ALL, KEY
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+# Between which values of one episode lie.
+ANSWERS, DIFFERENCES = (0.0, 1.0), (-1.0, 1.0)
 
 
 @cache  # tables ask for few different ones, thousands of times
@@ -30,24 +32,49 @@ def accuracies(predictions: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*by, "n", "accuracy", "ci_low", "ci_high"])
 
 
-def bootstrap_mean(groups: Sequence[np.ndarray], seed: int) -> tuple[float, float, float]:
+def bootstrap_mean(
+    groups: Sequence[np.ndarray], seed: int, between: tuple[float, float] | None = None
+) -> tuple[float, float, float]:
     """Mean over groups of the mean within each, and its 95% percentile bootstrap interval (Efron and Tibshirani 1993).
 
-    Episodes are resampled within their task; the tasks are those of the study, not a sample of tasks.
+    Episodes are resampled within their task; the tasks are those of the study, not a sample of tasks. Where a task has one episode
+    there is no interval, NaN. Where those of every task agree, resampling knows nothing of others: see `_of_equals`.
 
     Args:
         groups: for each task the values of its episodes: 0 or 1 for an accuracy; for a paired difference of two methods
             the difference on each episode, -1, 0 or 1.
         seed: of the resampling.
+        between: the least and the largest value that an episode can have, ANSWERS or DIFFERENCES; none of measures that are equal only
+            where they are so by definition.
     """
-    rng = np.random.default_rng(seed)
     groups = [np.asarray(values, dtype=float) for values in groups]
+    mean = float(np.mean([values.mean() for values in groups]))
+    if min(map(len, groups)) == 1:
+        return mean, np.nan, np.nan
+    if all(np.ptp(values) == 0 for values in groups):
+        return mean, *_of_equals(groups, mean, between)
+    rng = np.random.default_rng(seed)
     means = np.zeros(RESAMPLES)
     for values in groups:
         means += values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means / len(groups), [tail, 1 - tail])
-    return float(np.mean([values.mean() for values in groups])), float(low), float(high)
+    return mean, float(low), float(high)
+
+
+def _of_equals(groups: list[np.ndarray], mean: float, between: tuple[float, float] | None) -> tuple[float, float]:
+    """The 95% interval of a mean of which every episode of a task has the same value; NaN without bounds of the values.
+
+    Unlike these may be as many as Clopper and Pearson (1934) allow where none of n was seen, 1 − 0.025^(1/n) (the "rule of three"),
+    and they are as far off as they can be. n is that of all tasks together, of equal size: then the most unlike episodes go unseen if
+    every task has as large a share of them.
+    """
+    if between is None:
+        return np.nan, np.nan
+    unlike = binomtest(0, min(map(len, groups)) * len(groups)).proportion_ci(CONFIDENCE, method="exact").high
+    values = [of_task[0] for of_task in groups]
+    low, high = mean - unlike * (max(values) - between[0]), mean + unlike * (between[1] - min(values))
+    return max(float(low), between[0]), min(float(high), between[1])
 
 
 def mean_over_tasks(predictions: pd.DataFrame, by: list[str], seed: int) -> pd.DataFrame:
@@ -57,7 +84,7 @@ def mean_over_tasks(predictions: pd.DataFrame, by: list[str], seed: int) -> pd.D
         values = [
             of_task["correct"].to_numpy() for _, of_task in group.groupby("task")
         ]  # sorted: their order has no say
-        rows.append((*key, len(group), *bootstrap_mean(values, seed)))
+        rows.append((*key, len(group), *bootstrap_mean(values, seed, ANSWERS)))
     return pd.DataFrame(rows, columns=[*by, "n", "accuracy", "ci_low", "ci_high"])
 
 
@@ -87,7 +114,7 @@ def paired_differences(
         for name, groups in [*((task, [values]) for task, values in tasks.items()), (ALL, together)]:
             if not groups:
                 continue  # a method that no task has been run with
-            rows.append((name, method, reference, sum(map(len, groups)), *bootstrap_mean(groups, seed)))
+            rows.append((name, method, reference, sum(map(len, groups)), *bootstrap_mean(groups, seed, DIFFERENCES)))
     return pd.DataFrame(rows, columns=["task", "method", "reference", "n", "difference", "ci_low", "ci_high"])
 
 

@@ -95,6 +95,21 @@ class Prefilled:
             raise StudyError(f"{type(self.lm.model).__name__}: block {self.layer} ran {len(given)} times in one pass.")
         return given[0]
 
+    @contextmanager
+    def with_states(self, states: Tensor) -> Iterator[None]:
+        """Inside, blocks up to L do not run: what they give are these states `[row, token, hidden]`."""
+        given = with_hidden(self.form, states.to(block_hidden(self.form)))
+        kept = [(block, vars(block).get("forward")) for block in self.lm.blocks[: self.layer + 1]]
+        for block, _ in kept:
+            block.forward = Replayed(given)
+        try:
+            yield
+        finally:
+            for block, forward in kept:
+                del block.forward
+                if forward is not None:  # accelerate puts one there for large models
+                    block.forward = forward
+
 
 class AnswerLoss:
     """Of every episode the mean loss over its prompts `[episode]`, as a function of a vector for each `[episode, hidden]`."""
@@ -117,11 +132,10 @@ class AnswerLoss:
             StudyError: if an episode has no prompt.
         """
         self.names = names or numbered(prompts)
-        self.lm, self.layer = prefilled.lm, prefilled.layer
+        self.prefilled = prefilled
         if bare := [episode for episode, of_it in enumerate(prompts) if not of_it]:
             raise StudyError(f"{self.names[bare[0]]}: there are no answers to learn from.")
-        self.groups, self.form = prefilled.groups, prefilled.form
-        self.counts = torch.tensor([len(of_it) for of_it in prompts], device=self.lm.device)
+        self.counts = torch.tensor([len(of_it) for of_it in prompts], device=prefilled.lm.device)
         # Rows of one group follow one another; an output matrix is read from memory once for as many rows as `ROWS`.
         self.rows = sorted(
             (*prefilled.places[tuple(ids)], episode, answer)
@@ -135,7 +149,7 @@ class AnswerLoss:
         Raises:
             StudyError: if a loss or gradient is not finite.
         """
-        v = vectors.detach().to(self.lm.device).requires_grad_()
+        v = vectors.detach().to(self.prefilled.lm.device).requires_grad_()
         with torch.enable_grad():
             losses = self._losses(v, torch.Tensor.backward)
         assert v.grad is not None
@@ -145,7 +159,7 @@ class AnswerLoss:
     def losses(self, vectors: Tensor) -> Tensor:
         """The losses alone, which take a third of the time. Arguments, raises: as of a call."""
         with torch.no_grad():
-            losses = self._losses(vectors.to(self.lm.device), lambda whole: None)
+            losses = self._losses(vectors.to(self.prefilled.lm.device), lambda whole: None)
         self._check_finite(losses, losses[:, None])
         return losses.cpu()
 
@@ -156,7 +170,7 @@ class AnswerLoss:
             rows = self.rows[start : start + ROWS]
             episodes, answers = (torch.tensor([row[at] for row in rows], device=v.device) for at in (2, 3))
             final = torch.cat(list(self._final(v, rows)))
-            wanted = log_probabilities(self.lm, final).gather(1, answers[:, None])[:, 0]
+            wanted = log_probabilities(self.prefilled.lm, final).gather(1, answers[:, None])[:, 0]
             own = -wanted / self.counts[episodes]
             backward(own.sum())
             losses = losses.index_add(0, episodes, own.detach().to(losses.dtype))
@@ -167,30 +181,15 @@ class AnswerLoss:
         for number, members in groupby(rows, key=itemgetter(0)):
             # Places on the CPU serve caches and outputs on any device.
             _, places, episodes, _ = (torch.tensor(of) for of in zip(*members, strict=True))
-            group = self.groups[number].rows(places)
-            with _starting_after(self.lm, self.layer, self.form, v[episodes][:, None]):
-                yield extend(self.lm, group.cache, group.last)
+            group = self.prefilled.groups[number].rows(places)
+            with self.prefilled.with_states(v[episodes][:, None]):
+                yield extend(self.prefilled.lm, group.cache, group.last)
 
     def _check_finite(self, losses: Tensor, gradients: Tensor) -> None:
         bad = (~(losses.isfinite() & gradients.isfinite().all(dim=-1))).nonzero()
         if len(bad):
+            name, layer = self.names[int(bad[0])], self.prefilled.layer
             raise StudyError(
-                f"{self.names[int(bad[0])]}: NaN or infinite values in the loss of its answers at layer {self.layer}, or in its "
-                "gradient. Take shorter steps: lower `rivals: learning: rate`, or the longest of `gradient: shares`."
+                f"{name}: NaN or infinite values in the loss of its answers at layer {layer}, or in its gradient. "
+                "Take shorter steps: lower `rivals: learning: rate`, or the longest of `gradient: shares`."
             )
-
-
-@contextmanager
-def _starting_after(lm: LanguageModel, layer: int, form: Any, states: Tensor) -> Iterator[None]:
-    """Inside, blocks up to L do not run: what they give is an output of this form with these states `[row, token, hidden]`."""
-    given = with_hidden(form, states.to(block_hidden(form)))
-    kept = [(block, vars(block).get("forward")) for block in lm.blocks[: layer + 1]]
-    for block, _ in kept:
-        block.forward = Replayed(given)
-    try:
-        yield
-    finally:
-        for block, forward in kept:
-            del block.forward
-            if forward is not None:  # accelerate puts one there for large models
-                block.forward = forward

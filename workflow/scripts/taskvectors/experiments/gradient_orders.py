@@ -22,16 +22,17 @@ def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
         count: of the orders.
     """
     several = [place for place, episode in enumerate(part.episodes) if len(episode.demos) > 1]
-    rows = [(place, order) for place in several for order in orders_of(part.episodes[place], count, part.seed)]
-    if not rows:
+    ordered = [(place, order) for place in several for order in orders_of(part.episodes[place], count, part.seed)]
+    if not ordered:
         return
-    places = [place for place, _ in rows]
+    places = [place for place, _ in ordered]
     pairs = {THETA: [episode.demos for episode in part.episodes], **part.ways}
     shown = {
-        of: [[of_way[place][i % len(of_way[place])] for i in order] for place, order in rows]
+        of: [[of_way[place][i % len(of_way[place])] for i in order] for place, order in ordered]
         for of, of_way in pairs.items()
     }
-    ends = {of: (theta_behind if of == THETA else descend_online)(part, places, rows) for of, rows in shown.items()}
+    ends = {of: descend_online(part, places, shown[of]) for of in part.ways}
+    ends[THETA] = theta_behind(part, places, shown[THETA])
     for place in several:
         own = [row for row, other in enumerate(places) if other == place]
         middle = {of: vectors[own].mean(dim=0) for of, vectors in ends.items()}

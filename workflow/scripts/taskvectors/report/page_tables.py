@@ -48,7 +48,10 @@ def controls_table(tables: Tables, config: Config) -> pd.DataFrame:
     table = best[[name for name in CONTROLS if name in best]].rename(columns=CONTROLS)
     by_task = controls.groupby(["model", "task"], sort=False)
     table.insert(0, "hypothesis", by_task["hypothesis"].first())
-    closest = controls.loc[by_task["difference_ci_low"].idxmin()].set_index(["model", "task"])
+    nearest = (
+        controls["difference_ci_low"].fillna(controls["difference"]).groupby([controls["model"], controls["task"]])
+    )
+    closest = controls.loc[nearest.idxmin()].set_index(["model", "task"])
     table["closest"] = closest["control"].map(CONTROLS)
     table["hypothesis − closest, points"] = [
         in_points(row, "difference_") for _, row in closest.loc[table.index].iterrows()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from taskvectors.analysis.names import ALL, CONTROL, RIVAL, Tables
-from taskvectors.report.cells import Config, in_points, percent
+from taskvectors.report.cells import Config, decimal, in_brackets, in_points, percent
 
 DOES_AS_MUCH = 0.0  # a difference whose whole interval lies above it is more, below it less
 
@@ -76,7 +76,8 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
 
 def _nearest(rivals: pd.DataFrame) -> str:
     row = rivals.loc[rivals["divergence"].idxmin()]
-    return f"{row['label']}, {row['divergence']:.2f} bits [{row['divergence_ci_low']:.2f}, {row['divergence_ci_high']:.2f}]"
+    bounds = in_brackets(row["divergence_ci_low"], row["divergence_ci_high"], decimal)
+    return f"{row['label']}, {decimal(row['divergence'])} bits{bounds}"
 
 
 def _labels(rivals: pd.DataFrame, way: str) -> str:
