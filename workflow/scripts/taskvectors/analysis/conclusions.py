@@ -15,6 +15,7 @@ from taskvectors.analysis.statistics import wilson
 COLUMNS = ["model", "claim", "statement", "measure", "table", "n", "value", "ci_low", "ci_high", "threshold", "verdict"]
 MIDDLE = (0.25, 0.75)  # relative depth
 TOP = 0.01  # of the vocabulary
+TELLING = 6  # episodes a task: of fewer that θ all gets right and a control all wrong a sign test says nothing
 # Regular accuracy from which a task of the limits says something about θ: beyond chance, which is one half for a bijection, whose
 # directions can be guessed.
 CAN_DO, CAN_DO_BIJECTION = 0.20, 0.60
@@ -241,7 +242,7 @@ def _difference(
 
 def _beyond_controls(controls: pd.DataFrame) -> Finding:
     main = main_tasks(controls)
-    return _share(~main.groupby("task")["reached"].any(), several(main))
+    return _share(~main.groupby("task")["reached"].any(), len(main) > 0 and bool(main["n"].min() >= TELLING))
 
 
 def _share(hits: pd.Series, basis: bool = True) -> Finding:

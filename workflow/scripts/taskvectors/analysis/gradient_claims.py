@@ -55,8 +55,7 @@ def findings_of_gradient(gradient: pd.DataFrame) -> dict[str, Finding]:
 def _few_steps(measured: pd.DataFrame) -> Finding:
     """How much a few steps do beyond θ; where v₀ does as much as θ, or may, that says nothing."""
     v0, few = (_finding(rows_of(measured, ACCURACY, *of), "difference") for of in ((V0, 0), (DESCENT, FEW)))
-    at_most = v0.value if np.isnan(v0.high) else v0.high  # without an interval it is the same in all episodes
-    return replace(few, basis=few.basis and at_most < -AS_MUCH)
+    return replace(few, basis=few.basis and v0.basis and v0.high < -AS_MUCH)
 
 
 def _beyond_controls(measured: pd.DataFrame, measure: str) -> Finding:

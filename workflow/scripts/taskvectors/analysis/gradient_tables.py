@@ -1,14 +1,13 @@
 """θ against gradient descent as a table: means over tasks with intervals, and paired differences to what each is compared with."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from taskvectors.analysis.gradient_measures import COSINES, GRADIENT, INCREMENT, OF_VECTORS, THETA
+from taskvectors.analysis.gradient_measures import ACCURACY, COSINES, GRADIENT, INCREMENT, OF_VECTORS, THETA
 from taskvectors.analysis.names import ALL, KEY, with_kinds
-from taskvectors.analysis.statistics import CONFIDENCE, RESAMPLES
+from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, bootstrap_mean
 
 SUBJECT = ["measure", "of", "states", "step"]
 COLUMNS = [*KEY, "layer", "share", *SUBJECT, "n", "value", "ci_low", "ci_high"]
@@ -47,15 +46,21 @@ def _rows(subject: Subject, values: Mapping[Subject, pd.Series], seed: int) -> I
     compared = values.get(reference) if reference else None
     difference = pd.Series() if compared is None else (own - compared.reindex(own.index)).dropna()
     names = dict(zip(SUBJECT, subject, strict=True))
+    answers = subject[0] == ACCURACY
     of_demonstration = subject[0] == INCREMENT and subject[3] is not None
     if not of_demonstration:
         differences = dict(difference.groupby(level="task").mean()) if len(difference) else {}
         for task, of_task in own.groupby(level="task", sort=False):
             told = {"n": len(of_task), "value": of_task.mean(), "difference": differences.get(task)}
             yield {"task": task, **names, **told}
-    row = {"task": ALL, **names, "n": len(own), **_with_interval("value", "ci", own, seed)}
+    row = {
+        "task": ALL,
+        **names,
+        "n": len(own),
+        **_with_interval("value", "ci", own, seed, ANSWERS if answers else None),
+    }
     if len(difference):
-        row |= _with_interval("difference", "difference_ci", difference, seed)
+        row |= _with_interval("difference", "difference_ci", difference, seed, DIFFERENCES if answers else None)
     yield row
 
 
@@ -89,30 +94,14 @@ def _reference(subject: Subject) -> Subject | None:
     return None if reference == subject else reference
 
 
-def _with_interval(name: str, interval: str, values: pd.Series, seed: int) -> dict[str, float]:
-    groups = [of_task.to_numpy() for _, of_task in values.groupby(level="task")]
-    return dict(zip((name, f"{interval}_low", f"{interval}_high"), mean_of_few(groups, seed), strict=True))
+def _with_interval(
+    name: str, interval: str, values: pd.Series, seed: int, between: tuple[float, float] | None
+) -> dict[str, float]:
+    """The mean over tasks with its interval.
 
-
-def mean_of_few(groups: Sequence[np.ndarray], seed: int) -> tuple[float, float, float]:
-    """Mean over tasks of the mean within each, and its 95% bootstrap interval, for tasks of few episodes.
-
-    Of n episodes n − 1 are drawn (Rao and Wu 1988): drawing n makes an interval √((n − 1)/n) times as wide as it should be, which for
-    two episodes is 0.71. There is no interval where a task has one episode, or where those of every task agree, as answers that are
-    right or wrong may: nothing is known then of how far others would lie from them.
-
-    Args:
-        groups: for each task the values of its episodes.
-        seed: of the resampling.
+    Of n episodes n − 1 are drawn (Rao and Wu 1988): tasks have few, and drawing n makes an interval √((n − 1)/n) times as wide as it
+    should be, which for two episodes is 0.71.
     """
-    mean = float(np.mean([values.mean() for values in groups]))
-    if min(map(len, groups)) == 1 or all(np.ptp(values) == 0 for values in groups):
-        return mean, np.nan, np.nan
-    rng = np.random.default_rng(seed)
-    means = np.zeros(RESAMPLES)
-    for values in groups:
-        drawn = rng.integers(len(values), size=(RESAMPLES, len(values) - 1))
-        means += values[drawn].mean(axis=1)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means / len(groups), [tail, 1 - tail])
-    return mean, float(low), float(high)
+    groups = [of_task.to_numpy() for _, of_task in values.groupby(level="task")]
+    told = bootstrap_mean(groups, seed, between, fewer=1)
+    return dict(zip((name, f"{interval}_low", f"{interval}_high"), told, strict=True))

@@ -33,12 +33,13 @@ def accuracies(predictions: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def bootstrap_mean(
-    groups: Sequence[np.ndarray], seed: int, between: tuple[float, float] | None = None
+    groups: Sequence[np.ndarray], seed: int, between: tuple[float, float] | None = None, fewer: int = 0
 ) -> tuple[float, float, float]:
     """Mean over groups of the mean within each, and its 95% percentile bootstrap interval (Efron and Tibshirani 1993).
 
     Episodes are resampled within their task; the tasks are those of the study, not a sample of tasks. Where a task has one episode
-    there is no interval, NaN. Where those of every task agree, resampling knows nothing of others: see `_of_equals`.
+    there is no interval, NaN; nor where the episodes of every task agree in a measure without bounds. One with bounds reaches as far as
+    episodes may that went unseen (`_with_unseen`).
 
     Args:
         groups: for each task the values of its episodes: 0 or 1 for an accuracy; for a paired difference of two methods
@@ -46,35 +47,35 @@ def bootstrap_mean(
         seed: of the resampling.
         between: the least and the largest value that an episode can have, ANSWERS or DIFFERENCES; none of measures that are equal only
             where they are so by definition.
+        fewer: than a task has are drawn of its episodes, by so many.
     """
     groups = [np.asarray(values, dtype=float) for values in groups]
     mean = float(np.mean([values.mean() for values in groups]))
-    if min(map(len, groups)) == 1:
+    if min(map(len, groups)) == 1 or (between is None and all(np.ptp(values) == 0 for values in groups)):
         return mean, np.nan, np.nan
-    if all(np.ptp(values) == 0 for values in groups):
-        return mean, *_of_equals(groups, mean, between)
     rng = np.random.default_rng(seed)
     means = np.zeros(RESAMPLES)
     for values in groups:
-        means += values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+        means += values[rng.integers(len(values), size=(RESAMPLES, len(values) - fewer))].mean(axis=1)
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means / len(groups), [tail, 1 - tail])
-    return mean, float(low), float(high)
+    low, high = map(float, np.quantile(means / len(groups), [tail, 1 - tail]))
+    return (mean, low, high) if between is None else (mean, *_with_unseen(groups, low, high, between))
 
 
-def _of_equals(groups: list[np.ndarray], mean: float, between: tuple[float, float] | None) -> tuple[float, float]:
-    """The 95% interval of a mean of which every episode of a task has the same value; NaN without bounds of the values.
+def _with_unseen(
+    groups: list[np.ndarray], low: float, high: float, between: tuple[float, float]
+) -> tuple[float, float]:
+    """The bootstrap's interval of a mean, wide enough for episodes unlike those seen, of which resampling knows nothing.
 
-    Unlike these may be as many as Clopper and Pearson (1934) allow where none of n was seen, 1 − 0.025^(1/n) (the "rule of three"),
-    and they are as far off as they can be. n is that of all tasks together, of equal size: then the most unlike episodes go unseen if
-    every task has as large a share of them.
+    Of these there may be as many as Clopper and Pearson (1934) allow where none of n was seen, 1 − 0.025^(1/n) (the "rule of three"),
+    as far off as can be. n is that of all tasks together, each as large as the smallest: unlike episodes go unseen most easily if every
+    task has as large a share of them.
     """
-    if between is None:
-        return np.nan, np.nan
-    unlike = binomtest(0, min(map(len, groups)) * len(groups)).proportion_ci(CONFIDENCE, method="exact").high
-    values = [of_task[0] for of_task in groups]
-    low, high = mean - unlike * (max(values) - between[0]), mean + unlike * (between[1] - min(values))
-    return max(float(low), between[0]), min(float(high), between[1])
+    unlike = float(binomtest(0, min(map(len, groups)) * len(groups)).proportion_ci(CONFIDENCE, method="exact").high)
+    means = [float(values.mean()) for values in groups]
+    lowest = np.mean(means) - unlike * (max(means) - between[0])
+    highest = np.mean(means) + unlike * (between[1] - min(means))
+    return min(low, max(float(lowest), between[0])), max(high, min(float(highest), between[1]))
 
 
 def mean_over_tasks(predictions: pd.DataFrame, by: list[str], seed: int) -> pd.DataFrame:

@@ -68,7 +68,8 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
     if "theta" in rows.index:
         yield f"θ gives {percent(rows.loc['theta'])} and {rows.loc['theta', 'divergence']:.2f} bits."
         more, less = (_labels(mean[mean["kind"] == RIVAL], way) for way in ("above", "below"))
-        yield f"More than θ: {more}; less: {less}."
+        known = mean["to_theta_ci_low"].notna().any()
+        yield f"More than θ: {more}; less: {less}." if known else "Episodes are too few to tell who does more."
     controls = whole[whole["kind"] == CONTROL].sort_values("accuracy", ascending=False)
     if len(controls):
         yield f"The best control, {controls['label'].iloc[0]}, gives {percent(controls.iloc[0])}."
@@ -94,7 +95,9 @@ def _of_heads(ablation: pd.DataFrame, model: str) -> str:
         return ""
     top = mean.loc["top_heads"]
     sign = (
-        "the published sign"
+        "of which episodes are too few to tell"
+        if pd.isna(top["to_random_ci_high"])
+        else "the published sign"
         if top["to_random_ci_high"] < 0
         else "not the published sign"
         if top["to_random"] >= 0

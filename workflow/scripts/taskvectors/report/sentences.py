@@ -33,7 +33,7 @@ def lead(tables: Tables, config: Config) -> str:
         f"without any {range_of(pooled, 'baseline')}, and without any but with θ patched in {range_of(pooled, 'hypothesis')}. "
         f"On the same episodes θ gives {range_of(-100 * paired, 'regular', '.0f')} points less than the demonstrations and "
         f"{range_of(100 * paired, 'hypothesis_common', '.0f')} points more than one layer for all tasks. "
-        f"A control does as well in {reached.sum()} of {len(reached)} cases (models × tasks; undecided {undecided.sum()})"
+        f"A control does as well, or may, in {reached.sum()} of {len(reached)} cases (models × tasks; undecided {undecided.sum()})"
         f"{overrides}{limits}."
     )
 
@@ -65,7 +65,7 @@ def _own_layers(choice: pd.DataFrame) -> str:
     """How many tasks of a model have a layer of their own, and which layers these are."""
     own = choice.loc[choice["own"], "layer"]
     if own.empty:
-        return "No task has a layer of its own: θ does nothing beyond the bare query on dev episodes."
+        return "No task has a layer of its own: nowhere is θ shown to do more than the bare query on dev episodes."
     return (
         f"{len(own)} of {len(choice)} tasks have a layer of their own, where θ does more than the bare query: layers "
         f"{own.min()} to {own.max()}, median {own.median():.0f}."
@@ -82,7 +82,7 @@ def _reached(controls: pd.DataFrame, model: str, config: Config) -> str:
     if not tasks:
         return "No control reaches it in any task."
     unsure = f", undecided (?) in {undecided.sum()} of them" if undecided.any() else ""
-    return f"In {len(tasks)} of {len(reached)} tasks a control does as well{unsure}: {', '.join(tasks)}."
+    return f"In {len(tasks)} of {len(reached)} tasks a control does as well, or may{unsure}: {', '.join(tasks)}."
 
 
 def _over_seeds(spread: pd.DataFrame, model: str) -> str:
