@@ -38,8 +38,8 @@ def bootstrap_mean(
     """Mean over groups of the mean within each, and its 95% percentile bootstrap interval (Efron and Tibshirani 1993).
 
     Episodes are resampled within their task; the tasks are those of the study, not a sample of tasks. Where a task has one episode
-    there is no interval, NaN; nor where the episodes of every task agree in a measure without bounds. One with bounds reaches as far as
-    episodes may that went unseen (`_with_unseen`).
+    there is no interval, NaN; nor where the episodes of every task agree in a measure without bounds. One with bounds has an interval
+    that reaches as far as episodes may that went unseen (`_with_unseen`).
 
     Args:
         groups: for each task the values of its episodes: 0 or 1 for an accuracy; for a paired difference of two methods
@@ -67,9 +67,9 @@ def _with_unseen(
 ) -> tuple[float, float]:
     """The bootstrap's interval of a mean, wide enough for episodes unlike those seen, of which resampling knows nothing.
 
-    Of these there may be as many as Clopper and Pearson (1934) allow where none of n was seen, 1 − 0.025^(1/n) (the "rule of three"),
-    as far off as can be. n is that of all tasks together, each as large as the smallest: unlike episodes go unseen most easily if every
-    task has as large a share of them.
+    Of these there may be as many as Clopper and Pearson (1934) allow where none of n was seen, 1 − 0.025^(1/n) ("rule of three"),
+    as far off as can be. n is that of all tasks together, each as large as the smallest: unlike episodes go unseen most easily if
+    every task has as large a share of them.
     """
     unlike = float(binomtest(0, min(map(len, groups)) * len(groups)).proportion_ci(CONFIDENCE, method="exact").high)
     means = [float(values.mean()) for values in groups]

@@ -97,11 +97,8 @@ def rivals(
     everything = asked(reading, TEST, list(pools))
     regular = with_demonstrations(reading, everything, answer_tokens)
     bare = as_they_are(lm, everything, answer_tokens)
-    state_of = {episode.name: state for episode, state in zip(everything, regular.final, strict=True)}
-    tables = [
-        reported(lm, name, Setting(), result, state_of, prefix)
-        for name, result in ((REGULAR, regular), (ZERO_SHOT, bare))
-    ]
+    results = [(REGULAR, Setting(), regular), (ZERO_SHOT, Setting(), bare)]
+    tables = list[pd.DataFrame]()
     chosen: dict[str, list[Setting]] = {}
     # Those that run at the setting of another come after it.
     order = sorted(representations, key=lambda name: setting_of(representations[name]) is not None)
@@ -120,9 +117,13 @@ def rivals(
         chosen[name] = settings
         for setting in settings:
             result = on_test(reading, asked(reading, TEST, usable), representation, setting, answer_tokens)
-            tables.append(reported(lm, name, setting, result, state_of, prefix))
+            results.append((name, setting, result))
         tables += left_out(name, {task: reason for task, reason in why.items() if reason}, seed)
-    return with_labels(pd.concat(tables, ignore_index=True), representations)
+    far = from_regular(lm, [result for *_, result in results], everything, regular.final)
+    told = [reported(lm, *of, prefix).assign(divergence=own.tolist()) for of, own in zip(results, far, strict=True)]
+    place = {name: number for number, name in enumerate((REGULAR, ZERO_SHOT, *order))}
+    together = pd.concat([*tables, *told]).sort_values("method", key=lambda of: of.map(place), kind="stable")
+    return with_labels(together.reset_index(drop=True), representations)
 
 
 def left_out(name: str, why: Mapping[str, str], seed: int) -> list[pd.DataFrame]:
@@ -220,16 +221,30 @@ def answered(
     return Answered(episodes, tokens[:, 0] if changes else bare, final, passes)
 
 
-def reported(
-    lm: LanguageModel, name: str, setting: Setting, result: Answered, regular: Mapping[str, Tensor], prefix: Mapping[str, bool]
-) -> pd.DataFrame:  # fmt: skip
-    """Predictions of test episodes, with setting, divergence from the regular prompt's final state, and cost.
+def from_regular(
+    lm: LanguageModel, results: Sequence[Answered], episodes: Sequence[Episode], regular: Tensor
+) -> list[Tensor]:
+    """Of every result the divergences `[episode]` of next-token distributions from the regular prompts'.
 
     Args:
-        regular: final states of regular prompts `[hidden]`, by the name of the episode.
+        episodes: of all tasks.
+        regular: final states of their regular prompts `[episode, hidden]`.
     """
+    place = {episode.name: number for number, episode in enumerate(episodes)}
+    numbers = torch.tensor([place[episode.name] for result in results for episode in result.episodes])
+    # What is asked of one episode follows one another, so that its regular prompt's state is unembedded once.
+    order = numbers.argsort(stable=True)
+    far = torch.empty(len(numbers))
+    far[order] = divergences(
+        lm, torch.cat([result.final.cpu() for result in results])[order], regular[numbers[order]]
+    ).float()
+    return [*far.split([len(result.episodes) for result in results])]
+
+
+def reported(
+    lm: LanguageModel, name: str, setting: Setting, result: Answered, prefix: Mapping[str, bool]
+) -> pd.DataFrame:
+    """Predictions of test episodes, with setting and cost."""
     table = predictions(lm, result.episodes, name, result.tokens, prefix).assign(**setting._asdict())
-    reference = torch.stack([regular[episode.name] for episode in result.episodes])
-    table["divergence"] = divergences(lm, result.final, reference).tolist()
     cost = {"forward": result.passes.forward, "backward": result.passes.backward}
     return table.assign(**{way: passes / len(result.episodes) for way, passes in cost.items()})

@@ -78,9 +78,7 @@ claim on cosines counts as shown if the cosine is beyond zero, and beyond that w
 more; one that is beyond them by less is “not shown”. That on the loss: if θ lowers it at least half as far as the
 lowest of descent, and θ of that other episode less far. A claim has no basis if a control is missing in any task, if
 few episodes can tell, or, of a few steps' accuracy beside θ's, if v₀ may do as much as θ. Over orders an episode
-counts where its demonstrations differ. Answers are right or wrong: where the episodes of a
-task agree, it adds nothing to the width of an interval of accuracies, which may be too narrow; where those of every
-task do, there is no interval. What tasks share is taken from unit vectors, as their mean over tasks; as an episode's
+counts where its demonstrations differ. What tasks share is taken from unit vectors, as their mean over tasks; as an episode's
 own task is part of that mean, the cosine with another task's gradient then lies a little below zero by itself. As a
 task has few episodes here, intervals draw one fewer than there are (Rao and Wu 1988): drawing all would make them too
 narrow.

@@ -37,9 +37,9 @@ on dev episodes. Both rules stand in the released code only. Tasks of limits are
 layer, of geometry or of transfer.
 
 **Intervals** are 95%: Wilson's for one accuracy, and for means over tasks and paired differences the percentile bootstrap over
-episodes within tasks ({resamples} resamples, seeded). Where the answers of every task agree, resampling knows nothing of others: the
-interval is then that of Clopper and Pearson for episodes unlike those seen, as far off as they can be. Of one episode a task there is
-none. A claim on a mean or difference without an interval has no basis.
+episodes within tasks ({resamples} resamples, seeded). Resampling knows nothing of episodes unlike those seen: an interval reaches at
+least as far as so many of them as Clopper and Pearson allow may move the mean. Of one episode a task there is none. A claim on a
+mean or difference without an interval has no basis.
 
 **Controls**, on the test episodes: the zero-shot prompt of the same query; the commonest answer of the other episodes; the query
 itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A control

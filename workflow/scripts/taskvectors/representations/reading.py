@@ -29,6 +29,7 @@ from taskvectors.analysis.names import CONTROL, RIVAL
 from taskvectors.data.episodes import Episode
 from taskvectors.data.prompts import dummy_prompts, prompt, zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
+from taskvectors.engine.costs import counted_passes
 from taskvectors.engine.definition import Change, Intervention
 from taskvectors.engine.heads import Head
 from taskvectors.engine.read import common_prefix, read_theta
@@ -109,6 +110,7 @@ class Reading:
     sizes: Mapping[str, Any]
     seed: int
     spent: dict[str, float] = field(default_factory=dict)
+    _bare: dict[str, tuple[Tensor, float]] = field(default_factory=dict)  # v₀ that was read, and what it had taken
 
     def at_common_layer(self) -> list[Setting]:
         """The setting of what is too dear to try at several layers; none of a model of one block."""
@@ -130,9 +132,18 @@ class Reading:
         return torch.from_numpy(self.thetas.of_episodes(episode.key for episode in episodes))
 
     def bare(self, episodes: Sequence[Episode]) -> Tensor:
-        """v₀ `[episode, layer, hidden]`: θ of no demonstrations, the mean state of the dummy queries' own prompts."""
-        dummies = prompt_ids_of_each(self.lm.tokenizer, [[prompt((), x) for x in e.dummies] for e in episodes])
-        return read_theta(self.lm, dummies, names=[e.name for e in episodes])[0]
+        """v₀ `[episode, layer, hidden]`: θ of no demonstrations, the mean state of the dummy queries' own prompts. Read once."""
+        for episode in episodes:
+            if episode.name in self._bare:
+                self.spent[f"v₀ of {episode.name}"] = self._bare[episode.name][1]
+        if new := [episode for episode in episodes if episode.name not in self._bare]:
+            dummies = prompt_ids_of_each(self.lm.tokenizer, [[prompt((), x) for x in e.dummies] for e in new])
+            with counted_passes(self.lm) as passes:
+                states = read_theta(self.lm, dummies, names=[e.name for e in new])[0]
+            self._bare.update(
+                (e.name, (state, passes.forward / len(new))) for e, state in zip(new, states, strict=True)
+            )
+        return torch.stack([self._bare[episode.name][0] for episode in episodes])
 
     @cached_property
     def _tokens_of_theta(self) -> dict[str, float]:
