@@ -15,7 +15,7 @@ from sklearn.metrics import silhouette_score
 
 from taskvectors.analysis.accuracy import accuracy, by_method, by_seed, controls, differences, limits, seed_spread
 from taskvectors.analysis.choose_layer import layer_choice
-from taskvectors.analysis.conclusions import can_do, pooled
+from taskvectors.analysis.conclusions import CLAIMS, _beyond_controls, can_do, pooled
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.findings import Finding
 from taskvectors.analysis.formation_tables import formation, variance
@@ -236,6 +236,19 @@ def test_a_control_is_judged_by_the_paired_interval():
     assert judged.loc["zero_shot", "difference"] == pytest.approx(0.1)
     by_hand = bootstrap_mean([np.array(theta) - np.array(methods["zero_shot"])], 0)
     assert judged.loc["zero_shot", ["difference", "difference_ci_low", "difference_ci_high"]].tolist() == list(by_hand)
+
+
+@pytest.mark.parametrize(("episodes", "verdict"), [(1, "no basis"), (5, "no basis"), (6, "shown")])
+def test_of_episodes_too_few_to_tell_no_control_is_said_to_do_as_well(episodes, verdict):
+    """θ is always right, the control never."""
+    rows = [
+        ("m", "f", "main", task, episode, method, None, 1, method == "hypothesis")
+        for task in "abcd" for method in ("hypothesis", "zero_shot") for episode in range(episodes)
+    ]  # fmt: skip
+    columns = ["model", "family", "role", "task", "episode", "method", "source", "layer", "correct"]
+    judged = controls(pd.DataFrame(rows, columns=columns), seed=0)
+    assert judged["undecided"].all() == judged["reached"].all() == (episodes < 6)
+    assert _beyond_controls(judged).verdict(CLAIMS["no_control"].threshold) == verdict
 
 
 def test_views_are_the_papers_rules_and_limits_stand_apart():
