@@ -319,6 +319,20 @@ def test_beyond_the_interval_of_equals_such_episodes_hardly_come(tasks, data):
         assert low - 1e-12 <= mean <= high + 1e-12 or unseen <= 0.025
 
 
+@pytest.mark.parametrize("tasks", [((1, 2), (0, 2)), ((1, 3), (0, 9)), ((-1, 4), (1, 4)), ((0, 2), (0, 30))])
+def test_the_interval_of_equals_is_no_wider_than_it_must_be(tasks):
+    """Of two tasks, shares on a grid, the means whose other episodes go unseen with 2.5% or more."""
+    (one, n), (other, m) = tasks
+    _, low, high = bootstrap_mean([np.full(n, float(one)), np.full(m, float(other))], 0, DIFFERENCES)
+    p = np.linspace(0, 1, 2001)[:-1]
+    share, q = np.meshgrid(p, p)
+    possible = n * np.log1p(-share) + m * np.log1p(-q) >= np.log(0.025)
+    for worst, bound in ((-1, low), (1, high)):
+        means = (one + share * (worst - one) + other + q * (worst - other)) / 2
+        extreme = means[possible].min() if worst < 0 else means[possible].max()
+        assert bound == pytest.approx(extreme, abs=2e-3)
+
+
 @hypothesis.given(st.lists(st.sampled_from([-1, 0, 1]), min_size=2, max_size=30))
 def test_what_speaks_against_a_gain_never_makes_it_surer(values):
     """One episode more in which nothing is gained, in the place of one gained in, leaves the interval no higher."""

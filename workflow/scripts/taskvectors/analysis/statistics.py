@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 from scipy.stats import binomtest
 
 from taskvectors.analysis.names import ALL, KEY
@@ -67,15 +68,37 @@ def _with_unseen(
 ) -> tuple[float, float]:
     """The bootstrap's interval of a mean, wide enough for episodes unlike those seen, of which resampling knows nothing.
 
-    Of these there may be as many as Clopper and Pearson (1934) allow where none of n was seen, 1 − 0.025^(1/n) ("rule of three"),
-    as far off as can be. n is that of all tasks together, each as large as the smallest: unlike episodes go unseen most easily if
-    every task has as large a share of them.
+    A share of a task's episodes may be as far off as can be, as long as the chance that none of them was seen in any task is 2.5% or
+    more. Of tasks that are alike that is Clopper and Pearson's bound (1934) for none of n, 1 − 0.025^(1/n) ("rule of three").
     """
-    unlike = float(binomtest(0, min(map(len, groups)) * len(groups)).proportion_ci(CONFIDENCE, method="exact").high)
-    means = [float(values.mean()) for values in groups]
-    lowest = np.mean(means) - unlike * (max(means) - between[0])
-    highest = np.mean(means) + unlike * (between[1] - min(means))
-    return min(low, max(float(lowest), between[0])), max(high, min(float(highest), between[1]))
+    sizes, means = np.array([len(values) for values in groups]), np.array([values.mean() for values in groups])
+    lowest = means.mean() - _furthest(means - between[0], sizes)
+    highest = means.mean() + _furthest(between[1] - means, sizes)
+    return min(low, float(lowest)), max(high, float(highest))
+
+
+def _furthest(distances: np.ndarray, sizes: np.ndarray) -> float:
+    """How far episodes that went unseen may move the mean over tasks: the largest mean of share × distance.
+
+    The chance to see none of them is ∏ (1 − share)^size. Where it is fixed, the mean is largest at 1 − share = λ · size / distance,
+    or 1 where that is more (Lagrange).
+
+    Args:
+        distances: of each task, how far an episode may be from the others.
+        sizes: how many episodes of each were seen.
+    """
+    moved = distances > 0
+    if not moved.any():
+        return 0.0
+    sizes, ratios = sizes[moved], np.log(distances[moved] / sizes[moved])
+    unseen = np.log((1 - CONFIDENCE) / 2)
+
+    def beyond(log: float) -> float:
+        return float((sizes * np.minimum(log - ratios, 0)).sum() - unseen)
+
+    log = brentq(beyond, ratios.max() + unseen / sizes.min() - 1, ratios.max())
+    shares = 1 - np.exp(np.minimum(log - ratios, 0))
+    return float((shares * distances[moved]).sum() / len(distances))
 
 
 def mean_over_tasks(predictions: pd.DataFrame, by: list[str], seed: int) -> pd.DataFrame:
