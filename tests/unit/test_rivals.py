@@ -18,6 +18,7 @@ from taskvectors.data.prompts import dummy_prompts, prompt, regular_prompt, zero
 from taskvectors.data.sampling import sample_episode, shuffled_answers
 from taskvectors.data.tasks import load_task
 from taskvectors.data.tokens import answer_ids, prompt_ids
+from taskvectors.engine.costs import counted_passes
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.heads import head_mask, read_heads
 from taskvectors.errors import StudyError
@@ -433,6 +434,28 @@ def test_heads_that_cannot_be_told_apart_leave_empty_tables(lm, episodes, monkey
 def test_trials_that_all_show_the_query_tell_no_effect(lm, episodes):
     effects, outputs, ablated = measure(lm, episodes, {**SIZES, "trials": 1}, PREFIX, 1, 0)
     assert len(effects) == len(ablated) == 0 and len(outputs) == 2 * lm.layers * len(TASKS)
+
+
+def test_v0_is_read_once_and_costs_the_same_whoever_asks(reading, lm, episodes):
+    """Of some episodes alone no more than if they had been read by themselves; twice in a row no more than once."""
+    some, every = [e for e in episodes if e.split == "test"][:2], [e for e in episodes if e.split == "test"]
+    alone, anew, then = (replace(reading, spent={}, _bare={}) for _ in range(3))
+    with counted_passes(lm) as own:
+        states = alone.bare(some)
+        alone.bare(some)
+    assert sum(alone.spent.values()) == 0
+    anew.bare(every)
+    anew.spent.clear()
+    with counted_passes(lm) as none:
+        again = anew.bare(some)
+        anew.bare(some)
+    assert none.forward == 0 and sum(anew.spent.values()) == pytest.approx(own.forward, rel=0.02)
+    torch.testing.assert_close(again, states, atol=1e-5, rtol=1e-5)
+    with counted_passes(lm) as whole:
+        then.bare(every)
+    then.spent.clear()
+    then.bare(every)
+    assert sum(then.spent.values()) == pytest.approx(whole.forward)
 
 
 def test_theta_after_no_demonstrations_is_the_mean_of_the_dummies_bare_prompts(reading, lm, episodes):

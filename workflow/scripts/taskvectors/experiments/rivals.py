@@ -234,10 +234,9 @@ def from_regular(
     numbers = torch.tensor([place[episode.name] for result in results for episode in result.episodes])
     # What is asked of one episode follows one another, so that its regular prompt's state is unembedded once.
     order = numbers.argsort(stable=True)
-    far = torch.empty(len(numbers))
-    far[order] = divergences(
-        lm, torch.cat([result.final.cpu() for result in results])[order], regular[numbers[order]]
-    ).float()
+    far = torch.empty(len(numbers), dtype=torch.float64)
+    final = torch.cat([result.final.cpu() for result in results])
+    far[order] = divergences(lm, final[order], regular[numbers[order]]).double()
     return [*far.split([len(result.episodes) for result in results])]
 
 

@@ -37,14 +37,15 @@ on dev episodes. Both rules stand in the released code only. Tasks of limits are
 layer, of geometry or of transfer.
 
 **Intervals** are 95%: Wilson's for one accuracy, and for means over tasks and paired differences the percentile bootstrap over
-episodes within tasks ({resamples} resamples, seeded). Resampling knows nothing of episodes unlike those seen: an interval reaches at
-least as far as so many of them as Clopper and Pearson allow may move the mean. Of one episode a task there is none. A claim on a
-mean or difference without an interval has no basis.
+episodes within tasks ({resamples} resamples, seeded). Resampling knows nothing of episodes unlike those seen: an interval of
+accuracies or of their differences reaches at least as far as so many of them as Clopper and Pearson allow may move the mean. Of one
+episode a task there is none. A claim on a mean or difference without an interval has no basis.
 
 **Controls**, on the test episodes: the zero-shot prompt of the same query; the commonest answer of the other episodes; the query
 itself; a random vector of θ's norm and θ of every other task of the family, both at the chosen layer; θ at the last layer. A control
-reaches the hypothesis if the 95% interval of hypothesis − control, on the same episodes, includes zero or less; it is undecided if it
-includes more than zero, too. A task in which a control reaches the hypothesis is marked †: by itself it is no evidence for the claim.
+reaches the hypothesis if the 95% interval of hypothesis − control, on the same episodes, includes zero or less, or if there is
+none; it is undecided if it may be more than zero, too. A task in which a control reaches the hypothesis is marked †: by itself it is
+no evidence for the claim.
 
 **How θ forms.** The prompt of the first dummy query is read once; the state at every arrow, after k demonstrations, takes the place
 of θ at the layer chosen for the task, on the first {forming} test episodes. Its cosine is that to θ itself,

@@ -28,7 +28,7 @@ from torch import Tensor
 from taskvectors.analysis.names import CONTROL, RIVAL
 from taskvectors.data.episodes import Episode
 from taskvectors.data.prompts import dummy_prompts, prompt, zero_shot_prompt
-from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
+from taskvectors.data.tokens import Ids, prompt_ids, prompt_ids_of_each
 from taskvectors.engine.costs import counted_passes
 from taskvectors.engine.definition import Change, Intervention
 from taskvectors.engine.heads import Head
@@ -133,28 +133,24 @@ class Reading:
 
     def bare(self, episodes: Sequence[Episode]) -> Tensor:
         """v₀ `[episode, layer, hidden]`: θ of no demonstrations, the mean state of the dummy queries' own prompts. Read once."""
-        for episode in episodes:
-            if episode.name in self._bare:
-                self.spent[f"v₀ of {episode.name}"] = self._bare[episode.name][1]
         if new := [episode for episode in episodes if episode.name not in self._bare]:
             dummies = prompt_ids_of_each(self.lm.tokenizer, [[prompt((), x) for x in e.dummies] for e in new])
             with counted_passes(self.lm) as passes:
                 states = read_theta(self.lm, dummies, names=[e.name for e in new])[0]
-            self._bare.update(
-                (e.name, (state, passes.forward / len(new))) for e, state in zip(new, states, strict=True)
-            )
+            tokens = list(map(tokens_of, dummies))
+            for episode, state, own in zip(new, states, tokens, strict=True):
+                self._bare[episode.name] = state, passes.forward * own / sum(tokens)
+                self.spent[f"v₀ of {episode.name}"] = 0.0  # whoever counts passes has seen them
+        for episode in episodes:
+            self.spent.setdefault(f"v₀ of {episode.name}", self._bare[episode.name][1])
         return torch.stack([self._bare[episode.name][0] for episode in episodes])
 
     @cached_property
     def _tokens_of_theta(self) -> dict[str, float]:
-        """Of every episode the tokens that are passed through the model for its θ; what its prompts share, once."""
+        """Of every episode the tokens that are passed through the model for its θ."""
         episodes = [episode for pool in self.pools.values() for episode in pool]
         ids = prompt_ids_of_each(self.lm.tokenizer, list(map(dummy_prompts, episodes)))
-        shared = list(map(common_prefix, ids))
-        return {
-            episode.name: prefix + sum(len(one) - prefix for one in of_episode)
-            for episode, of_episode, prefix in zip(episodes, ids, shared, strict=True)
-        }
+        return {episode.name: tokens_of(of_episode) for episode, of_episode in zip(episodes, ids, strict=True)}
 
     def others(self, episode: Episode) -> list[Episode]:
         """Other episodes of the task that do not show this one's query."""
@@ -168,6 +164,12 @@ class Reading:
         """Inputs of a task that occur in its episodes."""
         shown = (x for episode in self.pools[task] for x in (episode.query, *(x for x, _ in episode.demos)))
         return list(dict.fromkeys(shown))
+
+
+def tokens_of(prompts: list[Ids]) -> int:
+    """How many tokens of an episode's prompts are passed through the model; what they share, once."""
+    shared = common_prefix(prompts)
+    return shared + sum(len(ids) - shared for ids in prompts)
 
 
 def layer_of(settings: Sequence[Setting]) -> int:
