@@ -416,6 +416,11 @@ def test_signs_of_differences_and_verdicts_by_hand():
     }  # fmt: skip
     words = rivals_words({"rivals": rivals, "ablation": lost}, {"models": {"m": {"label": "M"}}})
     assert "−75 [−" in words and "the published sign." in words and "mean_theta does most, 100%" in words
+    bounds = [column for column in [*rivals, *lost] if column.endswith(("_low", "_high"))]
+    alone = [of.assign(**{name: np.nan for name in bounds if name in of}) for of in (rivals, lost)]  # of one episode
+    words = rivals_words({"rivals": alone[0], "ablation": alone[1]}, {"models": {"m": {"label": "M"}}})
+    assert "too few to tell who does more." in words and "−75 points, of which episodes are too few to tell." in words
+    assert "nan" not in words
     once = rivals.assign(n=rivals["n"].clip(upper=1))
     assert _of_rivals({"rivals": once, "ablation": lost})["function_vector"].verdict(0) == "no basis"
 

@@ -218,3 +218,17 @@ def test_what_is_told_of_the_prompt_is_the_template():
     drawn = html.unescape((ROOT / "workflow/report/page/method.svg").read_text(encoding="utf-8"))
     shown = [*prompt((("a", "b"), ("m", "n")), "q").split("\n"), prompt((), "x")]
     assert all(f">{line}<" in drawn for line in shown), "report/page/method.svg"
+
+
+def test_the_readme_tells_the_sizes_of_the_default_study():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    conflict, rivals, gradient = config["conflict"], config["rivals"], config["gradient"]
+    assert rivals["layer_step"] == 2 and gradient["dev"] == 1 and len(config["study"]["seeds"]) == 3  # told in words
+    told = (
+        f"three study seeds, the further two with fewer episodes; {conflict['episodes']} episodes for each conflicting pair "
+        f"and {conflict['transfer']['episodes']} for every pair of the transfer matrix; "
+        f"{config['formation']['episodes']} for how θ forms; rivals on {rivals['test']} test episodes a task, "
+        f"chosen on {rivals['dev']} at every second layer, effects of heads from {rivals['trials']} trials a task; "
+        f"gradient descent on {gradient['test']} test episodes a task, its steps chosen on one."
+    )
+    assert told in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())

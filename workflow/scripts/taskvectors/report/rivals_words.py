@@ -94,17 +94,17 @@ def _of_heads(ablation: pd.DataFrame, model: str) -> str:
     if "top_heads" not in mean.index:
         return ""
     top = mean.loc["top_heads"]
-    sign = (
-        "of which episodes are too few to tell"
-        if pd.isna(top["to_random_ci_high"])
-        else "the published sign"
-        if top["to_random_ci_high"] < 0
-        else "not the published sign"
-        if top["to_random"] >= 0
-        else ("the published sign, but within chance")
-    )
     return (
         f"Without the {top['heads']:.0f} heads of largest effect demonstrations give {percent(top)}, without random ones "
         f"{percent(mean.loc['random_heads'])}, with all {percent(mean.loc['intact'])}: "
-        f"{in_points(top, 'to_random_', 'to_random')} points, {sign}."
+        f"{in_points(top, 'to_random_', 'to_random')} points, {_sign(top)}."
     )
+
+
+def _sign(top: pd.Series) -> str:
+    """Whether the difference to random heads has the published sign."""
+    if pd.isna(top["to_random_ci_high"]):
+        return "of which episodes are too few to tell"
+    if top["to_random_ci_high"] < 0:
+        return "the published sign"
+    return "not the published sign" if top["to_random"] >= 0 else "the published sign, but within chance"
