@@ -2,6 +2,8 @@
 PYTHON ?= python3
 CORES ?= all
 WORKERS ?= 2
+# A thread for each of the test's workers: Numba would set torch's number of threads, too, to that of all cores.
+ALONE := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
@@ -41,16 +43,16 @@ check-results: .venv/installed
 
 # All tests but those of the two commands below; CONTRIBUTING.md tells the tiers.
 test: .venv/installed
-	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/benchmark
-	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist worksteal tests/workflow
+	$(ALONE) python -m pytest -n $(WORKERS) --dist loadfile tests/extremes tests/unit tests/benchmark
+	$(ALONE) python -m pytest -n $(WORKERS) --dist worksteal tests/workflow
 
 # No Snakemake, no weights: three to four minutes on two cores.
 test-fast: .venv/installed
-	OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile tests/unit
+	$(ALONE) python -m pytest -n $(WORKERS) --dist loadfile tests/unit
 
 # Runs killed at ten points, run twice, run in another order, every class of transformers; about ten minutes.
 test-slow: .venv/installed
-	python -m pytest -m extended tests/unit tests/workflow
+	python -m pytest -m extended tests/unit tests/extremes tests/workflow
 
 # The study through a SLURM of one node, which is installed and started for it (root, Debian); ten to thirty minutes.
 test-slurm: .venv/installed

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from taskvectors.engine.definition import Change, plain_answer
@@ -55,21 +54,18 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 
 
-class InFloat64(TorchFunctionMode):
+class InFloat64:
     """Models cast norms, rotary tables and softmaxes to float32 whatever their dtype; here they stay in float64.
 
     Without it every model is exact to float32's rounding only, and no test could ask for 1e-9.
     """
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        if func is torch.Tensor.float:
-            func = torch.Tensor.double
-        args, kwargs = tuple(map(_widened, args)), {name: _widened(value) for name, value in (kwargs or {}).items()}
-        return func(*args, **kwargs)
+    def __enter__(self) -> None:
+        self.single = torch.float32, torch.float, torch.Tensor.float
+        torch.float32, torch.float, torch.Tensor.float = torch.float64, torch.float64, torch.Tensor.double
 
-
-def _widened(value: Any) -> Any:
-    return torch.float64 if value is torch.float32 else value
+    def __exit__(self, *error: object) -> None:
+        torch.float32, torch.float, torch.Tensor.float = self.single
 
 
 def tiny(architecture: str, dtype: torch.dtype = torch.float64, **changes: Any) -> LanguageModel:

@@ -8,7 +8,7 @@ from architectures import CLASSES, EXACT, REFUSED, TABLE, quiet, tried
 TEXT = TABLE.read_text(encoding="utf-8")
 LISTED = dict.fromkeys(re.findall(r"`([\w-]+)`", TEXT.split("**Exact**")[1].split("\n")[0]), EXACT)
 LISTED |= dict.fromkeys(re.findall(r"^\| `([\w-]+)` \|", TEXT, re.MULTILINE), REFUSED)
-SAMPLE = ["llama", "bert", "mamba", *sorted(CLASSES)[::16]]
+SAMPLE = ["llama", "bert", "mamba", *sorted(CLASSES)[8::16]]
 
 
 def test_the_table_holds_every_class_and_says_why_one_is_refused():

@@ -117,6 +117,7 @@ import json, os, runpy, sys
 sys.path.insert(0, "workflow/scripts")
 import matplotlib.figure, numpy, pandas, pyarrow.parquet, seaborn, sklearn.metrics, torch, transformers
 import papermill, nbconvert, rocrate.rocrate
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 for script in sys.argv[1:]:
     read, write = os.pipe()
     if os.fork() == 0:

@@ -19,7 +19,7 @@ from taskvectors.analysis.conclusions import CLAIMS, _beyond_controls, can_do, p
 from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.findings import Finding
 from taskvectors.analysis.formation_tables import formation, variance
-from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
+from taskvectors.analysis.geometry import distance_histogram, geometry_at_layer, raw_and_centred
 from taskvectors.analysis.names import main_tasks, with_kinds
 from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, accuracies, bootstrap_mean, paired_differences, wilson
 from taskvectors.analysis.views import VIEWS, tasks_in_view
@@ -433,21 +433,6 @@ def test_histogram_counts_every_pair_once():
     counts = distance_histogram(theta, tasks).groupby(["task", "kind"])["count"].sum()
     assert counts["t0", "within"] == 12 * 11 / 2
     assert counts["t0", "between"] == 12 * 24
-
-
-@pytest.mark.parametrize(
-    ("method", "options"),
-    [("tsne", {"perplexity": 30}), ("umap", {"neighbours": 15, "min_dist": 0.1})],
-)
-def test_pictures_are_reproducible_and_keep_neighbours(method, options):
-    theta, tasks = clouds()
-    xy = embed(theta, method, options, seed=1)
-    assert xy.shape == (36, 2)
-    assert np.array_equal(xy, embed(theta, method, options, seed=1))
-    assert not np.array_equal(xy, embed(theta, method, options, seed=2))
-    assert silhouette_score(xy, tasks) > 0.3
-    rng = np.random.default_rng(0)
-    assert picture_quality(theta, xy) > picture_quality(theta, rng.permutation(xy)) + 0.2
 
 
 def test_variance_components_equal_those_of_plain_analysis_of_variance():

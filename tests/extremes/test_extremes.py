@@ -53,7 +53,8 @@ CASES = {
     "limits alone": {"tasks": ["turn"]},
     "one model lacks a task": {"lacking": ["b"]},
     "one model": {"models": 1},
-    "ten models, many tasks": {"tasks": MANY, "episodes": 2, "models": 10},
+    "ten models": {"episodes": 2, "models": 10},
+    "many tasks": {"tasks": MANY, "episodes": 2, "models": 3},  # no figure has more models beside each other
 }
 
 
@@ -351,7 +352,7 @@ def test_conclusions_have_a_verdict_for_every_claim(study):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_drawn(study, tmp_path, name):
-    _, t = study
+    case, t = study
     entry = FIGURES[name]
     if entry.get("when") in ("limits", "pairs") and not len(t[name]):
         return  # the study has no such tasks, and no such figure
@@ -359,8 +360,9 @@ def test_every_figure_is_drawn(study, tmp_path, name):
     tables |= {table: pd.read_csv(f"data/paper/{table}.csv") for table in entry.get("published", [])}
     set_style()
     figure = import_module(f"taskvectors.figures.{name}").draw(tables, Labels(MODELS, LABELS))
-    save(figure, tables, [tmp_path / "figure.svg", tmp_path / "source.csv"])
-    assert (tmp_path / "figure.svg").stat().st_size > 1000
+    pictures = [tmp_path / "figure.svg"] if case == "ordinary" else []  # all others are laid out, and not written
+    save(figure, tables, [*pictures, tmp_path / "source.csv"])
+    assert all(picture.stat().st_size > 1000 for picture in pictures)
     check_legible(figure, name)  # as it was laid out for the file
     drawn_from = read_csv(tmp_path / "source.csv")["table"].value_counts().to_dict()
     assert drawn_from == {table: len(rows) for table, rows in tables.items() if len(rows)}, name
