@@ -46,7 +46,7 @@ test: .venv/installed
 	$(ALONE) python -m pytest -n $(WORKERS) --dist loadfile tests/extremes tests/unit tests/benchmark
 	$(ALONE) python -m pytest -n $(WORKERS) --dist worksteal tests/workflow
 
-# No Snakemake, no weights: three to four minutes on two cores.
+# No Snakemake, no weights: a minute on two cores.
 test-fast: .venv/installed
 	$(ALONE) python -m pytest -n $(WORKERS) --dist loadfile tests/unit
 

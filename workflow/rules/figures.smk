@@ -22,7 +22,7 @@ for figure, entry in STUDY.figures.items():
         conda:
             "../../envs/analysis.yaml"
         params:
-            *code_of("figure.py", f"taskvectors/figures/{figure}.py"),
+            *code_of("figure.py", f"taskvectors/figures/{figure}.py", "taskvectors/figures/study.mplstyle"),
             figure=figure,
             caption=entry["caption"],
             models=STUDY.model_labels,

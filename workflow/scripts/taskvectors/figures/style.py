@@ -10,7 +10,6 @@ import matplotlib as mpl
 import matplotlib.ticker
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
@@ -19,6 +18,7 @@ from taskvectors.progress import logger
 from taskvectors.store.files import atomic
 from taskvectors.store.tables import write_csv
 
+SHEET = Path(__file__).with_name("study.mplstyle")
 # Colours that the colour-blind tell apart, and of different lightness, so that they stay apart in grey.
 METHOD_COLOURS = {"baseline": "#b8b8b8", "hypothesis": "#d1495b", "regular": "#30638e"}
 # Of the study's own families; those of users get the further ones, in the order in which they come.
@@ -58,22 +58,8 @@ class Labels:
 
 
 def set_style() -> None:
-    """Fonts, grid and fixed metadata, so that the same table gives the same bytes."""
-    sns.set_theme(context="paper", style="whitegrid", palette="colorblind", font_scale=1.1)
-    mpl.rcParams.update(
-        {
-            "svg.hashsalt": "task vectors",
-            "svg.fonttype": "path",
-            "pdf.fonttype": 42,
-            "figure.constrained_layout.use": True,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "grid.color": "#e8e8e8",
-            "axes.titleweight": "bold",
-            "font.family": ["DejaVu Sans"],
-            "text.parse_math": False,  # a label may hold dollars
-        }
-    )
+    """Fonts, grid, sizes and metadata of all figures (study.mplstyle)."""
+    mpl.rc_file(SHEET)
 
 
 def legible(labels: Names) -> dict[str, str]:
@@ -126,8 +112,9 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
 
 def lay_out(figure: Figure) -> None:
     """Put everything in its place, for all formats alike."""
+    layout: Any = figure.get_layout_engine()
     for _ in range(2):  # ticks follow from the size of an axis, and the size from its ticks
-        figure.draw_without_rendering()
+        layout.execute(figure)
     figure.set_layout_engine("none")
 
 
