@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import norm, sem
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
 from taskvectors.analysis.conclusions import CLAIMS
@@ -19,7 +18,6 @@ from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED, F
 from taskvectors.analysis.gradient_claims import findings_of_gradient, least
 from taskvectors.analysis.gradient_measures import CONTROLS, CONTROLS_OF, COSINES, FEW, OF_VECTORS
 from taskvectors.analysis.gradient_tables import gradient_table
-from taskvectors.analysis.statistics import bootstrap_mean
 from taskvectors.data.prompts import prompt, regular_prompt, zero_shot_prompt
 from taskvectors.data.sampling import episode_rng, sample_episode, shuffled_answers
 from taskvectors.data.tasks import load_task
@@ -379,23 +377,6 @@ def test_increments_are_told_of_each_demonstration_and_of_all(observations, tabl
     own = observations.query("measure == 'increment' and of == 'gradient' and states == 'raw'")
     assert rows["value"].iloc[-1] == pytest.approx(own["value"].mean())
     assert rows["value"].iloc[1] == pytest.approx(own[own["step"] == 2]["value"].mean())
-
-
-@given(sizes=st.lists(st.integers(2, 5), min_size=12, max_size=25), seed=st.integers(0, 1000))
-@settings(max_examples=20)
-def test_intervals_of_few_episodes_have_the_width_of_their_standard_error(sizes, seed):
-    rng = np.random.default_rng(seed)
-    groups = [rng.normal(size=size) for size in sizes]
-    mean, low, high = bootstrap_mean(groups, 0, fewer=1)
-    error = np.sqrt(sum(sem(values) ** 2 for values in groups)) / len(groups)
-    assert mean == pytest.approx(np.mean([values.mean() for values in groups]))
-    assert high - low == pytest.approx(2 * norm.ppf(0.975) * error, rel=0.12)
-
-
-@pytest.mark.parametrize("groups", [[np.ones(2)] * 9, [np.ones(1), np.arange(9.0)], [np.zeros(3), np.ones(3)]])
-def test_there_is_no_interval_where_nothing_is_known_of_its_width(groups):
-    mean, low, high = bootstrap_mean(groups, 0, fewer=1)
-    assert mean == np.mean([values.mean() for values in groups]) and np.isnan([low, high]).all()
 
 
 def test_one_demonstration_knows_no_order_and_no_shuffling(lm):

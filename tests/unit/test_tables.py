@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 from scipy.spatial.distance import cosine
-from scipy.stats import binomtest, bootstrap, norm
+from scipy.stats import binomtest, bootstrap, norm, sem
 from sklearn.metrics import silhouette_score
 
 from taskvectors.analysis.accuracy import accuracy, by_method, by_seed, controls, differences, limits, seed_spread
@@ -293,6 +293,17 @@ def test_bootstrap_agrees_with_scipy_and_with_the_normal_interval():
     assert (low, high) == bootstrap_mean(tasks, seed=1)[1:]  # seeded
 
 
+@hypothesis.given(sizes=st.lists(st.integers(2, 5), min_size=12, max_size=25), seed=st.integers(0, 1000))
+@hypothesis.settings(max_examples=20)
+def test_intervals_of_few_episodes_have_the_width_of_their_standard_error(sizes, seed):
+    rng = np.random.default_rng(seed)
+    groups = [rng.normal(size=size) for size in sizes]
+    mean, low, high = bootstrap_mean(groups, 0)
+    error = np.sqrt(sum(sem(values) ** 2 for values in groups)) / len(groups)
+    assert mean == pytest.approx(np.mean([values.mean() for values in groups]))
+    assert high - low == pytest.approx(2 * norm.ppf(0.975) * error, rel=0.12)
+
+
 @pytest.mark.parametrize("tasks", [1, 2, 7])
 @pytest.mark.parametrize("between", [ANSWERS, DIFFERENCES])
 @pytest.mark.parametrize("n", [2, 9, 50])
@@ -353,6 +364,7 @@ def test_there_is_no_interval_of_one_episode_nor_of_what_is_equal_by_definition(
         ([np.zeros(1)], ANSWERS),
         ([np.zeros(1), np.arange(5) % 2], ANSWERS),
         ([np.zeros(9)], None),
+        ([np.zeros(3), np.ones(3)], None),
     ):
         mean, *bounds = bootstrap_mean(groups, 0, between)
         assert mean == np.mean([values.mean() for values in groups]) and np.isnan(bounds).all()

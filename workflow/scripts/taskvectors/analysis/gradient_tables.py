@@ -7,11 +7,12 @@ import pandas as pd
 
 from taskvectors.analysis.gradient_measures import ACCURACY, COSINES, GRADIENT, INCREMENT, OF_VECTORS, THETA
 from taskvectors.analysis.names import ALL, KEY, with_kinds
-from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, bootstrap_mean
+from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, mean_in_columns
 
 SUBJECT = ["measure", "of", "states", "step"]
-COLUMNS = [*KEY, "layer", "share", *SUBJECT, "n", "value", "ci_low", "ci_high"]
-COLUMNS += ["difference", "difference_ci_low", "difference_ci_high", "left_out"]
+VALUE = ["value", "ci_low", "ci_high"]
+DIFFERENCE = ["difference", "difference_ci_low", "difference_ci_high"]
+COLUMNS = [*KEY, "layer", "share", *SUBJECT, "n", *VALUE, *DIFFERENCE, "left_out"]
 
 Subject = tuple[Any, ...]  # a value of each column of SUBJECT, None where there is none
 
@@ -21,7 +22,7 @@ def gradient_table(
 ) -> pd.DataFrame:
     """The study's table `gradient.csv`: every measure by task and on the mean over tasks.
 
-    Intervals are 95% bootstrap intervals over episodes, of the mean over tasks: a task has few episodes. `difference` is paired: to
+    Intervals are 95% bootstrap intervals over episodes, of the mean over tasks. `difference` is paired: to
     θ of what is measured of a vector, to the demonstrations' own gradient of a cosine. What every demonstration adds has a row for
     each, on the mean over tasks, and one for all together.
 
@@ -53,14 +54,9 @@ def _rows(subject: Subject, values: Mapping[Subject, pd.Series], seed: int) -> I
         for task, of_task in own.groupby(level="task", sort=False):
             told = {"n": len(of_task), "value": of_task.mean(), "difference": differences.get(task)}
             yield {"task": task, **names, **told}
-    row = {
-        "task": ALL,
-        **names,
-        "n": len(own),
-        **_with_interval("value", "ci", own, seed, ANSWERS if answers else None),
-    }
+    row = {"task": ALL, **names, "n": len(own), **mean_in_columns(VALUE, own, seed, ANSWERS if answers else None)}
     if len(difference):
-        row |= _with_interval("difference", "difference_ci", difference, seed, DIFFERENCES if answers else None)
+        row |= mean_in_columns(DIFFERENCE, difference, seed, DIFFERENCES if answers else None)
     yield row
 
 
@@ -92,16 +88,3 @@ def _reference(subject: Subject) -> Subject | None:
     elif measure in COSINES:
         reference = (measure, GRADIENT, states, step)
     return None if reference == subject else reference
-
-
-def _with_interval(
-    name: str, interval: str, values: pd.Series, seed: int, between: tuple[float, float] | None
-) -> dict[str, float]:
-    """The mean over tasks with its interval.
-
-    Of n episodes n − 1 are drawn (Rao and Wu 1988): tasks have few, and drawing n makes an interval √((n − 1)/n) times as wide as it
-    should be, which for two episodes is 0.71.
-    """
-    groups = [of_task.to_numpy() for _, of_task in values.groupby(level="task")]
-    told = bootstrap_mean(groups, seed, between, fewer=1)
-    return dict(zip((name, f"{interval}_low", f"{interval}_high"), told, strict=True))

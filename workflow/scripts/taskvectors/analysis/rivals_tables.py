@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
 import pandas as pd
 
 from taskvectors.analysis.names import ALL, KEY, with_kinds
-from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, bootstrap_mean, wilson
+from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, mean_in_columns, wilson
 
 THETA, REGULAR = "theta", "regular"
 RANDOM = "random_heads"
 SETTING = ["layer", "strength", "heads"]
 ACCURACY = ["accuracy", "ci_low", "ci_high"]
+EFFECT = ["effect", "ci_low", "ci_high"]
 COMPARED = {"to_theta": THETA, "to_regular": REGULAR}  # paired differences of accuracy
 
 Kinds = Mapping[str, Mapping[str, str]]  # of every task its family and role
@@ -70,7 +70,7 @@ def _groups(own: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def _row(task: str, name: str, own: pd.DataFrame, answered: Mapping[str, pd.DataFrame], seed: int) -> dict[str, object]:
     """Of one representation, in one task or in all."""
     row = {"task": task, "representation": name, "n": len(own), **{column: own[column].iloc[0] for column in SETTING}}
-    row |= _accuracy(task, own, seed) | _mean("divergence", own["divergence"], seed)
+    row |= _accuracy(task, own, seed) | mean_in_columns(_with_bounds("divergence"), own["divergence"], seed)
     for column, reference in COMPARED.items():
         if reference in answered and reference != name:
             row |= _difference(column, own, answered[reference], seed)
@@ -80,26 +80,16 @@ def _row(task: str, name: str, own: pd.DataFrame, answered: Mapping[str, pd.Data
 def _accuracy(task: str, own: pd.DataFrame, seed: int) -> dict[str, float]:
     """The share of correct answers: Wilson's interval in a task, that of the bootstrap over all."""
     correct = own["correct"].astype(float)
-    mean, *bounds = bootstrap_mean(_of_tasks(correct), seed, ANSWERS)
-    if task != ALL:
-        bounds = [*wilson(int(correct.sum()), len(correct))]
-    return dict(zip(ACCURACY, (mean, *bounds), strict=True))
+    if task == ALL:
+        return mean_in_columns(ACCURACY, correct, seed, ANSWERS)
+    return dict(zip(ACCURACY, (correct.mean(), *wilson(int(correct.sum()), len(correct))), strict=True))
 
 
 def _difference(name: str, own: pd.DataFrame, other: pd.DataFrame, seed: int) -> dict[str, float]:
     """How much more is correct than of another, on the episodes that both have; nothing if there are none."""
     correct = own["correct"].astype(float)
     difference = (correct - other["correct"].astype(float).reindex(correct.index)).dropna()
-    return _mean(name, difference, seed, DIFFERENCES) if len(difference) else {}
-
-
-def _mean(name: str, values: pd.Series, seed: int, between: tuple[float, float] | None = None) -> dict[str, float]:
-    told = bootstrap_mean(_of_tasks(values.astype(float)), seed, between)
-    return dict(zip(_with_bounds(name), told, strict=True))
-
-
-def _of_tasks(values: pd.Series) -> list[np.ndarray]:
-    return [of_task.to_numpy() for _, of_task in values.groupby(level="task")]
+    return mean_in_columns(_with_bounds(name), difference, seed, DIFFERENCES) if len(difference) else {}
 
 
 def head_effects(effects: pd.DataFrame, model: str, seed: int) -> pd.DataFrame:
@@ -109,11 +99,12 @@ def head_effects(effects: pd.DataFrame, model: str, seed: int) -> pd.DataFrame:
         effects: as `taskvectors.experiments.measure_heads` gives them.
         seed: of the bootstrap over trials.
     """
-    rows = []
-    for (layer, head), trials in effects.groupby(["layer", "head"]):
-        groups = [of_task["effect"].to_numpy(dtype=float) for _, of_task in trials.groupby("task")]
-        rows.append((model, layer, head, len(trials), *bootstrap_mean(groups, seed)))
-    table = pd.DataFrame(rows, columns=["model", "layer", "head", "n", "effect", "ci_low", "ci_high"])
+    rows = [
+        {"model": model, "layer": layer, "head": head, "n": len(trials)}
+        | mean_in_columns(EFFECT, trials.set_index("task")["effect"], seed)
+        for (layer, head), trials in effects.groupby(["layer", "head"])
+    ]
+    table = pd.DataFrame(rows, columns=["model", "layer", "head", "n", *EFFECT])
     table["rank"] = table["effect"].rank(ascending=False, method="first").astype(int)
     return table
 

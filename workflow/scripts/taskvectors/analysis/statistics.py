@@ -34,11 +34,12 @@ def accuracies(predictions: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def bootstrap_mean(
-    groups: Sequence[np.ndarray], seed: int, between: tuple[float, float] | None = None, fewer: int = 0
+    groups: Sequence[np.ndarray], seed: int, between: tuple[float, float] | None = None
 ) -> tuple[float, float, float]:
     """Mean over groups of the mean within each, and its 95% percentile bootstrap interval (Efron and Tibshirani 1993).
 
-    Episodes are resampled within their task; the tasks are those of the study, not a sample of tasks. Where a task has one episode
+    Episodes are resampled within their task; the tasks are those of the study, not a sample of tasks. Of a task's n episodes n − 1 are
+    drawn (Rao and Wu 1988): drawing n would make an interval √((n − 1)/n) times as wide as it should be. Where a task has one episode
     there is no interval, NaN; nor where the episodes of every task agree in a measure without bounds. One with bounds has an interval
     that reaches as far as episodes may that went unseen (`_with_unseen`).
 
@@ -48,7 +49,6 @@ def bootstrap_mean(
         seed: of the resampling.
         between: the least and the largest value that an episode can have, ANSWERS or DIFFERENCES; none of measures that are equal only
             where they are so by definition.
-        fewer: than a task has are drawn of its episodes, by so many.
     """
     groups = [np.asarray(values, dtype=float) for values in groups]
     mean = float(np.mean([values.mean() for values in groups]))
@@ -57,10 +57,22 @@ def bootstrap_mean(
     rng = np.random.default_rng(seed)
     means = np.zeros(RESAMPLES)
     for values in groups:
-        means += values[rng.integers(len(values), size=(RESAMPLES, len(values) - fewer))].mean(axis=1)
+        means += values[rng.integers(len(values), size=(RESAMPLES, len(values) - 1))].mean(axis=1)
     tail = (1 - CONFIDENCE) / 2
     low, high = map(float, np.quantile(means / len(groups), [tail, 1 - tail]))
     return (mean, low, high) if between is None else (mean, *_with_unseen(groups, low, high, between))
+
+
+def mean_in_columns(
+    columns: Sequence[str], values: pd.Series, seed: int, between: tuple[float, float] | None = None
+) -> dict[str, float]:
+    """The mean over tasks and the bounds of its interval (`bootstrap_mean`), under the names of three columns.
+
+    Args:
+        values: of episodes, with their task in the index.
+    """
+    groups = [of_task.to_numpy(dtype=float) for _, of_task in values.groupby(level="task")]
+    return dict(zip(columns, bootstrap_mean(groups, seed, between), strict=True))
 
 
 def _with_unseen(

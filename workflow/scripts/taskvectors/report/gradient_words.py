@@ -79,9 +79,7 @@ more; one that is beyond them by less is “not shown”. That on the loss: if �
 lowest of descent, and θ of that other episode less far. A claim has no basis if a control is missing in any task, if
 few episodes can tell, or, of a few steps' accuracy beside θ's, if v₀ may do as much as θ. Over orders an episode
 counts where its demonstrations differ. What tasks share is taken from unit vectors, as their mean over tasks; as an episode's
-own task is part of that mean, the cosine with another task's gradient then lies a little below zero by itself. As a
-task has few episodes here, intervals draw one fewer than there are (Rao and Wu 1988): drawing all would make them too
-narrow.
+own task is part of that mean, the cosine with another task's gradient then lies a little below zero by itself.
 
 """
 

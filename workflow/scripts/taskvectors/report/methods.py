@@ -37,7 +37,8 @@ on dev episodes. Both rules stand in the released code only. Tasks of limits are
 layer, of geometry or of transfer.
 
 **Intervals** are 95%: Wilson's for one accuracy, and for means over tasks and paired differences the percentile bootstrap over
-episodes within tasks ({resamples} resamples, seeded). Resampling knows nothing of episodes unlike those seen: an interval of
+episodes within tasks ({resamples} resamples, seeded). Of a task's episodes one fewer than there are is drawn (Rao and Wu 1988), as
+drawing all makes intervals of few episodes too narrow. Resampling knows nothing of episodes unlike those seen: an interval of
 accuracies or of their differences reaches at least as far as so many of them as Clopper and Pearson allow may move the mean. Of one
 episode a task there is none. A claim on a mean or difference without an interval has no basis.
 
