@@ -1,5 +1,7 @@
 """The prompt template (the authors' released code; the paper's appendix A.2 gives its shape)."""
 
+from collections.abc import Sequence
+
 from taskvectors.data.episodes import Episode
 
 
@@ -22,6 +24,12 @@ def growing_prompts(episode: Episode) -> list[str]:
     """The prompt of the first dummy query, up to every arrow: after 0, 1, … all demonstrations."""
     queries = [*(x for x, _ in episode.demos), episode.dummies[0]]
     return [prompt(episode.demos[:k], query) for k, query in enumerate(queries)]
+
+
+def unanswered_prompts(queries: Sequence[str]) -> list[str]:
+    """A prompt of queries without answers, up to every arrow; the last is the whole prompt."""
+    lines = [prompt((), query) for query in queries]
+    return ["\n".join(lines[: 1 + place]) for place in range(len(lines))]
 
 
 def zero_shot_prompt(episode: Episode) -> str:

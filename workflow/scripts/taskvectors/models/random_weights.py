@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from taskvectors.data.prompts import prompt
 from taskvectors.data.tasks import read_table
 
 SEED = 0
@@ -49,7 +50,7 @@ def _tokenizer(tables: Iterable[str | Path], size: int) -> Any:
 
 
 def _words(tables: Iterable[str | Path]) -> Iterable[str]:
-    yield from ("example:", "->", *ALPHABET)
+    yield from (*prompt((), " ").split(), *ALPHABET)  # what a line has around its words
     for table in sorted(map(str, tables)):
         for pair in read_table(table):
             for cell in (pair.input, pair.answers[0]):

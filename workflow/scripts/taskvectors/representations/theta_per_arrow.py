@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from taskvectors.data.episodes import Episode
-from taskvectors.data.prompts import prompt
+from taskvectors.data.prompts import unanswered_prompts
 from taskvectors.data.sampling import episode_rng
 from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
 from taskvectors.engine.definition import Change, Intervention
@@ -28,8 +28,7 @@ def lines(reading: Reading, episode: Episode) -> list[str]:
     rng = episode_rng(reading.seed, "arrows", episode.task, episode.split, episode.episode)
     others = [x for x in reading.inputs(episode.task) if x != episode.query]
     shown = rng.sample(others, min(len(episode.demos), len(others)))
-    bare = [prompt((), x) for x in (*shown, episode.query)]
-    return ["\n".join(bare[: 1 + place]) for place in range(len(bare))]
+    return unanswered_prompts([*shown, episode.query])
 
 
 def prompts(reading: Reading, episodes: list[Episode]) -> list[str]:
