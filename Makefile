@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CORES ?= all
 WORKERS ?= 2
-# A thread for each of the test's workers: Numba would set torch's number of threads, too, to that of all cores.
+# A thread for each of the tests' workers: Numba would set torch's number of threads, too, to that of all cores.
 ALONE := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
@@ -52,7 +52,7 @@ test-fast: .venv/installed
 
 # Runs killed at ten points, run twice, run in another order, every class of transformers; about ten minutes.
 test-slow: .venv/installed
-	python -m pytest -m extended tests/unit tests/extremes tests/workflow
+	python -m pytest -m extended tests/unit tests/workflow
 
 # The study through a SLURM of one node, which is installed and started for it (root, Debian); ten to thirty minutes.
 test-slurm: .venv/installed

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from benchmark_engine import METHODS, Passes, Task, block_multiplications, compare, growth, heads, main, plain_effects
-from reference import InFloat64, ragged, tiny
+from reference import everything_in_float64, ragged, tiny
 
 from conftest import ROOT
 from taskvectors.data.episodes import write_episodes
@@ -28,7 +28,7 @@ def task() -> Task:
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gpt_neox"])
 @torch.inference_mode()
 def test_all_methods_give_the_same_theta_and_tokens(architecture, task):
-    with InFloat64():
+    with everything_in_float64():
         lm = tiny(architecture)
         thetas = [method.theta(lm, task, "dev") for method in METHODS]
         for theta in thetas[1:]:
@@ -42,7 +42,7 @@ def test_all_methods_give_the_same_theta_and_tokens(architecture, task):
 
 @torch.inference_mode()
 def test_both_ways_give_the_same_effects_of_heads(task):
-    with InFloat64():
+    with everything_in_float64():
         lm = tiny("llama")
         prompts = task.regular["dev"]
         means, answers = read_heads(lm, prompts), torch.arange(len(prompts))

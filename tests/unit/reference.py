@@ -1,7 +1,10 @@
 """Tiny random models of every architecture, on which the engine is proved against its definition."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -54,18 +57,17 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 
 
-class InFloat64:
+@contextmanager
+def everything_in_float64() -> Iterator[None]:
     """Models cast norms, rotary tables and softmaxes to float32 whatever their dtype; here they stay in float64.
 
     Without it every model is exact to float32's rounding only, and no test could ask for 1e-9.
     """
-
-    def __enter__(self) -> None:
-        self.single = torch.float32, torch.float, torch.Tensor.float
-        torch.float32, torch.float, torch.Tensor.float = torch.float64, torch.float64, torch.Tensor.double
-
-    def __exit__(self, *error: object) -> None:
-        torch.float32, torch.float, torch.Tensor.float = self.single
+    with (
+        patch.multiple(torch, float32=torch.float64, float=torch.float64),
+        patch.object(torch.Tensor, "float", torch.Tensor.double),
+    ):
+        yield
 
 
 def tiny(architecture: str, dtype: torch.dtype = torch.float64, **changes: Any) -> LanguageModel:

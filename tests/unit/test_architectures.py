@@ -8,6 +8,7 @@ from architectures import CLASSES, EXACT, REFUSED, TABLE, quiet, tried
 TEXT = TABLE.read_text(encoding="utf-8")
 LISTED = dict.fromkeys(re.findall(r"`([\w-]+)`", TEXT.split("**Exact**")[1].split("\n")[0]), EXACT)
 LISTED |= dict.fromkeys(re.findall(r"^\| `([\w-]+)` \|", TEXT, re.MULTILINE), REFUSED)
+# Those that take a fraction of a second each.
 SAMPLE = ["llama", "bert", "mamba", *sorted(CLASSES)[8::16]]
 
 

@@ -20,7 +20,13 @@ from lemminflect import getAllLemmas
 from taskvectors.data.episodes import Episode, read_episodes, write_episodes
 from taskvectors.data.guessing import best_constant, given_queries, sampled_queries
 from taskvectors.data.items import fetch_items
-from taskvectors.data.prompts import dummy_prompts, growing_prompts, regular_prompt, zero_shot_prompt
+from taskvectors.data.prompts import (
+    dummy_prompts,
+    growing_prompts,
+    regular_prompt,
+    unanswered_prompts,
+    zero_shot_prompt,
+)
 from taskvectors.data.sampling import disputed, sample_conflict, sample_episode
 from taskvectors.data.scoring import is_correct
 from taskvectors.data.tasks import Pair, Task, inverse, load_task, one_to_one, read_table
@@ -668,6 +674,7 @@ def test_prompts_follow_the_template():
     assert regular_prompt(episode) == "example:a->b\nexample:c->d\nexample:x->"
     assert dummy_prompts(episode)[1] == "example:a->b\nexample:c->d\nexample:q->"
     assert zero_shot_prompt(episode) == "example:x->"
+    assert unanswered_prompts(["x", "y"]) == ["example:x->", "example:x->\nexample:y->"]
 
 
 @pytest.mark.parametrize(

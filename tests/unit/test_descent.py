@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from reference import ARCHITECTURES, InFloat64, ragged, tiny
+from reference import ARCHITECTURES, everything_in_float64, ragged, tiny
 
 from taskvectors.engine.definition import Intervention, plain_answer
 from taskvectors.engine.descent import AnswerLoss, Prefilled
@@ -28,7 +28,7 @@ def loss_of(lm, prompts, answers, layer: int, names=None) -> AnswerLoss:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_loss_and_gradient_are_those_of_plain_passes_and_finite_differences(architecture, monkeypatch):
     monkeypatch.setattr("taskvectors.engine.descent.ROWS", 3)
-    with InFloat64():
+    with everything_in_float64():
         lm = tiny(architecture)
         layer = lm.layers // 2
         prompts = [episode[:count] for episode, count in zip(ragged(2, 3, 4), (4, 1, 3), strict=True)]
@@ -83,7 +83,7 @@ def test_blocks_below_run_once_and_are_never_differentiated():
 def test_rows_may_ask_for_any_prompts_that_have_been_run(monkeypatch):
     """Some of them, one several times, with other answers, and those of another episode."""
     monkeypatch.setattr("taskvectors.engine.descent.ROWS", 3)
-    with InFloat64():
+    with everything_in_float64():
         lm = tiny("gemma3_text")
         prompts = ragged(2, 4, 4)
         prefilled = Prefilled(lm, prompts, 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from reference import ARCHITECTURES, InFloat64, plain_final, ragged, tiny
+from reference import ARCHITECTURES, everything_in_float64, plain_final, ragged, tiny
 from scipy.spatial.distance import jensenshannon
 
 from taskvectors.engine.definition import plain_states
@@ -16,7 +16,7 @@ EXACT = {"atol": 1e-9, "rtol": 1e-9}
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_log_probabilities_are_those_of_the_models_own_logits(architecture):
     """Soft-capping (Gemma 2) and scaling (Granite) included."""
-    with InFloat64():
+    with everything_in_float64():
         lm = tiny(architecture)
         prompts = ragged(1, episodes=4, prompts=2)
         final = read_states(lm, prompts)[1].flatten(0, 1)

@@ -8,7 +8,7 @@ import torch
 from reference import (
     ARCHITECTURES,
     HIDDEN,
-    InFloat64,
+    everything_in_float64,
     plain_final,
     ragged,
     tiny,
@@ -46,7 +46,7 @@ EXACT = {"atol": 1e-9, "rtol": 1e-9}
 
 @pytest.fixture
 def in_float64():
-    with InFloat64():
+    with everything_in_float64():
         yield
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from reference import ARCHITECTURES, InFloat64, plain_final, ragged, tiny
+from reference import ARCHITECTURES, everything_in_float64, plain_final, ragged, tiny
 from torch import nn
 
 from taskvectors.engine.definition import Intervention, plain_answer
@@ -17,7 +17,7 @@ EXACT = {"atol": 1e-9, "rtol": 1e-9}
 
 @pytest.fixture
 def in_float64():
-    with InFloat64():
+    with everything_in_float64():
         yield
 
 

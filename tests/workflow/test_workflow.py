@@ -373,20 +373,22 @@ def test_longer_answers_are_scored_on_the_whole_answer(changed):
 
 
 @pytest.mark.parametrize(
-    ("module", "rules"),
+    ("file", "rules"),
     [
-        ("analysis/conflict_tables", {"conflict_tables", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
-        ("figures/style", {*DRAWN, "provenance", *REPORT}),
-        ("figures/distances", {"figure_distances", "provenance", *REPORT}),
-        ("analysis/geometry", {"geometry", "embed_theta", *GEOMETRY, *AFTER_A_TABLE}),
+        ("analysis/conflict_tables.py", {"conflict_tables", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
+        ("figures/style.py", {*DRAWN, "provenance", *REPORT}),
+        ("figures/study.mplstyle", {*DRAWN, *REPORT}),
+        ("figures/distances.py", {"figure_distances", "provenance", *REPORT}),
+        ("analysis/geometry.py", {"geometry", "embed_theta", *GEOMETRY, *AFTER_A_TABLE}),
     ],
 )
-def test_an_edited_function_reruns_exactly_what_uses_it_and_the_reason_names_the_file(changed, module, rules):
-    path = changed.folder / f"workflow/scripts/taskvectors/{module}.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\n\ndef edited():\n    pass\n", encoding="utf-8")
+def test_an_edited_function_reruns_exactly_what_uses_it_and_the_reason_names_the_file(changed, file, rules):
+    path = changed.folder / "workflow/scripts/taskvectors" / file
+    edit = "\n\ndef edited():\n    pass\n" if path.suffix == ".py" else "\nfont.size: 11\n"
+    path.write_text(path.read_text(encoding="utf-8") + edit, encoding="utf-8")
     planned = changed.snakemake("-n")
     assert changed.jobs_in(planned.stdout).keys() == rules
-    assert re.search(rf"Params have changed.*taskvectors/{module}.py", planned.stdout)
+    assert re.search(rf"Params have changed.*taskvectors/{file}", planned.stdout)
 
 
 def test_an_edited_comment_and_a_touched_file_rerun_nothing(changed):

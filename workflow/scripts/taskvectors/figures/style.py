@@ -58,7 +58,7 @@ class Labels:
 
 
 def set_style() -> None:
-    """Fonts, grid, sizes and metadata of all figures (study.mplstyle)."""
+    """Fonts, grid, sizes and metadata of all figures (study.mplstyle); for the rest matplotlib's defaults."""
     mpl.rc_file(SHEET)
 
 
@@ -113,7 +113,7 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
 def lay_out(figure: Figure) -> None:
     """Put everything in its place, for all formats alike."""
     layout: Any = figure.get_layout_engine()
-    for _ in range(2):  # ticks follow from the size of an axis, and the size from its ticks
+    for _ in range(2 if figure.axes else 0):  # ticks follow from the size of an axis, and the size from its ticks
         layout.execute(figure)
     figure.set_layout_engine("none")
 
