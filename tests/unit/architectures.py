@@ -38,6 +38,14 @@ SMALL: dict[str, Any] = {
     "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 97, "num_kv_shared_layers": 0,
 }  # fmt: skip
 LATENT = {"num_key_value_heads": 4, "head_dim": 4}  # keys and values of every head from one small vector
+PART = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "head_dim": 8,
+}  # of several models
+PART |= {"intermediate_size": 48, "num_hidden_layers": LAYERS, "max_position_embeddings": 128}
 # Where the sizes above do not go together.
 CHANGES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(
@@ -53,7 +61,14 @@ CHANGES: dict[str, dict[str, Any]] = {
     "rembert": {"input_embedding_size": 32, "output_embedding_size": 32},
     "prophetnet": {"num_hidden_layers": None, "num_decoder_layers": LAYERS, "num_encoder_layers": 2},
     "reformer": {"axial_pos_embds": False},
-    "blt": {},
+    "blt": {
+        "vocab_size": 97,
+        "encoder_hash_byte_group_vocab": 97,
+        "patcher_config": PART,
+        "encoder_config": PART | {"hidden_size_global": 32},
+        "decoder_config": PART | {"hidden_size_global": 32},
+        "global_config": PART,
+    },
 }
 
 
