@@ -377,7 +377,7 @@ def test_longer_answers_are_scored_on_the_whole_answer(changed):
     [
         ("analysis/conflict_tables.py", {"conflict_tables", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
         ("figures/style.py", {*DRAWN, "provenance", *REPORT}),
-        ("figures/study.mplstyle", {*DRAWN, *REPORT}),
+        ("figures/study.mplstyle", {*DRAWN, "provenance", *REPORT}),
         ("figures/distances.py", {"figure_distances", "provenance", *REPORT}),
         ("analysis/geometry.py", {"geometry", "embed_theta", *GEOMETRY, *AFTER_A_TABLE}),
     ],
