@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pandas.api.types import is_float_dtype
 
 from conftest import SMOKE, Study, copy_project, wait_for
+from taskvectors.store.tables import read_csv
 from taskvectors.store.thetas import read_thetas
 
 MODEL = "results/smollm2-135m"
@@ -138,7 +140,7 @@ def test_a_killed_worker_fails_its_job_alone(finished, changed):
 
 @pytest.mark.extended
 def test_two_fresh_runs_and_any_order_give_the_same_tables(finished, tmp_path):
-    """Tasks in reverse, one job at a time: the same rows, to the last digit."""
+    """Tasks in reverse, one job at a time: the same rows; means of measured values up to rounding, as sums run in another order."""
     other = copy_project(tmp_path / "other")
     text = (other.folder / SMOKE).read_text(encoding="utf-8")
     tasks = re.search(r"tasks: \[([^]]*)\]", text).group(1)
@@ -147,10 +149,16 @@ def test_two_fresh_runs_and_any_order_give_the_same_tables(finished, tmp_path):
     result = other.snakemake("--cores", "1")
     assert result.returncode == 0, result.stdout[-3000:]
     for path in sorted((finished.folder / MODEL).glob("*.csv")):
-        mine, its = (folder / MODEL / path.name for folder in (finished.folder, other.folder))
-        if path.name in (
-            "embedding.csv",
-            "embedding_quality.csv",
-        ):  # t-SNE and UMAP start from the order of their points
-            continue
-        assert sorted(mine.read_text().splitlines()) == sorted(its.read_text().splitlines()), path.name
+        if not path.name.startswith("embedding"):  # t-SNE and UMAP start from the order of their points
+            turned = in_one_order(other.folder / MODEL / path.name)
+            close = 1e-4 if path.name == "gradient.csv" else 2e-6  # steps of descent make more of a rounding
+            pd.testing.assert_frame_equal(in_one_order(path), turned, rtol=1e-5, atol=close, obj=path.name)
+
+
+def in_one_order(file: Path) -> pd.DataFrame:
+    """The rows of a table, sorted by all that is no measured value."""
+    table = read_csv(file)
+    if file.name == "gradient.csv":  # another task is the one that the study names next
+        table = table[~table["of"].isin(["other_task", "other_theta"])]
+    keys = [name for name in table if not (is_float_dtype(table[name]) and (table[name] % 1 > 0).any())]
+    return table.sort_values(keys, ignore_index=True)
