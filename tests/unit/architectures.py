@@ -38,13 +38,8 @@ SMALL: dict[str, Any] = {
     "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 97, "num_kv_shared_layers": 0,
 }  # fmt: skip
 LATENT = {"num_key_value_heads": 4, "head_dim": 4}  # keys and values of every head from one small vector
-PART = {
-    "vocab_size": 97,
-    "hidden_size": 32,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
-    "head_dim": 8,
-}  # of several models
+# Of each of the models that make up one.
+PART = {"vocab_size": 97, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8}
 PART |= {"intermediate_size": 48, "num_hidden_layers": LAYERS, "max_position_embeddings": 128}
 # Where the sizes above do not go together.
 CHANGES: dict[str, dict[str, Any]] = {

@@ -366,6 +366,7 @@ def test_there_is_no_interval_of_one_episode_nor_of_what_is_equal_by_definition(
         ([np.zeros(9)], None),
         ([np.zeros(3), np.ones(3)], None),
         ([np.ones(1), np.arange(9.0)], None),
+        ([np.ones(2)] * 9, None),
     ):
         mean, *bounds = bootstrap_mean(groups, 0, between)
         assert mean == np.mean([values.mean() for values in groups]) and np.isnan(bounds).all()
