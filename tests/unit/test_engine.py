@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, T5Config, T5ForCondit
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.model_check import check_model
 from taskvectors.engine.passes import continue_prompts
-from taskvectors.engine.patch import patched_answers, sweep_layers
+from taskvectors.engine.patch import AS_IT_IS, answers_and_states, patched_answers, sweep_layers
 from taskvectors.engine.read import (
     common_prefix,
     mean_theta,
@@ -234,19 +234,21 @@ def test_every_kind_of_intervention_equals_plain_forwards(architecture, in_float
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "falcon alibi", "gemma3_text"])
-def test_states_under_interventions_are_exact(architecture, in_float64, monkeypatch):
-    """Not only the answers: what is unembedded, to 1e-9."""
+def test_answers_and_states_come_of_the_same_passes(architecture, in_float64):
+    """What is unembedded, to 1e-9, and the tokens that `patched_answers` gives."""
     lm = tiny(architecture)
-    prompts = [episode[0] for episode in ragged(4, episodes=1, prompts=1)]
-    asked = interventions(lm, 1)
-    finals = []
-    monkeypatch.setattr(
-        "taskvectors.engine.patch.next_tokens", lambda lm, hidden: finals.append(hidden) or next_tokens(lm, hidden)
-    )
-    for intervention in asked:
-        finals.clear()
-        patched_answers(lm, prompts, [intervention])
-        torch.testing.assert_close(finals[-1][-1], plain_final(lm, prompts[0], intervention), **EXACT)
+    prompts = [episode[0] for episode in ragged(4, episodes=2, prompts=1)]
+    asked = interventions(lm, len(prompts))
+    tokens, states = answers_and_states(lm, prompts, [AS_IT_IS, *asked], answer_tokens=2)
+    patched, unpatched = patched_answers(lm, prompts, asked, answer_tokens=2)
+    assert torch.equal(tokens[:, 0], unpatched) and torch.equal(tokens[:, 1:], patched)
+    alone, _ = answers_and_states(lm, prompts, asked, answer_tokens=2)  # nobody asks for the prompts as they are
+    assert torch.equal(alone, patched)
+    for episode, ids in enumerate(prompts):
+        torch.testing.assert_close(states[episode, 0], plain_final(lm, ids), **EXACT)
+        for place, intervention in enumerate(asked, 1):
+            expected = plain_final(lm, ids, intervention.of([episode]))
+            torch.testing.assert_close(states[episode, place], expected, **EXACT)
 
 
 def test_an_argument_of_unknown_size_is_learned_or_refused():

@@ -14,6 +14,7 @@ from taskvectors.data.sampling import sample_conflict, sample_episode
 from taskvectors.data.tasks import load_task
 from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer
+from taskvectors.engine.patch import AS_IT_IS, patched_states
 from taskvectors.experiments.constant_answers import constant_answers
 from taskvectors.experiments.decode_theta import decode_thetas
 from taskvectors.experiments.extract_theta import extract
@@ -146,9 +147,10 @@ def test_divergences_are_scipys_of_plain_passes(lm, extracted):
     episodes, thetas, _ = extracted
     test = [e for e in episodes if (e.task, e.split, e.seed) == ("to_upper", "test", 0)]
     own = torch.from_numpy(thetas.of("to_upper", "test", 0).theta)[:, 1]
-    table = divergences_of(lm, test, [("hypothesis", None, own)], 1, thetas).set_index(["method", "episode"])[
-        "divergence"
-    ]
+    ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
+    states = patched_states(lm, ids, [AS_IT_IS, Intervention(1, own)])
+    table = divergences_of(lm, test, [("hypothesis", None, own)], states, 1, thetas)
+    table = table.set_index(["method", "episode"])["divergence"]
     for place, episode in enumerate(test):
         bare, shown = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode), regular_prompt(episode)])
         p = plain_answer(lm, shown)[1].double().softmax(dim=-1)

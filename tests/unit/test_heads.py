@@ -9,7 +9,7 @@ from torch import nn
 
 from taskvectors.engine.definition import Intervention, plain_answer
 from taskvectors.engine.heads import head_count, head_mask, indirect_effects, put_in, read_heads
-from taskvectors.engine.patch import AS_IT_IS, patched_answers, patched_states
+from taskvectors.engine.patch import AS_IT_IS, answers_and_states, patched_states
 from taskvectors.errors import StudyError
 
 EXACT = {"atol": 1e-9, "rtol": 1e-9}
@@ -75,18 +75,18 @@ def test_heads_put_in_together_are_those_of_one_plain_pass(architecture, in_floa
         Intervention(1, vectors[:, None], positions=each),
         Intervention(2, vectors),
     ]
-    bare, *states = patched_states(lm, prompts, [AS_IT_IS, *changes]).unbind(dim=1)
+    answers, finals = answers_and_states(lm, prompts, [AS_IT_IS, *changes], 2)
+    (unpatched, *tokens), (bare, *states) = answers.unbind(dim=1), finals.unbind(dim=1)
     assert torch.equal(
         patched_states(lm, prompts, changes[:1])[:, 0], states[0]
     )  # nobody asks for the prompts as they are
-    tokens, unpatched = patched_answers(lm, prompts, changes, 2)
     for episode, ids in enumerate(prompts):
         torch.testing.assert_close(bare[episode], plain_final(lm, ids), **EXACT)
         assert unpatched[episode].tolist() == plain_answer(lm, ids, 2)[0]
         for place, change in enumerate(changes):
             one = tuple(part.of([episode]) for part in change) if isinstance(change, tuple) else change.of([episode])
             torch.testing.assert_close(states[place][episode], plain_final(lm, ids, one), **EXACT)
-            assert tokens[episode, place].tolist() == plain_answer(lm, ids, 2, one)[0]
+            assert tokens[place][episode].tolist() == plain_answer(lm, ids, 2, one)[0]
 
 
 def test_the_mask_of_heads_is_of_their_slices():

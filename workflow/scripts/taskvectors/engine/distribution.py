@@ -11,16 +11,30 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from taskvectors.engine.unembed import UNEMBED_ROWS
 from taskvectors.models.language_model import LanguageModel
 
+IN_CACHE = 2**20  # logits that a CPU goes on from at once: what is made of them stays in its cache
+
 
 def log_probabilities(lm: LanguageModel, final: Tensor) -> Tensor:
     """Log-probabilities `[row, vocabulary]` of the next token, in float32 at least, of final hidden states `[row, hidden]`.
 
     The model itself turns the states into logits, soft-capping and scaling included; gradients pass.
     """
+    return _normalized(_logits(lm, final))
+
+
+def _logits(lm: LanguageModel, final: Tensor) -> Tensor:
     with _ending_in(lm, final.to(lm.device)):
         one_token = torch.zeros(len(final), 1, dtype=torch.long, device=lm.device)
-        logits = lm.model(one_token, use_cache=False).logits[:, -1]
+        return lm.model(one_token, use_cache=False).logits[:, -1]
+
+
+def _normalized(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=-1)
+
+
+def _rows_in_cache(logits: Tensor) -> int:
+    """How many of these rows to go on from at once; of those on a GPU all."""
+    return max(1, IN_CACHE // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
 
 
 @torch.inference_mode()
@@ -34,11 +48,15 @@ def divergences(lm: LanguageModel, final: Tensor, reference: Tensor) -> Tensor:
         reference: those of the reference, likewise; of equal rows in a row, one is unembedded.
     """
     parts = []
-    for rows, references in zip(final.split(UNEMBED_ROWS // 4), reference.split(UNEMBED_ROWS // 4), strict=True):
+    for rows, references in zip(final.split(UNEMBED_ROWS), reference.split(UNEMBED_ROWS), strict=True):
         different, which = references.unique_consecutive(dim=0, return_inverse=True)
-        p, q = log_probabilities(lm, rows), log_probabilities(lm, different)[which]
-        m = torch.logaddexp(p, q) - log(2)
-        parts.append(((p.exp() * (p - m)).sum(dim=-1) + (q.exp() * (q - m)).sum(dim=-1)).cpu() / (2 * log(2)))
+        # Together, as the output matrix is read from memory for however few rows.
+        logits, of_references = _logits(lm, torch.cat([rows, different])).split([len(rows), len(different)])
+        at_once, of_references = _rows_in_cache(logits), _normalized(of_references)
+        for some, places in zip(logits.split(at_once), which.to(logits.device).split(at_once), strict=True):
+            p, q = _normalized(some), of_references[places]
+            m = torch.logaddexp(p, q) - log(2)
+            parts.append(((p.exp() * (p - m)).sum(dim=-1) + (q.exp() * (q - m)).sum(dim=-1)).cpu() / (2 * log(2)))
     return torch.cat(parts).clamp(min=0) if parts else torch.empty(0)
 
 
@@ -54,7 +72,10 @@ def probabilities(lm: LanguageModel, final: Tensor, tokens: Tensor) -> Tensor:
     """Probability `[row]` of a token of each row `[row]` as the next one, on the CPU."""
     parts = []
     for rows, wanted in zip(final.split(UNEMBED_ROWS), tokens.split(UNEMBED_ROWS), strict=True):
-        parts.append(log_probabilities(lm, rows).gather(1, wanted[:, None].to(lm.device))[:, 0].exp().cpu())
+        logits, places = _logits(lm, rows), wanted[:, None].to(lm.device)
+        at_once = _rows_in_cache(logits)
+        for some, of_some in zip(logits.split(at_once), places.split(at_once), strict=True):
+            parts.append(_normalized(some).gather(1, of_some)[:, 0].exp().cpu())
     return torch.cat(parts) if parts else torch.empty(0)
 
 

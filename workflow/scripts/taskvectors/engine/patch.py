@@ -28,7 +28,7 @@ from taskvectors.models.language_model import (
 )
 
 AS_IT_IS: Change = ()  # none
-SWEEP_ROWS = 1024  # rows (episodes × interventions) at the top of one sweep on a CPU
+SWEEP_ROWS = 4096  # rows (episodes × interventions) at the top of one sweep on a CPU
 
 
 @torch.inference_mode()
@@ -80,15 +80,35 @@ def patched_answers(
     """
     changes = [AS_IT_IS, *changes]
     tokens = torch.empty(len(prompts), len(changes), answer_tokens, dtype=torch.long)
-
-    def answer(batch: list[int], places: list[int], hidden: Tensor, cache: Callable[[], Any]) -> None:
-        first = next_tokens(lm, hidden.flatten(0, 1))
-        further = continue_from(lm, cache(), first, answer_tokens - 1) if answer_tokens > 1 else []
-        answers = torch.stack([first, *further], dim=1).unflatten(0, hidden.shape[:2])
-        tokens[torch.tensor(batch)[:, None], places] = answers.transpose(0, 1)
-
-    _run(lm, prompts, changes, names, answer, done, answer_tokens)
+    _run(lm, prompts, changes, names, _answering(lm, tokens), done, answer_tokens)
     return tokens[:, 1:], tokens[:, 0]
+
+
+@torch.inference_mode()
+def answers_and_states(
+    lm: LanguageModel,
+    prompts: list[Ids],
+    changes: Sequence[Change],
+    answer_tokens: int = 1,
+    names: Sequence[str] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """What `patched_answers` and `patched_states` give, of the same passes.
+
+    Returns:
+        tokens `[episode, change, answer_tokens]`, int64, and final hidden states `[episode, change, hidden]`, on the CPU.
+
+    Arguments, raises: see `patched_answers`; `AS_IT_IS` may be one of the changes.
+    """
+    tokens = torch.empty(len(prompts), len(changes), answer_tokens, dtype=torch.long)
+    states = torch.empty(len(prompts), len(changes), lm.hidden, dtype=lm.dtype)
+    answer, keep = _answering(lm, tokens), _keeping(states)
+
+    def both(batch: list[int], places: list[int], hidden: Tensor, cache: Callable[[], Any]) -> None:
+        keep(batch, places, hidden, cache)
+        answer(batch, places, hidden, cache)
+
+    _run(lm, prompts, changes, names, both, answer_tokens=answer_tokens)
+    return tokens, states
 
 
 @torch.inference_mode()
@@ -97,7 +117,6 @@ def patched_states(
     prompts: list[Ids],
     changes: Sequence[Change],
     names: Sequence[str] | None = None,
-    done: Callable[[int], None] = nobody,
 ) -> Tensor:
     """What the model unembeds under each change by itself, of which `AS_IT_IS` may be one: for `taskvectors.engine.distribution`.
 
@@ -107,11 +126,7 @@ def patched_states(
     Arguments, raises: see `patched_answers`.
     """
     states = torch.empty(len(prompts), len(changes), lm.hidden, dtype=lm.dtype)
-
-    def keep(batch: list[int], places: list[int], hidden: Tensor, cache: Callable[[], Any]) -> None:
-        states[torch.tensor(batch)[:, None], places] = hidden.transpose(0, 1).cpu()
-
-    _run(lm, prompts, changes, names, keep, done)
+    _run(lm, prompts, changes, names, _keeping(states))
     return states
 
 
@@ -119,9 +134,31 @@ def patched_states(
 Keep = Callable[[list[int], list[int], Tensor, Callable[[], Any]], None]
 
 
+def _keeping(states: Tensor) -> Keep:
+    """What puts final hidden states where they belong in `[episode, change, hidden]`."""
+
+    def keep(batch: list[int], places: list[int], hidden: Tensor, cache: Callable[[], Any]) -> None:
+        states[torch.tensor(batch)[:, None], places] = hidden.transpose(0, 1).cpu()
+
+    return keep
+
+
+def _answering(lm: LanguageModel, tokens: Tensor) -> Keep:
+    """What puts greedy answers where they belong in `[episode, change, answer_tokens]`."""
+    further = tokens.shape[2] - 1
+
+    def answer(batch: list[int], places: list[int], hidden: Tensor, cache: Callable[[], Any]) -> None:
+        first = next_tokens(lm, hidden.flatten(0, 1))
+        continued = continue_from(lm, cache(), first, further) if further else []
+        answers = torch.stack([first, *continued], dim=1).unflatten(0, hidden.shape[:2])
+        tokens[torch.tensor(batch)[:, None], places] = answers.transpose(0, 1)
+
+    return answer
+
+
 def _run(
     lm: LanguageModel, prompts: list[Ids], changes: Sequence[Change], names: Sequence[str] | None, keep: Keep,
-    done: Callable[[int], None], answer_tokens: int = 1,
+    done: Callable[[int], None] = nobody, answer_tokens: int = 1,
 ) -> None:  # fmt: skip
     """Run all prompts under each change, in batches."""
     names = names or numbered(prompts)
@@ -139,7 +176,9 @@ def _run(
         ids, called = [prompts[i] for i in batch], [names[i] for i in batch]
         if unchanged or rising:
             hidden, cache = climb(lm, ids, [rising[i].of(batch) for i in order], called, keep=answer_tokens > 1)
-            keep(batch, [*unchanged[:1], *order], hidden if unchanged else hidden[1:], cache)
+            first = 0 if unchanged else 1  # whether anybody asks for the prompts as they are
+            wanted = torch.arange(first * len(batch), (1 + len(order)) * len(batch), device=lm.device)
+            keep(batch, [*unchanged[:1], *order], hidden[first:], lambda: forked(cache(), wanted) if first else cache())
         prefix = cached(lambda: prefill(lm, [one[:-1] for one in ids]))
         for i, change in enumerate(changes):
             if i not in rising and i not in unchanged[:1]:

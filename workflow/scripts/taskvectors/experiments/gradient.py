@@ -40,7 +40,7 @@ from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.definition import Intervention
 from taskvectors.engine.descent import why_too_coarse
 from taskvectors.engine.distribution import divergences_of_changes
-from taskvectors.engine.patch import patched_answers, patched_states
+from taskvectors.engine.patch import answers_and_states
 from taskvectors.experiments.descents import (
     Part,
     descend,
@@ -201,8 +201,7 @@ def answers_at(
     lm, test = part.lm, part.episodes
     ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
     changes = [Intervention(part.layer, v) for v in vectors.values()]
-    tokens, _ = patched_answers(lm, ids, changes, answer_tokens, part.names)
-    states = patched_states(lm, ids, changes, part.names)
+    tokens, states = answers_and_states(lm, ids, changes, answer_tokens, part.names)
     regular = thetas.regular_of_episodes(episode.key for episode in test)
     far = divergences_of_changes(lm, states, torch.from_numpy(regular))
     loss = part.losses.of(queries(test), part.names)

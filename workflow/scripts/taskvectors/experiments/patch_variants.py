@@ -17,9 +17,9 @@ from taskvectors.data.episodes import TEST, Episode, by_task
 from taskvectors.data.prompts import growing_prompts, zero_shot_prompt
 from taskvectors.data.sampling import episode_rng
 from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
-from taskvectors.engine.definition import Change, Intervention
+from taskvectors.engine.definition import Intervention
 from taskvectors.engine.distribution import divergences_of_changes
-from taskvectors.engine.patch import AS_IT_IS, patched_answers, patched_states
+from taskvectors.engine.patch import AS_IT_IS, answers_and_states, patched_answers
 from taskvectors.engine.read import read_prefixes
 from taskvectors.experiments.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
@@ -50,30 +50,51 @@ def variants(
     tables, far = [], []
     for task, test in track(tasks.items(), len(tasks), "patch_variants"):
         layer = int(chosen[task])
-        own = tensor_of(thetas, task, seed)[:, layer]
-        patches: list[Patch] = [("random_theta", None, random_like(own, test, seed))]
-        for other in tasks:
-            if other != task:
-                vectors = tensor_of(thetas, other, seed)[:, layer]
-                patches.append(("other_theta", other, vectors[torch.arange(len(test)) % len(vectors)]))
-        patches.append(("mean_theta", None, mean_of_others(own, test)))
-        tables += answers_to(lm, test, patches, own, shared[layer], layer, prefix, answer_tokens)
-        far.append(divergences_of(lm, test, [("hypothesis", None, own), *patches], layer, thetas))
+        thetas_here = {other: tensor_of(thetas, other, seed)[:, layer] for other in tasks}
+        own, others = thetas_here.pop(task), thetas_here
+        patches = replacements(own, others, test, seed)
+        beside = [("hypothesis", None, own), *patches]
+        ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
+        names = [episode.name for episode in test]
+        changes = [AS_IT_IS, *interventions(beside, layer)]
+        tokens, states = answers_and_states(lm, ids, changes, answer_tokens, names)
+        told = tokens[:, len(changes) - len(patches) :]  # what θ itself and the bare query answer is in the sweep
+        tables += answers_to(lm, test, patches, told, own, shared[layer], layer, prefix)
+        far.append(divergences_of(lm, test, beside, states, layer, thetas))
         few = test[:forming_episodes]
         after = forming(lm, few, layer)
-        tables += answers_to(lm, few, after, own[: len(few)], shared[layer], layer, prefix, answer_tokens)
+        forming_changes = interventions(after, layer)
+        told, _ = patched_answers(lm, ids[: len(few)], forming_changes, answer_tokens, names[: len(few)])
+        tables += answers_to(lm, few, after, told, own[: len(few)], shared[layer], layer, prefix)
     return pd.concat(tables, ignore_index=True), pd.concat(far, ignore_index=True)
 
 
+def replacements(own: Tensor, others: Mapping[str, Tensor], test: list[Episode], seed: int) -> list[Patch]:
+    """What is put in the place of θ `[episode, hidden]`: a random vector, θ of every other task, the mean θ."""
+    of_others: list[Patch] = [
+        ("other_theta", other, vectors[torch.arange(len(test)) % len(vectors)]) for other, vectors in others.items()
+    ]
+    return [
+        ("random_theta", None, random_like(own, test, seed)),
+        *of_others,
+        ("mean_theta", None, mean_of_others(own, test)),
+    ]
+
+
+def interventions(patches: list[Patch], layer: int) -> list[Intervention]:
+    """Each patch by itself, at one layer."""
+    return [Intervention(layer, vectors) for _, _, vectors in patches]
+
+
 def divergences_of(
-    lm: LanguageModel, test: list[Episode], patches: list[Patch], layer: int, thetas: Thetas
+    lm: LanguageModel, test: list[Episode], patches: list[Patch], states: Tensor, layer: int, thetas: Thetas
 ) -> pd.DataFrame:
     """How far next-token distributions are from the regular prompt's, in bits (`taskvectors.engine.distribution.divergences`): one row
-    an episode and patch, at one layer, and one of the query as it is (`zero_shot`)."""
-    names = [episode.name for episode in test]
-    prompts = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
-    changes: list[Change] = [AS_IT_IS, *(Intervention(layer, vectors) for _, _, vectors in patches)]
-    states = patched_states(lm, prompts, changes, names)
+    an episode and patch, at one layer, and one of the query as it is (`zero_shot`).
+
+    Args:
+        states: final hidden states `[episode, 1 + patch, hidden]`, those of the query as it is first.
+    """
     regular = torch.from_numpy(thetas.regular_of_episodes(episode.key for episode in test))
     far = divergences_of_changes(lm, states, regular)
     tables = []
@@ -133,16 +154,13 @@ def forming(lm: LanguageModel, episodes: list[Episode], layer: int) -> list[Patc
 
 
 def answers_to(
-    lm: LanguageModel, test: list[Episode], patches: list[Patch], theta: Tensor, shared: Tensor, layer: int,
-    prefix: Mapping[str, bool], answer_tokens: int,
+    lm: LanguageModel, test: list[Episode], patches: list[Patch], tokens: Tensor, theta: Tensor, shared: Tensor,
+    layer: int, prefix: Mapping[str, bool],
 ) -> list[pd.DataFrame]:  # fmt: skip
-    """All patches together, at one layer: a table a patch.
+    """Answers `[episode, patch, token]` under patches at one layer: a table a patch.
 
     `cosine` is that of a patch and the episode's own θ, `cosine_centred` that of both less what all tasks share.
     """
-    prompts = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
-    interventions = [Intervention(layer, vectors) for _, _, vectors in patches]
-    tokens, _ = patched_answers(lm, prompts, interventions, answer_tokens, [episode.name for episode in test])
     tables = []
     for place, (method, which, vectors) in enumerate(patches):
         table = predictions(lm, test, method, tokens[:, place, None], prefix, [layer])
