@@ -25,7 +25,8 @@ def log_probabilities(lm: LanguageModel, final: Tensor) -> Tensor:
 def _logits(lm: LanguageModel, final: Tensor) -> Tensor:
     with _ending_in(lm, final.to(lm.device)):
         one_token = torch.zeros(len(final), 1, dtype=torch.long, device=lm.device)
-        return lm.model(one_token, use_cache=False).logits[:, -1]
+        # Squeezed, not indexed, whose gradient would be a copy amid zeros.
+        return lm.model(one_token, use_cache=False).logits.squeeze(1)
 
 
 def _normalized(logits: Tensor) -> Tensor:
