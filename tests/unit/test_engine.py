@@ -16,7 +16,7 @@ from reference import (
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, T5Config, T5ForConditionalGeneration
 
-from taskvectors.engine.definition import Intervention, plain_answer, plain_states
+from taskvectors.engine.definition import Intervention, plain_answer, plain_states, together
 from taskvectors.engine.model_check import check_model
 from taskvectors.engine.passes import continue_prompts
 from taskvectors.engine.patch import AS_IT_IS, answers_and_states, patched_answers, sweep_layers
@@ -237,18 +237,18 @@ def test_every_kind_of_intervention_equals_plain_forwards(architecture, in_float
 def test_answers_and_states_come_of_the_same_passes(architecture, in_float64):
     """What is unembedded, to 1e-9, and the tokens that `patched_answers` gives."""
     lm = tiny(architecture)
-    prompts = [episode[0] for episode in ragged(4, episodes=2, prompts=1)]
+    prompts = [episode[0] for episode in ragged(4, episodes=5, prompts=1)]
+    assert len({len(ids) for ids in prompts}) < len(prompts)  # some run together
     asked = interventions(lm, len(prompts))
-    tokens, states = answers_and_states(lm, prompts, [AS_IT_IS, *asked], answer_tokens=2)
-    patched, unpatched = patched_answers(lm, prompts, asked, answer_tokens=2)
-    assert torch.equal(tokens[:, 0], unpatched) and torch.equal(tokens[:, 1:], patched)
-    alone, _ = answers_and_states(lm, prompts, asked, answer_tokens=2)  # nobody asks for the prompts as they are
-    assert torch.equal(alone, patched)
+    asked.append((asked[1], asked[3]))  # together
+    tokens, states = answers_and_states(lm, prompts, [AS_IT_IS, *asked], answer_tokens=3)
+    alone, _ = answers_and_states(lm, prompts, asked, answer_tokens=3)  # nobody asks for the prompts as they are
+    assert torch.equal(alone, tokens[:, 1:])
     for episode, ids in enumerate(prompts):
-        torch.testing.assert_close(states[episode, 0], plain_final(lm, ids), **EXACT)
-        for place, intervention in enumerate(asked, 1):
-            expected = plain_final(lm, ids, intervention.of([episode]))
-            torch.testing.assert_close(states[episode, place], expected, **EXACT)
+        for place, change in enumerate([AS_IT_IS, *asked]):
+            one = tuple(part.of([episode]) for part in together(change))
+            torch.testing.assert_close(states[episode, place], plain_final(lm, ids, one), **EXACT)
+            assert tokens[episode, place].tolist() == plain_answer(lm, ids, 3, one)[0]
 
 
 def test_an_argument_of_unknown_size_is_learned_or_refused():

@@ -1,5 +1,6 @@
 """The experiments on made-up θ, and on a tiny random model with a tokenizer: what is patched, what is predicted, what is counted."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -9,17 +10,15 @@ import torch
 from scipy.spatial.distance import jensenshannon
 
 from taskvectors.data.episodes import Episode
-from taskvectors.data.prompts import regular_prompt, zero_shot_prompt
+from taskvectors.data.prompts import growing_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.data.sampling import sample_conflict, sample_episode
 from taskvectors.data.tasks import load_task
-from taskvectors.data.tokens import prompt_ids
-from taskvectors.engine.definition import Intervention, plain_answer
-from taskvectors.engine.patch import AS_IT_IS, patched_states
+from taskvectors.data.tokens import decode_answers, prompt_ids
+from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.experiments.constant_answers import constant_answers
 from taskvectors.experiments.decode_theta import decode_thetas
 from taskvectors.experiments.extract_theta import extract
 from taskvectors.experiments.patch_variants import (
-    divergences_of,
     mean_of_others,
     random_like,
     shared_by_tasks,
@@ -27,6 +26,7 @@ from taskvectors.experiments.patch_variants import (
 )
 from taskvectors.experiments.sweep_conflict import sweep_pairs
 from taskvectors.experiments.sweep_layers import sweep
+from taskvectors.models.language_model import LanguageModel, find_blocks
 from taskvectors.store.thetas import Thetas
 
 TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
@@ -143,20 +143,51 @@ def test_variants_are_every_control_and_every_arrow(lm, extracted):
     assert (after["cosine"] <= 1 + 1e-5).all() and after["cosine"].notna().all()
 
 
-def test_divergences_are_scipys_of_plain_passes(lm, extracted):
-    episodes, thetas, _ = extracted
-    test = [e for e in episodes if (e.task, e.split, e.seed) == ("to_upper", "test", 0)]
-    own = torch.from_numpy(thetas.of("to_upper", "test", 0).theta)[:, 1]
-    ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
-    states = patched_states(lm, ids, [AS_IT_IS, Intervention(1, own)])
-    table = divergences_of(lm, test, [("hypothesis", None, own)], states, 1, thetas)
-    table = table.set_index(["method", "episode"])["divergence"]
-    for place, episode in enumerate(test):
-        bare, shown = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode), regular_prompt(episode)])
-        p = plain_answer(lm, shown)[1].double().softmax(dim=-1)
-        for method, change in (("zero_shot", ()), ("hypothesis", Intervention(1, own[place][None]))):
-            q = plain_answer(lm, bare, 1, change)[1].double().softmax(dim=-1)
-            assert table[method, episode.episode] == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-5)
+def of_strong_weights(lm: LanguageModel) -> LanguageModel:
+    """The model with weights of its blocks so large that a state depends on all tokens before it."""
+    model = deepcopy(lm.model)
+    blocks = find_blocks(model)
+    for weight in blocks.parameters():
+        weight.data *= 12 if weight.dim() == 2 else 1
+    return LanguageModel(model, lm.tokenizer, blocks)
+
+
+def test_variants_are_answers_and_distributions_of_plain_passes(lm):
+    """Every patch in every episode's own prompt: none has another's answer, and divergences are scipy's."""
+    lm, episodes = of_strong_weights(lm), sampled()
+    thetas, _ = extract(lm, episodes, PREFIX, 1)
+    choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 1]})
+    table, far = variants(lm, episodes, thetas, choice, PREFIX, 1, forming_episodes=2, seed=0)
+    answered = table.set_index(["task", "method", table["demonstrations"].fillna(-1), "episode"])["predicted"]
+    divergence = far.set_index(["task", "method", "episode"])["divergence"]
+    for task, other in (("to_upper", "next_letter"), ("next_letter", "to_upper")):
+        test = [e for e in episodes if (e.task, e.split, e.seed) == (task, "test", 0)]
+        own = torch.from_numpy(thetas.of(task, "test", 0).theta)[:, 1]
+        vectors = {
+            "hypothesis": own,
+            "random_theta": random_like(own, test, 0),
+            "other_theta": torch.from_numpy(thetas.of(other, "test", 0).theta)[:, 1],
+            "mean_theta": mean_of_others(own, test),
+        }
+        for place, episode in enumerate(test):
+            bare, shown = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode), regular_prompt(episode)])
+            p = plain_answer(lm, shown)[1].double().softmax(dim=-1)
+            changes = {method: (Intervention(1, of[place][None]),) for method, of in vectors.items()}
+            for method, change in {"zero_shot": (), **changes}.items():
+                tokens, logits = plain_answer(lm, bare, 1, change)
+                q = logits.double().softmax(dim=-1)
+                assert divergence[task, method, place] == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-5)
+                if (task, method, -1, place) in answered.index:
+                    assert answered[task, method, -1, place] == decode_answers(lm.tokenizer, [tokens], lm.ends)[0]
+        for place, episode in enumerate(test[:2]):
+            for k, ids in enumerate(prompt_ids(lm.tokenizer, growing_prompts(episode))):
+                state = plain_states(lm, ids)[0][1].float()
+                bare = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode)])[0]
+                tokens, _ = plain_answer(lm, bare, 1, Intervention(1, state[None]))
+                assert answered[task, "theta_after", k, place] == decode_answers(lm.tokenizer, [tokens], lm.ends)[0]
+    # The patches are told apart: their answers differ, and so do those of different episodes.
+    assert answered.groupby(level="method").nunique().min() > 1
+    assert divergence.groupby(level="method").nunique().min() > 3
 
 
 def test_conflicting_prompts_are_scored_for_both_tasks(lm):

@@ -25,7 +25,7 @@ def log_probabilities(lm: LanguageModel, final: Tensor) -> Tensor:
 def _logits(lm: LanguageModel, final: Tensor) -> Tensor:
     with _ending_in(lm, final.to(lm.device)):
         one_token = torch.zeros(len(final), 1, dtype=torch.long, device=lm.device)
-        # Squeezed, not indexed, whose gradient would be a copy amid zeros.
+        # A view: the gradient of an index would be a tensor of zeros of the logits' size.
         return lm.model(one_token, use_cache=False).logits.squeeze(1)
 
 
@@ -34,8 +34,8 @@ def _normalized(logits: Tensor) -> Tensor:
 
 
 def _rows_in_cache(logits: Tensor) -> int:
-    """How many of these rows to go on from at once; of those on a GPU all."""
-    return max(1, IN_CACHE // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
+    """How many of these rows to go on from at once; on a GPU so many that what is made of them is no more than they are."""
+    return max(1, IN_CACHE // logits.shape[1]) if logits.device.type == "cpu" else UNEMBED_ROWS // 8
 
 
 @torch.inference_mode()

@@ -96,11 +96,19 @@ def prefill(lm: LanguageModel, prompts: list[Ids], top_layer: int | None = None)
 
 
 def forked(cache: Any, prompts: Tensor) -> Any:
-    """Of a cache, a copy for these of its prompts `[row]`, each as often as it stands here."""
+    """Of a cache, a copy for these of its prompts `[row]`, each as often as it stands here.
+
+    Places are told on the CPU: blocks, and so their caches, may lie on several devices.
+    """
     branch = copy(cache)
     branch.layers = [copy(layer) for layer in cache.layers]
-    branch.batch_select_indices(prompts)
-    return branch
+    return selected(branch, prompts)
+
+
+def selected(cache: Any, prompts: Tensor) -> Any:
+    """A cache that from now on is for these of its prompts `[row]`."""
+    cache.batch_select_indices(prompts)
+    return cache
 
 
 def numbered(prompts: Sequence[Any]) -> list[str]:

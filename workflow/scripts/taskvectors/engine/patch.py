@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from taskvectors.data.tokens import Ids
 from taskvectors.engine.definition import Change, Intervention, together
-from taskvectors.engine.passes import SHORTEST, check_finite, continue_from, extend, forked, numbered, prefill
+from taskvectors.engine.passes import SHORTEST, check_finite, continue_from, extend, forked, numbered, prefill, selected
 from taskvectors.engine.unembed import next_tokens
 from taskvectors.errors import StudyError
 from taskvectors.models.batches import check_lengths, nobody, run_in_batches, tokens_at_once
@@ -28,7 +28,9 @@ from taskvectors.models.language_model import (
 )
 
 AS_IT_IS: Change = ()  # none
-SWEEP_ROWS = 4096  # rows (episodes × interventions) at the top of one sweep on a CPU
+# Rows (episodes × interventions) at the top of one sweep on a CPU: low blocks have few of them. Fewer where answers go on, as the
+# caches of all blocks are held then.
+SWEEP_ROWS, SWEEP_ROWS_GOING_ON = 4096, 1024
 
 
 @torch.inference_mode()
@@ -177,18 +179,27 @@ def _run(
         if unchanged or rising:
             hidden, cache = climb(lm, ids, [rising[i].of(batch) for i in order], called, keep=answer_tokens > 1)
             first = 0 if unchanged else 1  # whether anybody asks for the prompts as they are
-            wanted = torch.arange(first * len(batch), (1 + len(order)) * len(batch), device=lm.device)
-            keep(batch, [*unchanged[:1], *order], hidden[first:], lambda: forked(cache(), wanted) if first else cache())
+            of_changes = torch.arange(first * len(batch), (1 + len(order)) * len(batch))
+            keep(
+                batch,
+                [*unchanged[:1], *order],
+                hidden[first:],
+                lambda: selected(cache(), of_changes) if first else cache(),
+            )
         prefix = cached(lambda: prefill(lm, [one[:-1] for one in ids]))
         for i, change in enumerate(changes):
             if i not in rising and i not in unchanged[:1]:
                 one = tuple(intervention.of(batch) for intervention in together(change))
                 keep(batch, [i], *_by_itself(lm, ids, one, called, prefix))
 
-    # One block's cache is held for all rows at a time, or all blocks' caches if the answers go on.
-    rows = tokens_at_once(lm, SWEEP_ROWS * SHORTEST, kept_copies=1 if answer_tokens > 1 else 1 / lm.layers)
+    # All blocks' caches are held of the prompts, and one block's of all rows at a time; of all rows if the answers go on.
+    copies = 1 + len(rising)
+    if answer_tokens > 1:
+        tokens = tokens_at_once(lm, SWEEP_ROWS_GOING_ON * SHORTEST)
+    else:
+        tokens = tokens_at_once(lm, SWEEP_ROWS * SHORTEST, kept_copies=1 / copies + 1 / lm.layers)
     lengths = [len(ids) for ids in prompts]
-    run_in_batches(lengths, lambda length: rows // max(length, SHORTEST) // (1 + len(rising)), run, done)
+    run_in_batches(lengths, lambda length: tokens // max(length, SHORTEST) // copies, run, done)
 
 
 def climb(
@@ -287,7 +298,10 @@ class Staircase:
         return with_hidden(output, torch.cat([hidden, *(step.applied(unpatched) for step in here)])) if here else output
 
     def complete_cache(self) -> Any:
-        """The cache, every row with one of its own in every block: below its intervention, that of the row as it is."""
+        """The cache, every row with one of its own in every block: below its intervention, that of the row as it is.
+
+        To be asked for once: it is the staircase's own.
+        """
         for layer, kept in enumerate(self.cache.layers):
             missing = len(self.steps) - self.joined(layer)
             kept.keys, kept.values = (
@@ -322,7 +336,7 @@ def _by_itself(
     """Final hidden states `[1, episode, hidden]` of prompts of equal length under interventions together, on any token, and how to
     come by the cache: one pass over all tokens; where they act on the last alone, over that, behind what `prefix` gives."""
     if all(intervention.on_last for intervention in interventions):
-        cache = forked(prefix(), torch.arange(len(prompts), device=lm.device))
+        cache = forked(prefix(), torch.arange(len(prompts)))
         ids = [ids[-1:] for ids in prompts]
     else:
         cache, ids = lm.empty_cache(), prompts

@@ -142,7 +142,7 @@ def _read(
 def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int, top: int | None) -> tuple[Tensor, Tensor]:
     """States `[row, layer, hidden]` on the CPU and final hidden states `[row, hidden]`, a row for each prompt of each episode."""
     cache = prefill(lm, [episode[0][:prefix] for episode in prompts], top) if prefix else None
-    episodes = torch.tensor([number for number, episode in enumerate(prompts) for _ in episode], device=lm.device)
+    episodes = torch.tensor([number for number, episode in enumerate(prompts) for _ in episode])
     suffixes = [ids[prefix:] for episode in prompts for ids in episode]
     states = torch.empty(len(suffixes), lm.layers if top is None else top + 1, lm.hidden, dtype=lm.dtype)
     final = torch.empty(len(suffixes), lm.hidden, dtype=lm.dtype, device=lm.device)

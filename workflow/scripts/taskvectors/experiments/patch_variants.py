@@ -50,22 +50,19 @@ def variants(
     tables, far = [], []
     for task, test in track(tasks.items(), len(tasks), "patch_variants"):
         layer = int(chosen[task])
-        thetas_here = {other: tensor_of(thetas, other, seed)[:, layer] for other in tasks}
-        own, others = thetas_here.pop(task), thetas_here
-        patches = replacements(own, others, test, seed)
-        beside = [("hypothesis", None, own), *patches]
+        own = tensor_of(thetas, task, seed)[:, layer]
+        others = {other: tensor_of(thetas, other, seed)[:, layer] for other in tasks if other != task}
+        patches = [("hypothesis", None, own), *replacements(own, others, test, seed)]
         ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
         names = [episode.name for episode in test]
-        changes = [AS_IT_IS, *interventions(beside, layer)]
-        tokens, states = answers_and_states(lm, ids, changes, answer_tokens, names)
-        told = tokens[:, len(changes) - len(patches) :]  # what θ itself and the bare query answer is in the sweep
-        tables += answers_to(lm, test, patches, told, own, shared[layer], layer, prefix)
-        far.append(divergences_of(lm, test, beside, states, layer, thetas))
+        tokens, states = answers_and_states(lm, ids, [AS_IT_IS, *interventions(patches, layer)], answer_tokens, names)
+        far.append(divergences_of(lm, test, patches, states, layer, thetas))
+        # What the bare query and θ itself answer is in the sweep.
+        tables += answers_to(lm, test, patches[1:], tokens[:, 2:], own, shared[layer], layer, prefix)
         few = test[:forming_episodes]
         after = forming(lm, few, layer)
-        forming_changes = interventions(after, layer)
-        told, _ = patched_answers(lm, ids[: len(few)], forming_changes, answer_tokens, names[: len(few)])
-        tables += answers_to(lm, few, after, told, own[: len(few)], shared[layer], layer, prefix)
+        tokens, _ = patched_answers(lm, ids[: len(few)], interventions(after, layer), answer_tokens, names[: len(few)])
+        tables += answers_to(lm, few, after, tokens, own[: len(few)], shared[layer], layer, prefix)
     return pd.concat(tables, ignore_index=True), pd.concat(far, ignore_index=True)
 
 
