@@ -61,9 +61,9 @@ def tokenized(tokenizer: Any, splits: dict[str, list[Episode]]) -> Task:
     shown = {split: episodes for split, episodes in splits.items() if split != "baseline"}
     return Task(
         prompt_ids(tokenizer, [zero_shot_prompt(e) for e in splits["baseline"]]),
-        {split: prompt_ids(tokenizer, [regular_prompt(e) for e in its]) for split, its in shown.items()},
-        {split: [prompt_ids(tokenizer, dummy_prompts(e)) for e in its] for split, its in shown.items()},
-        {split: prompt_ids(tokenizer, [zero_shot_prompt(e) for e in its]) for split, its in shown.items()},
+        {split: prompt_ids(tokenizer, [regular_prompt(e) for e in of_split]) for split, of_split in shown.items()},
+        {split: [prompt_ids(tokenizer, dummy_prompts(e)) for e in of_split] for split, of_split in shown.items()},
+        {split: prompt_ids(tokenizer, [zero_shot_prompt(e) for e in of_split]) for split, of_split in shown.items()},
     )
 
 
@@ -173,7 +173,7 @@ def published_main(sweep: Callable[[LanguageModel, list[Ids], Tensor, range], Te
 
 def our_read(lm: LanguageModel, task: Task, splits: list[str], answered: str = "test") -> tuple[Tensor, Tensor]:
     """θ of splits, and the tokens after the full prompts of one of them."""
-    dummies = [its for split in splits for its in task.dummies[split]]
+    dummies = [prompts for split in splits for prompts in task.dummies[split]]
     others = [[ids] if split == answered else [] for split in splits for ids in task.regular[split]]
     theta, _, final = read_theta(lm, dummies, others)
     return theta, next_tokens(lm, final)

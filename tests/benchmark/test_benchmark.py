@@ -19,9 +19,9 @@ def task() -> Task:
     prompts = {split: ragged(seed, episodes=6, prompts=3) for seed, split in enumerate(("dev", "test"))}
     return Task(
         baseline=[episode[0] for episode in ragged(9, 4, 1)],
-        regular={split: [episode[0] for episode in its] for split, its in prompts.items()},
-        dummies={split: [episode[1:] for episode in its] for split, its in prompts.items()},
-        zero_shot={split: [episode[0][-3:] for episode in its] for split, its in prompts.items()},
+        regular={split: [episode[0] for episode in of_split] for split, of_split in prompts.items()},
+        dummies={split: [episode[1:] for episode in of_split] for split, of_split in prompts.items()},
+        zero_shot={split: [episode[0][-3:] for episode in of_split] for split, of_split in prompts.items()},
     )
 
 

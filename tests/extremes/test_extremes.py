@@ -114,9 +114,9 @@ def divergences(every, choice, rng):
     test = every[(every["split"] == "test") & (every["seed"] == 0)]
     layers = test["task"].map(choice.set_index("task")["layer"])
     methods = ("zero_shot", "hypothesis", "random_theta", "other_theta", "mean_theta")
-    its = test[test["method"].isin(methods) & (test["layer"].isna() | (test["layer"] == layers))]
+    rows = test[test["method"].isin(methods) & (test["layer"].isna() | (test["layer"] == layers))]
     columns = ["model", "family", "role", "task", "episode", "method", "source", "layer"]
-    return its[columns].assign(divergence=rng.random(len(its)))
+    return rows[columns].assign(divergence=rng.random(len(rows)))
 
 
 LABEL_OF = {"regular": "demonstrations", "zero_shot": "nothing", "theta": "θ", "mean_theta": "mean θ", "added": "θ, added",
@@ -234,14 +234,14 @@ def model_tables(model, rng, tasks, episodes, outcome):
     )
     found["geometry"] = pd.concat(
         [
-            geometry_at_layer(its, of, 0).assign(layer=layer, states=states, **head)
+            geometry_at_layer(vectors, of, 0).assign(layer=layer, states=states, **head)
             for layer in range(LAYERS)
-            for states, its in raw_and_centred(theta[:, layer], of).items()
+            for states, vectors in raw_and_centred(theta[:, layer], of).items()
         ]
     )
     at_first = raw_and_centred(theta[:, 0], of)
     found["distances"] = pd.concat(
-        [distance_histogram(its, of).assign(states=states, **head) for states, its in at_first.items()]
+        [distance_histogram(vectors, of).assign(states=states, **head) for states, vectors in at_first.items()]
     )
     points, qualities = [], []
     for states, seed in [(states, 1) for states in at_first] + [(list(at_first)[-1], 2)]:

@@ -244,10 +244,10 @@ class Bytes:
     all_special_ids = (256,)
 
     def __call__(self, text, *, add_special_tokens):
-        return {"input_ids": [list(its.encode()) for its in text]}
+        return {"input_ids": [list(one.encode()) for one in text]}
 
     def batch_decode(self, ids, clean_up_tokenization_spaces):
-        return [bytes(its).decode() for its in ids]
+        return [bytes(of_text).decode() for of_text in ids]
 
 
 class Words:
@@ -260,7 +260,7 @@ class Words:
         self.tokens = ["<end>", *self.known, *map(chr, range(256))]
 
     def __call__(self, text, *, add_special_tokens):
-        return {"input_ids": [self.ids(its) for its in text]}
+        return {"input_ids": [self.ids(one) for one in text]}
 
     def ids(self, text):
         head, arrow, answer = text.partition("->")
@@ -269,7 +269,7 @@ class Words:
         return [self.tokens.index(token) for token in tokens]
 
     def batch_decode(self, ids, clean_up_tokenization_spaces):
-        return ["".join(self.tokens[token] for token in its) for its in ids]
+        return ["".join(self.tokens[token] for token in of_text) for of_text in ids]
 
 
 def test_filter_uses_the_spelling_that_keeps_more():
@@ -425,7 +425,7 @@ def test_few_answers_are_sampled_evenly():
         shares = np.array([count / len(drawn) for count in Counter(drawn).values()])
         assert len(shares) == 3 and abs(shares - 1 / 3).max() < 0.04
     inputs = [[e.query, *(x for x, _ in e.demos), *e.dummies] for e in episodes]
-    assert all(len(set(its)) == 7 for its in inputs)
+    assert all(len(set(of_episode)) == 7 for of_episode in inputs)
     scarce = lopsided({"a": 1, "b": 8})  # what is used up is drawn no more
     assert len({x for x, _ in sample_episode(scarce, "test", 0, demonstrations=6, dummies=1, seed=0).demos}) == 6
 

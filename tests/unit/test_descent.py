@@ -32,7 +32,7 @@ def test_loss_and_gradient_are_those_of_plain_passes_and_finite_differences(arch
         lm = tiny(architecture)
         layer = lm.layers // 2
         prompts = [episode[:count] for episode, count in zip(ragged(2, 3, 4), (4, 1, 3), strict=True)]
-        answers = [[5 + row for row in range(len(its))] for its in prompts]
+        answers = [[5 + row for row in range(len(of_episode))] for of_episode in prompts]
         loss = loss_of(lm, prompts, answers, layer)
         torch.manual_seed(7)
         v = torch.randn(3, lm.hidden, dtype=torch.float64)
@@ -54,7 +54,7 @@ def test_prompts_of_several_lengths_are_unembedded_together(monkeypatch):
     prompts, seen = ragged(2, 4, 4), []
     loss = loss_of(lm, prompts, [[5, 6, 7, 8]] * 4, 2)
     v = torch.randn(4, lm.hidden, dtype=torch.float64)
-    assert len({len(ids) for its in prompts for ids in its}) > 1
+    assert len({len(ids) for of_episode in prompts for ids in of_episode}) > 1
     expected = loss(v)
     lm.model.get_output_embeddings().register_forward_hook(lambda m, inputs, output: seen.append(output.shape[0]))
     loss(v)
@@ -71,7 +71,7 @@ def test_blocks_below_run_once_and_are_never_differentiated():
     ran: list[int] = []
     for number, block in enumerate(lm.blocks):
         block.self_attn.register_forward_hook(lambda *_, number=number: ran.append(number))
-    loss = loss_of(lm, [its[:2] for its in ragged(2, 1, 2)], [[5, 6]], 2)
+    loss = loss_of(lm, [of_episode[:2] for of_episode in ragged(2, 1, 2)], [[5, 6]], 2)
     v = torch.randn(1, lm.hidden, dtype=torch.float64)
     loss(v)  # finds the part of the model that the head reads, by a pass of its own
     ran.clear()

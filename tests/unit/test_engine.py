@@ -98,7 +98,10 @@ def test_theta_is_the_mean_of_plain_states_and_further_prompts_are_answered(
     monkeypatch.setattr("taskvectors.engine.read.PASS_TOKENS", least)
     lm = tiny(architecture)
     prompts = ragged(1, episodes=7, prompts=4)
-    dummies, others = [its[:2] for its in prompts], [its[2 : 2 + number % 3] for number, its in enumerate(prompts)]
+    dummies, others = (
+        [of_episode[:2] for of_episode in prompts],
+        [of_episode[2 : 2 + number % 3] for number, of_episode in enumerate(prompts)],
+    )
     told: list[int] = []
     theta, variance, final = read_theta(lm, dummies, others, done=told.append)
     answers = iter(next_tokens(lm, final).tolist())
@@ -135,7 +138,7 @@ def test_of_equal_prompts_one_is_run(in_float64):
     tokens = continue_prompts(lm, prompts, 2)
     hook.remove()
     assert sum(seen) == 2 * (2 + 2)
-    assert [its.tolist() for its in tokens] == [plain_answer(lm, ids, 2)[0] for ids in prompts]
+    assert [answer.tolist() for answer in tokens] == [plain_answer(lm, ids, 2)[0] for ids in prompts]
 
 
 @EVERY
@@ -172,8 +175,8 @@ def test_variance_over_dummies_is_that_of_plain_loops():
     found = variance_over_dummies(states)
     for episode in range(3):
         for layer in range(2):
-            its = states[episode, :, layer]
-            expected = sum(((its[:, h] - its[:, h].mean()) ** 2).sum() / 3 for h in range(5))
+            of_layer = states[episode, :, layer]
+            expected = sum(((of_layer[:, h] - of_layer[:, h].mean()) ** 2).sum() / 3 for h in range(5))
             torch.testing.assert_close(found[episode, layer], expected, **EXACT)
     assert variance_over_dummies(states[:, :1]).isnan().all()
 

@@ -78,8 +78,8 @@ def table(lm, episodes, thetas, measured):
 def test_every_representation_answers_the_same_queries(table):
     test = table[table["split"] == "test"]
     assert set(test["method"]) == {*NAMES, "regular", "zero_shot"} and test["left_out"].isna().all()
-    for _, its in test.groupby("method"):
-        assert its.groupby("task")["episode"].apply(list).to_dict() == {task: [0, 1, 2] for task in TASKS}
+    for _, of_method in test.groupby("method"):
+        assert of_method.groupby("task")["episode"].apply(list).to_dict() == {task: [0, 1, 2] for task in TASKS}
     dev = table[table["split"] == "dev"]
     assert set(dev["method"]) == {"theta", "mean_theta", "added_theta", "function_vector"}
     assert set(dev["episode"]) == {0, 1}
@@ -328,7 +328,7 @@ def test_who_cannot_be_put_in_is_left_out_by_name(reading, lm, episodes, thetas,
     shown = {task: [replace(e, demos=((asked, "x"),)) for e in pool] for task, pool in reading.pools.items()}
     assert "too few are left" in learned_many.unusable(replace(reading, pools=shown), "to_upper")
     assert "3 demonstrations" in named("state_vector").unusable(replace(reading, pools=shown), "to_upper")
-    heads = {task: replace(its, shown=[{asked}] * 2) for task, its in reading.measured.items()}
+    heads = {task: replace(heads, shown=[{asked}] * 2) for task, heads in reading.measured.items()}
     assert "raise `rivals: trials`" in function_vector.unusable(replace(reading, measured=heads), "to_upper")
     alone = {"to_upper": [e for e in reading.pools["to_upper"] if e.split == "test"][:1]}
     assert "every other episode shows" in mean_theta.unusable(replace(reading, pools=alone), "to_upper")
@@ -338,7 +338,7 @@ def test_who_cannot_be_put_in_is_left_out_by_name(reading, lm, episodes, thetas,
     one = [e for e in episodes if e.task == "to_upper"]
     choice = pd.DataFrame({"task": ["to_upper"], "layer": [1], "common_layer": [1]})
     table = rivals(
-        lm, one, thetas, choice, *(its[its["task"] == "to_upper"] for its in measured[:2]),
+        lm, one, thetas, choice, *(table[table["task"] == "to_upper"] for table in measured[:2]),
         {name: named(name) for name in ("theta", "function_vector")}, SIZES, PREFIX, 1, 0,
     )  # fmt: skip
     left = table[table["method"] == "function_vector"]
@@ -350,9 +350,9 @@ def test_who_cannot_be_put_in_is_left_out_by_name(reading, lm, episodes, thetas,
 def test_tables_count_by_task_and_compare_on_the_same_episodes(table, measured):
     rows = rivals_table(table, "m", KINDS, 0).set_index(["representation", "task"])
     test = table[table["split"] == "test"]
-    for (name, task), its in test.groupby(["method", "task"]):
-        assert rows.loc[(name, task), "accuracy"] == pytest.approx(its["correct"].astype(float).mean())
-        assert rows.loc[(name, task), "divergence"] == pytest.approx(its["divergence"].astype(float).mean())
+    for (name, task), of_task in test.groupby(["method", "task"]):
+        assert rows.loc[(name, task), "accuracy"] == pytest.approx(of_task["correct"].astype(float).mean())
+        assert rows.loc[(name, task), "divergence"] == pytest.approx(of_task["divergence"].astype(float).mean())
     assert np.isnan([rows.loc[("theta", "all"), "to_theta"], rows.loc[("regular", "all"), "to_regular"]]).all()
     mean = test[test["method"] == "mean_theta"]["correct"].astype(float).mean()
     own = test[test["method"] == "theta"]["correct"].astype(float).mean()
@@ -379,8 +379,8 @@ def test_signs_of_differences_and_verdicts_by_hand():
             "learned_many": [1, 1, 1, 1]}  # fmt: skip
     rows = [
         row
-        for name, its in hits.items()
-        for row in made_up(name, {key: [hit == 1 for hit in 4 * its] for key in TASKS})
+        for name, of_name in hits.items()
+        for row in made_up(name, {key: [hit == 1 for hit in 4 * of_name] for key in TASKS})
     ]
     rows = [row for row in rows if (row["method"], row["task"]) != ("learned_many", "to_upper")]
     lacking = {
@@ -400,8 +400,8 @@ def test_signs_of_differences_and_verdicts_by_hand():
     assert mean.loc["learned_many", "left_out"] == "without to_upper" and mean.loc["learned_many", "n"] == 16
     assert mean.loc["theta", "forward"] == 9 and rivals.loc[rivals["task"] != "all", "forward"].isna().all()
     ablated = pd.DataFrame([
-        row | {"heads": 5} for name, its in {"intact": [1, 1, 1, 1], "top_heads": [0, 0, 0, 0], "random_heads": [1, 1, 1, 0]}.items()
-        for row in made_up(name, {key: [hit == 1 for hit in 4 * its] for key in TASKS})
+        row | {"heads": 5} for name, own in {"intact": [1, 1, 1, 1], "top_heads": [0, 0, 0, 0], "random_heads": [1, 1, 1, 0]}.items()
+        for row in made_up(name, {key: [hit == 1 for hit in 4 * own] for key in TASKS})
     ])  # fmt: skip
     lost = ablation(ablated, "m", KINDS, 0)
     at = lost.set_index(["ablated", "task"])

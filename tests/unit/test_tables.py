@@ -196,7 +196,7 @@ def test_few_episodes_that_all_gain_give_no_layer_of_its_own(episodes, own):
 )
 def test_the_choice_is_among_the_layers_and_own_only_with_a_gain(layers, bare):
     choice = layer_choice(swept({"t": layers}, {"t": bare}), seed=0).iloc[0]
-    means = [np.mean(its) for its in layers]
+    means = [np.mean(values) for values in layers]
     assert choice["layer"] in range(3) and choice["dev_accuracy"] == max(means)
     assert choice["paper_layer"] == np.argmax(means)
     assert choice["own"] == (choice["gain_ci_low"] > 0) and choice["gain"] == pytest.approx(max(means) - np.mean(bare))

@@ -90,7 +90,8 @@ def test_what_is_kept_is_short_in_its_place_and_nothing_else_is(tokenizer):
         for pair in pairs:  # one by one, as plainly as can be
             text = prompt((), space + pair.input)
             before, both = (
-                tokenizer(its, add_special_tokens=False)["input_ids"] for its in (text, text + space + pair.answers[0])
+                tokenizer(part, add_special_tokens=False)["input_ids"]
+                for part in (text, text + space + pair.answers[0])
             )
             if both[: len(before)] == before and len(both) == len(before) + 1:
                 short.add(space + pair.input)
@@ -172,8 +173,10 @@ def test_given_episodes_that_the_tokenizer_would_change_are_refused_by_line(bpe,
     lossy.backend_tokenizer.normalizer, text = LOSSY[kind]
     at = {"query": "q", "demonstration": "x", "dummy": "d", "answer": "a"}
     good = Episode("t", "test", 0, 0, (("x", "y"),), "q", ("a",), ("d",))
-    its = at | {place: text}
-    bad = Episode("t", "test", 0, 1, ((its["demonstration"], "y"),), its["query"], (its["answer"],), (its["dummy"],))
+    texts = at | {place: text}
+    bad = Episode(
+        "t", "test", 0, 1, ((texts["demonstration"], "y"),), texts["query"], (texts["answer"],), (texts["dummy"],)
+    )
     check_given(lossy, Path("t.jsonl"), [good], 9, False)
     check_given(bpe, Path("t.jsonl"), [good, bad], 20, False)
     with pytest.raises(StudyError, match=r"t.jsonl, line 2: the tokenizer of the model does not give the text back"):

@@ -84,7 +84,7 @@ def test_the_papers_study_reaches_its_report(project, tmp_path, sentencepiece_fi
     page = run(project, "config/paper.yaml", overlay(project, merged(SMALL, changes, tasks)))
     summary = pd.read_csv(project.folder / "results/summary.csv")
     assert summary["source"].value_counts().to_dict() == {"this study": 2, "published": 7}
-    names = {source: set(its["model"]) for source, its in summary.groupby("source")}
+    names = {source: set(rows["model"]) for source, rows in summary.groupby("source")}
     assert names["this study"] == {registry[name]["label"] for name in TWO} < names["published"]
     assert "LLaMA 7B (published)" in page
     assert "(random weights)" not in page and "</code>), random weights" not in page  # no model of the study has them
