@@ -247,6 +247,8 @@ def test_answers_and_states_come_of_the_same_passes(architecture, in_float64):
     tokens, states = answers_and_states(lm, prompts, [AS_IT_IS, *asked], answer_tokens=3)
     alone, _ = answers_and_states(lm, prompts, asked, answer_tokens=3)  # nobody asks for the prompts as they are
     assert torch.equal(alone, tokens[:, 1:])
+    patched, unpatched = patched_answers(lm, prompts, asked, answer_tokens=3)
+    assert torch.equal(patched, tokens[:, 1:]) and torch.equal(unpatched, tokens[:, 0])
     for episode, ids in enumerate(prompts):
         for place, change in enumerate([AS_IT_IS, *asked]):
             one = tuple(part.of([episode]) for part in together(change))
