@@ -33,6 +33,7 @@ MISTRAL = "mistral-common==1.13.1"  # carries the SentencePiece model of Mistral
 MISTRAL_SHA256 = "98b4d0755b8d90bf4691fa8f1b70cb3b4a8cd4dc1653c4ed08ef3d1c7d2c29af"
 SHAPE = {"model_type": "llama", "vocab_size": 600, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3}
 SHAPE |= {"num_attention_heads": 2, "max_position_embeddings": 256}
+STAND_IN = "STUDY_PROCESSOR"
 WORDS = [ROOT / "data/tasks/antonyms.csv"]
 
 
@@ -180,15 +181,41 @@ def saved(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def lm(saved, tmp_path_factory):
-    """The tiny Llama as a job loads it. Do not change it."""
+# Whose kernels multiply: what a processor decides, decided here. Every test that loads a model runs under each of these.
+PROCESSORS = {
+    "torch": "GenuineIntel avx2",
+    "oneDNN": "AuthenticAMD avx2 avx512f",
+    "oneDNN, packed, screened": "AuthenticAMD avx2 avx512f avx512_bf16",
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_processor(request, monkeypatch):
+    """The same choice of kernels on every machine, for tests that name none."""
+    if "lm" not in request.fixturenames:
+        monkeypatch.setenv(STAND_IN, PROCESSORS["torch"])
+
+
+@pytest.fixture(scope="session", params=PROCESSORS)
+def lm(request, saved, tmp_path_factory):
+    """The tiny Llama as a job loads it, by the kernels of each processor. Do not change it."""
     from taskvectors.engine.model_check import load_model  # torch, which tests of the workflow do without
+    from taskvectors.models.highest_logit import Screen
+    from taskvectors.models.kernels import OneDnnLinear
     from taskvectors.models.preparation import prepare
 
     folder = tmp_path_factory.mktemp("prepared") / "weights"
     prepare(saved, folder)
-    return load_model(folder, "float32", "cpu")
+    with pytest.MonkeyPatch.context() as machine:
+        machine.setenv(STAND_IN, PROCESSORS[request.param])
+        loaded = load_model(folder, "float32", "cpu")
+        ours = [module for module in loaded.model.modules() if isinstance(module, OneDnnLinear)]
+        assert bool(ours) == (request.param != "torch")
+        for module in ours:
+            module.packs = "packed" in request.param
+        if "screened" in request.param:  # however small its output matrix; where it cannot be packed, it is rounded
+            loaded.__dict__["screen"] = Screen(loaded.model.get_output_embeddings().weight.detach())
+        yield loaded
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,19 @@
 """Faster multiplications give the same: oneDNN's, and the screen for the token of highest logit."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from taskvectors.engine.definition import plain_states
+from taskvectors.engine.read import read_states
 from taskvectors.models import highest_logit, kernels
 from taskvectors.models.highest_logit import FOLD, Screen, highest, screen_of
-from taskvectors.models.kernels import OneDnnLinear, Processor, multiply_by_onednn, multiply_faster, processor
+from taskvectors.models.kernels import STAND_IN, OneDnnLinear, Processor, multiply_by_onednn, multiply_faster
 
 OLD = Processor("AuthenticAMD", frozenset({"avx2"}))
 NEW = Processor("AuthenticAMD", frozenset({"avx2", "avx512f", "avx512_bf16"}))
@@ -101,11 +106,15 @@ def test_a_screen_is_made_only_where_it_helps(monkeypatch):
     monkeypatch.setattr(highest_logit, "SMALLEST", 1000)
     head = nn.Linear(64, 500, bias=False)
     monkeypatch.setattr(highest_logit, "processor", lambda: NEW)
+    monkeypatch.setattr(highest_logit, "onednn_multiplies_bfloat16", lambda: True)
     assert screen_of(head) is not None
     assert screen_of(nn.Linear(64, 500)) is None and screen_of(nn.Linear(64, 500, bias=False).double()) is None
     monkeypatch.setattr(highest_logit, "processor", lambda: OLD)
     assert screen_of(head) is None
     monkeypatch.setattr(highest_logit, "processor", lambda: NEW)
+    monkeypatch.setattr(highest_logit, "onednn_multiplies_bfloat16", lambda: False)
+    assert screen_of(head) is None
+    monkeypatch.setattr(highest_logit, "onednn_multiplies_bfloat16", lambda: True)
     monkeypatch.setattr(highest_logit, "memory_at_hand", lambda: 1000)
     assert screen_of(head) is None
 
@@ -121,6 +130,86 @@ def test_onednn_multiplies_as_torch_does(bias, room, monkeypatch):
     multiply_by_onednn([plain])
     assert type(plain) is OneDnnLinear
     torch.testing.assert_close(plain(inputs), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.fixture(params=[True, False], ids=["packed", "not packed"])
+def layer(request) -> OneDnnLinear:
+    torch.manual_seed(0)
+    made = nn.Linear(6, 4).requires_grad_(False)
+    multiply_by_onednn([made])
+    made.packs = request.param
+    made(torch.randn(1, 6))
+    return made
+
+
+def as_torch_does(layer: nn.Linear) -> None:
+    inputs = torch.randn(3, 6, dtype=layer.weight.dtype)
+    torch.testing.assert_close(layer(inputs), nn.functional.linear(inputs, layer.weight, layer.bias))
+
+
+def test_a_layer_multiplied_by_onednn_can_be_copied_and_saved(layer, tmp_path):
+    torch.save(nn.Sequential(layer), tmp_path / "whole.pt")
+    (read,) = torch.load(tmp_path / "whole.pt", weights_only=False)
+    for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), read):
+        assert type(copied) is OneDnnLinear and torch.equal(copied.weight, layer.weight)
+        copied.weight.data *= 2  # another one than the first one's
+        as_torch_does(copied)
+        copied.weight *= 2
+        as_torch_does(copied)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda layer: layer.weight.mul_(3),
+        lambda layer: layer.load_state_dict({name: 2 * part for name, part in layer.state_dict().items()}),
+        lambda layer: setattr(layer, "weight", nn.Parameter(torch.randn(4, 6), requires_grad=False)),
+        lambda layer: layer.double(),
+        lambda layer: layer.bfloat16(),
+        lambda layer: layer.double().float(),
+    ],
+)
+def test_a_layer_whose_weight_is_changed_multiplies_the_new_one(layer, change):
+    change(layer)
+    if layer.weight.dtype == torch.bfloat16:
+        inputs = torch.randn(3, 6).bfloat16()
+        assert torch.equal(layer(inputs), nn.functional.linear(inputs, layer.weight, layer.bias))
+    else:
+        as_torch_does(layer)
+
+
+def test_a_layer_that_is_trained_has_the_gradients_of_torch(layer):
+    layer.requires_grad_(True)
+    inputs = torch.randn(3, 6, requires_grad=True)
+    layer(inputs).square().sum().backward()
+    plain = nn.Linear(6, 4)
+    plain.load_state_dict(layer.state_dict())
+    again = inputs.detach().requires_grad_(True)
+    plain(again).square().sum().backward()
+    torch.testing.assert_close((layer.weight.grad, layer.bias.grad, inputs.grad),
+                               (plain.weight.grad, plain.bias.grad, again.grad))  # fmt: skip
+
+
+def test_a_screen_whose_matrix_is_changed_in_place_is_made_anew():
+    weight = torch.randn(400, 64)
+    screen, hidden = Screen(weight), torch.randn(5, 64)
+    screen.highest(hidden)
+    weight.neg_()
+    assert screen.highest(hidden).tolist() == (hidden @ weight.T).argmax(-1).tolist()
+
+
+def test_a_copy_of_a_model_finds_out_anew_what_depends_on_its_weights(lm):
+    """Copied after it has run; then its weights are changed, in a way that torch does not notice."""
+    ids = [[5, 6, 7]]
+    states = read_states(lm, [ids], ["the original"])[0][0]
+    other = copy.deepcopy(lm)
+    for weight in other.model.parameters():
+        weight.data *= 2 if weight.dim() == 2 else 1
+    changed = read_states(other, [ids], ["the copy"])[0][0]
+    expected, *_ = plain_states(other, ids[0])
+    torch.testing.assert_close(changed[0], expected.float(), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(states, changed) and "screen" not in other.__dict__
+    torch.testing.assert_close(read_states(lm, [ids], ["the original"])[0][0], states)
 
 
 @pytest.mark.parametrize(
@@ -143,11 +232,17 @@ def test_the_processor_is_what_linux_says(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(kernels, "CPUINFO", told)
     monkeypatch.setattr(kernels.platform, "system", lambda: "Linux")
-    assert processor.__wrapped__() == Processor("AuthenticAMD", frozenset({"fpu", "avx512f", "avx512_bf16"}))
+    monkeypatch.delenv(STAND_IN)
+    processor = kernels.processor_of_machine.__wrapped__
+    assert processor() == Processor("AuthenticAMD", frozenset({"fpu", "avx512f", "avx512_bf16"}))
     told.write_text("Processor\t: AArch64\nFeatures\t: fp asimd\n")
-    assert processor.__wrapped__() == Processor()
+    assert processor() == Processor()
     monkeypatch.setattr(kernels.platform, "system", lambda: "Darwin")
-    assert processor.__wrapped__() == Processor()
+    assert processor() == Processor()
+    monkeypatch.setenv(STAND_IN, "AuthenticAMD avx2 avx512f")
+    assert kernels.processor() == Processor("AuthenticAMD", frozenset({"avx2", "avx512f"}))
+    monkeypatch.setenv(STAND_IN, " ")
+    assert kernels.processor() == kernels.processor_of_machine()
 
 
 def test_without_instructions_for_bfloat16_rough_logits_are_rounded_ones(monkeypatch):

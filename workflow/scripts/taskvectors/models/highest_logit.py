@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from taskvectors.models.kernels import multiplier, processor
+from taskvectors.models.kernels import multiplier, onednn_multiplies_bfloat16, processor
 from taskvectors.models.memory import memory_at_hand
 
 FOLD = 32  # tokens of a column of logits
@@ -71,6 +71,7 @@ class Screen:
 
     def __init__(self, weight: Tensor) -> None:
         self.weight = weight
+        self.version = _version(weight)
         rough = weight.bfloat16()
         parts = zip(weight.split(PART), rough.split(PART), strict=True)
         lengths, lost = zip(*((part.norm(dim=1), (part - rounded).norm(dim=1)) for part, rounded in parts), strict=True)
@@ -81,6 +82,8 @@ class Screen:
 
     def highest(self, hidden: Tensor) -> Tensor:
         """The token of highest logit `[row]`, the first of equals, of states `[row, hidden]` of float32."""
+        if self.version != _version(self.weight):  # it was changed in place: the rough copy is of another matrix
+            self.__init__(self.weight)  # type: ignore[misc]
         return torch.cat([self._highest(rows) for rows in hidden.split(ROWS)])
 
     def _highest(self, hidden: Tensor) -> Tensor:
@@ -124,6 +127,11 @@ class Screen:
         return off * (1 + FLOAT32 * self.weight.shape[1]) + SMALL
 
 
+def _version(weight: Tensor) -> int:
+    """A number that grows with every change of a tensor in place."""
+    return 0 if weight.is_inference() else weight._version
+
+
 def screen_of(head: nn.Module) -> Screen | None:
     """A screen for the module that unembeds; none where it is no plain matrix of float32 on a CPU, or nothing is gained here."""
     if not isinstance(head, nn.Linear) or head.bias is not None or head.weight.dtype != torch.float32:
@@ -132,6 +140,7 @@ def screen_of(head: nn.Module) -> Screen | None:
     if (
         weight.device.type != "cpu"
         or not processor().multiplies_bfloat16
+        or not onednn_multiplies_bfloat16()
         or weight.numel() < SMALLEST
         or 2 * weight.numel() > ROOM_FOR_A_COPY * memory_at_hand()
     ):

@@ -1,8 +1,11 @@
 """Which kernels multiply a model's matrices on this machine: torch's own, or oneDNN's where they are faster.
 
 Chosen by what the processor is, never by the clock: other kernels round otherwise, and a rerun is to give the same numbers.
+The environment variable STUDY_PROCESSOR names another processor (`AuthenticAMD avx512f`): to repeat what its kernels compute, and so
+that tests run under every choice on every machine.
 """
 
+import os
 import platform
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +20,7 @@ from taskvectors.models.memory import memory_at_hand
 ROOM_FOR_COPIES = 0.25  # of the memory at hand
 INTEL = "GenuineIntel"
 CPUINFO = Path("/proc/cpuinfo")
+STAND_IN = "STUDY_PROCESSOR"  # environment variable: vendor and features of the processor whose kernels are taken
 
 
 class Processor(NamedTuple):
@@ -36,14 +40,20 @@ class Processor(NamedTuple):
         return "avx512_bf16" in self.features
 
 
-@cache
 def processor() -> Processor:
-    """This machine's."""
+    """This machine's, or the one that the environment names in its place."""
+    vendor, *features = os.environ.get(STAND_IN, "").split() or [""]
+    return Processor(vendor, frozenset(features)) if vendor else processor_of_machine()
+
+
+@cache
+def processor_of_machine() -> Processor:
+    """What Linux says of this machine's."""
     if platform.system() != "Linux":
         return Processor()
     facts = dict(line.split(":", 1) for line in CPUINFO.read_text(encoding="utf-8").splitlines() if ":" in line)
-    told = {name.strip(): value.strip() for name, value in facts.items()}
-    return Processor(told.get("vendor_id", ""), frozenset(told.get("flags", "").split()))
+    said = {name.strip(): value.strip() for name, value in facts.items()}
+    return Processor(said.get("vendor_id", ""), frozenset(said.get("flags", "").split()))
 
 
 class OneDnnLinear(nn.Linear):
@@ -51,12 +61,41 @@ class OneDnnLinear(nn.Linear):
 
     Where vector units stay idle otherwise (`Processor.has_idle_vector_units`) every pass takes about half as long (`make benchmark`
     prints both rates).
+
+    The packed copy of the weight cannot be copied or pickled, and is not kept up to date by torch. So copies and files of the layer are
+    without it, and it is made anew when the weight is another one: assigned, loaded, moved, or changed in place (through the parameter:
+    torch does not notice changes through `weight.data`). A layer that is trained, on another device or in another dtype is multiplied
+    by torch, as `nn.Linear` is.
     """
 
-    packed: Tensor  # the weight, in oneDNN's own layout where there is room for a copy
+    packs = False  # whether there is room for a copy of the weight in oneDNN's own layout
+    _copy: tuple[Any, Tensor] | None = None  # the weight that was packed, and the packed copy
 
     def forward(self, input: Tensor) -> Tensor:
+        learned = torch.is_grad_enabled() and any(part.requires_grad for part in self.parameters())
+        if learned or not all(_is_plain(tensor) for tensor in (input, self.weight)):
+            return super().forward(input)
         return _Product.apply(input, self)
+
+    @property
+    def packed(self) -> Tensor:
+        """The weight as oneDNN multiplies it."""
+        weight = self.weight.detach()
+        if not self.packs:
+            return weight
+        version = 0 if weight.is_inference() else self.weight._version
+        known = (weight.data_ptr(), version)
+        if self._copy is None or self._copy[0] != known:
+            self._copy = (known, torch.ops.mkldnn._reorder_linear_weight(weight, None))
+        return self._copy[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: part for name, part in self.__dict__.items() if name != "_copy"}
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether oneDNN's float32 operation takes it."""
+    return tensor.dtype == torch.float32 and tensor.device.type == "cpu"
 
 
 class _Product(torch.autograd.Function):
@@ -70,7 +109,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         # A view of the weight: a copy laid out for it would gain a tenth, and cost as much memory as the model.
-        turned = ctx.layer.weight.t()
+        turned = ctx.layer.weight.detach().t()
         return torch.ops.mkldnn._linear_pointwise(gradient.contiguous(), turned, None, "none", [], ""), None
 
 
@@ -93,10 +132,15 @@ def onednn_is_there() -> bool:
     return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in operations)
 
 
+def onednn_multiplies_bfloat16() -> bool:
+    """Whether oneDNN can lay a matrix of bfloat16 out on this machine, whatever processor is named in its place."""
+    return onednn_is_there() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def multiplier(weight: Tensor) -> Callable[[Tensor], Tensor]:
     """What multiplies rows by a weight `[out, in]` of bfloat16: where the processor has instructions for it, laid out once for all
     calls; else, where it would be slow or impossible, in float32 and rounded."""
-    if not processor().multiplies_bfloat16 or not onednn_is_there():
+    if not processor().multiplies_bfloat16 or not onednn_multiplies_bfloat16():
         wide = weight.float()
         return lambda rows: nn.functional.linear(rows.float(), wide).bfloat16()
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
@@ -109,5 +153,4 @@ def multiply_by_onednn(layers: list[nn.Linear]) -> None:
     pack = size < ROOM_FOR_COPIES * memory_at_hand()
     for layer in layers:
         layer.__class__ = OneDnnLinear
-        weight = layer.weight.detach()
-        layer.packed = torch.ops.mkldnn._reorder_linear_weight(weight, None) if pack else weight
+        layer.packs = pack

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from inspect import signature
 from itertools import chain
@@ -27,6 +27,10 @@ class LanguageModel:
     model: Any  # of transformers, with a head that unembeds
     tokenizer: Any
     blocks: nn.ModuleList
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Of a copy: what is found out about the model is found out anew, as its weights may be changed first."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def device(self) -> torch.device:
