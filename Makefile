@@ -6,11 +6,17 @@ WORKERS ?= 2
 ALONE := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
+# A container's user may have a home that cannot be written to, where Snakemake keeps a cache before it reads anything of ours.
+ifeq ($(or $(XDG_CACHE_HOME),$(shell test -w "$$HOME" && echo writable)),)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
+# As a module: the script of that name begins with the path of its interpreter, which a long path or the shell's characters break.
+SNAKEMAKE := python -m snakemake
 
 .PHONY: study plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark lint format docs pins report clean
 
 study: .venv/installed
-	snakemake --cores $(CORES)
+	$(SNAKEMAKE) --cores $(CORES)
 	@echo "Open reports/study.html"
 
 # What a study would take, before anything runs: make plan CONFIG=config/paper.yaml
@@ -19,11 +25,11 @@ plan: .venv/installed
 
 # Every figure and the report from archived tables: no weights, no network.
 figures: .venv/installed
-	snakemake --cores $(CORES) --configfile config/archive.yaml
+	$(SNAKEMAKE) --cores $(CORES) --configfile config/archive.yaml
 	@echo "Open reports/study.html"
 
 archive: .venv/installed
-	snakemake --cores $(CORES) -- reports/archive.zip
+	$(SNAKEMAKE) --cores $(CORES) -- reports/archive.zip
 
 # The repository's own archive, after a run of the default study: its tables, and what README shows.
 ship: archive
@@ -39,7 +45,7 @@ pictures:
 
 # This study beside the archived one: equal, equal up to rounding, within interval or different.
 check-results: .venv/installed
-	snakemake --cores $(CORES) -- results/check_results.csv
+	$(SNAKEMAKE) --cores $(CORES) -- results/check_results.csv
 
 # All tests but those of the two commands below; CONTRIBUTING.md tells the tiers.
 test: .venv/installed
@@ -60,7 +66,7 @@ test-slurm: .venv/installed
 
 # The engine beside the paper's algorithm and the libraries' habit, on real weights; six to twenty minutes.
 benchmark: .venv/installed
-	snakemake --cores $(CORES) --quiet all -- results/smollm2-135m/episodes/linguistic.jsonl
+	$(SNAKEMAKE) --cores $(CORES) --quiet all -- results/smollm2-135m/episodes/linguistic.jsonl
 	PYTHONPATH=workflow/scripts:tests/unit python tests/benchmark/benchmark_engine.py
 
 lint: .venv/installed
@@ -68,7 +74,7 @@ lint: .venv/installed
 	ruff format --check .
 	snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	mypy
-	snakemake --lint
+	$(SNAKEMAKE) --lint
 
 format: .venv/installed
 	ruff check --fix .
@@ -81,7 +87,7 @@ docs: .venv/installed
 
 report: .venv/installed
 	mkdir -p reports
-	snakemake --report reports/workflow.zip
+	$(SNAKEMAKE) --report reports/workflow.zip
 
 .venv/installed: envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

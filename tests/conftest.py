@@ -33,6 +33,7 @@ MISTRAL = "mistral-common==1.13.1"  # carries the SentencePiece model of Mistral
 MISTRAL_SHA256 = "98b4d0755b8d90bf4691fa8f1b70cb3b4a8cd4dc1653c4ed08ef3d1c7d2c29af"
 SHAPE = {"model_type": "llama", "vocab_size": 600, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3}
 SHAPE |= {"num_attention_heads": 2, "max_position_embeddings": 256}
+FOLDER = "R&D (1), it's a$b; [c] #d"  # where studies lie: every character that a shell reads as its own
 STAND_IN = "STUDY_PROCESSOR"
 WORDS = [ROOT / "data/tasks/antonyms.csv"]
 
@@ -131,8 +132,8 @@ def copy_project(folder: Path) -> Study:
 
 @pytest.fixture
 def project(tmp_path) -> Study:
-    """The project as cloned, nothing computed; in a folder with spaces in its name."""
-    return copy_project(tmp_path / "a new clone")
+    """The project as cloned, nothing computed."""
+    return copy_project(tmp_path / FOLDER)
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +145,7 @@ def finished(tmp_path_factory) -> Study:
     together = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         together = together.parent
-    folder, ended = together / "finished study", together / "finished"
+    folder, ended = together / f"finished {FOLDER}", together / "finished"
     with FileLock(f"{ended}.lock"):
         if not folder.exists():
             study = copy_project(folder)
@@ -159,7 +160,7 @@ def finished(tmp_path_factory) -> Study:
 @pytest.fixture
 def changed(finished, tmp_path) -> Study:
     """A copy of the finished study to edit: same files, same times, weights shared."""
-    folder = tmp_path / "changed"
+    folder = tmp_path / f"changed {FOLDER}"
     shutil.copytree(finished.folder, folder, symlinks=True, copy_function=_copy_or_link)
     return Study(folder)
 

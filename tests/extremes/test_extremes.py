@@ -23,9 +23,10 @@ from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
 from taskvectors.analysis.gradient_measures import CONTROLS_OF
 from taskvectors.analysis.gradient_tables import gradient_table
-from taskvectors.analysis.names import ALL, main_tasks, with_kinds
 from taskvectors.analysis.rivals_tables import ablation, head_effects, rivals
+from taskvectors.analysis.roles import main_tasks, with_kinds
 from taskvectors.figures.style import Labels, save, set_style
+from taskvectors.names import ALL
 from taskvectors.report.gradient_words import gradient_words
 from taskvectors.report.html import escaped, table_html
 from taskvectors.report.page_tables import page_table

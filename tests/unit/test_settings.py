@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from taskvectors import settings
 from taskvectors.errors import StudyError
+from taskvectors.paths import expand_paths
 
 ROOT = Path(__file__).parents[2]
 
@@ -208,11 +209,31 @@ def test_labels_of_classes_that_are_one_in_normal_form_are_refused(labels):
 def test_braces_in_paths_are_refused(registry, key):
     config = {"tasks": {}, "models": {}, registry: {"t": {"label": "T", key: "my {tables}/x"}}}
     with pytest.raises(StudyError, match=rf"{registry}: t: {key}: my {{tables}}/x: braces in a path"):
-        settings.check_paths(config)
+        expand_paths(config, [])
     with pytest.raises(StudyError, match=r"episodes: source: a}b: braces"):
-        settings.check_paths({"tasks": {}, "models": {}, "episodes": {"source": "a}b"}})
+        expand_paths({"tasks": {}, "models": {}, "episodes": {"source": "a}b"}}, [])
     with pytest.raises(StudyError, match=r"archive: my\{1\}.zip: braces"):
-        settings.check_paths({"tasks": {}, "models": {}, "archive": "my{1}.zip"})
+        expand_paths({"tasks": {}, "models": {}, "archive": "my{1}.zip"}, [])
+
+
+def test_homes_and_variables_in_paths_are_expanded_or_refused_where_they_stand(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("DATA", "/data")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my $DATA").mkdir()
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "# mine\nmodels:\n  a: {folder: ~/models/tiny}\n  b:\n    folder: $DATA/b\n  c: {folder: my $DATA}\ntasks: {}\n"
+        "task_folders:\n- {folder: '${DATA}/t'}\n"
+    )
+    config = yaml.safe_load(file.read_text())
+    expand_paths(config, [file])
+    assert [entry["folder"] for entry in config["models"].values()] == ["/home/ann/models/tiny", "/data/b", "my $DATA"]
+    assert config["task_folders"][0]["folder"] == "/data/t"
+    for path, reason in (("$NOT_SET/b", "lacks the variable"), ("~nobody_at_all/b", "no such user's home")):
+        file.write_text(f"tasks: {{}}\nmodels:\n  b:\n    label: B\n    folder: {path}\n")
+        with pytest.raises(StudyError, match=rf"mine.yaml, line 5, models: b: folder: .*{reason}"):
+            expand_paths(yaml.safe_load(file.read_text()), ["config/models.yaml", file])
 
 
 def test_what_the_schema_forbids_names_the_file_that_says_so(tmp_path):

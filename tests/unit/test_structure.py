@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 LIBRARY = ROOT / "workflow/scripts/taskvectors"
 # Which rooms of the library may import which. Data walks one way, and tables are all that its two halves share.
-BASICS = {"errors", "progress", "store", "analysis.names", "analysis.gradient_measures"}
+BASICS = {"errors", "progress", "store", "names", "analysis.roles", "analysis.gradient_measures"}
 ROOMS = {
     "data": BASICS,
     "models": BASICS | {"data", "sizing"},
@@ -34,16 +34,19 @@ ROOMS = {
     "analysis": BASICS | {"analysis"},
     "figures": BASICS | {"analysis"},
     "report": BASICS | {"analysis", "figures.style"},
-    "store": {"errors", "progress", "code"},
+    "store": {"errors", "progress", "code", "surroundings"},
+    "names": set(),
+    "surroundings": set(),
     "errors": set(),
     "progress": {"errors"},
     "sizing": set(),
     "code": {"store.files"},
-    "settings": {"errors", "data.text"},
+    "settings": {"errors", "data.text", "store.files"},
     "resolving": {"errors", "settings"},
     "registry": {"errors", "settings"},
-    "job": {"errors", "progress", "store"},
-    "study": {"errors", "settings", "resolving", "registry", "sizing", "code", "store", "analysis.names"},
+    "paths": {"errors", "settings"},
+    "job": {"errors", "progress", "store", "surroundings"},
+    "study": {"errors", "paths", "settings", "resolving", "registry", "sizing", "code", "store", "names"},
 }
 
 

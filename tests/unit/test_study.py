@@ -55,7 +55,7 @@ def refused(text: str, folder) -> str:
         ("models: {mine: {label: Mine, hub: a/b}}", ["models", "mine"]),
         (
             "{models: {mine: {label: Mine, folder: /nowhere}}, study: {models: [mine]}}",
-            ["models: mine: folder: /nowhere holds no model", "save_pretrained"],
+            ["mine.yaml, line 1, models: mine: folder: /nowhere holds no model", "save_pretrained"],
         ),
         (
             "{tasks: {mine: {label: M, family: own, table: data/none.csv}}, study: {tasks: all}}",

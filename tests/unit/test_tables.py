@@ -20,7 +20,7 @@ from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.analysis.findings import Finding
 from taskvectors.analysis.formation_tables import formation, variance
 from taskvectors.analysis.geometry import distance_histogram, geometry_at_layer, raw_and_centred
-from taskvectors.analysis.names import main_tasks, with_kinds
+from taskvectors.analysis.roles import main_tasks, with_kinds
 from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, accuracies, bootstrap_mean, paired_differences, wilson
 from taskvectors.analysis.views import VIEWS, tasks_in_view
 from taskvectors.errors import StudyError

@@ -109,6 +109,17 @@ def test_it_is_a_module_of_another_workflow(project, elsewhere):
     assert "Nothing to be done" in plan.stdout, plan.stdout[-2000:]
 
 
+@pytest.mark.parametrize("key", ['prefix: "tv"', 'replace_prefix: {"results/": "tv/"}'])
+def test_a_module_with_a_prefix_is_refused_before_anything_runs(project, elsewhere, key):
+    (elsewhere / "config").mkdir()
+    (elsewhere / "config/config.yaml").write_text(f"archive: {ARCHIVE}", encoding="utf-8")
+    text = MODULE.format(clone=project.folder).replace("    config:\n", f"    {key}\n    config:\n")
+    (elsewhere / "Snakefile").write_text(text, encoding="utf-8")
+    result = run_snakemake(elsewhere, ["-n", "--cores", "2"], environment())
+    assert result.returncode != 0 and "cannot be a module with `prefix`" in result.stdout, result.stdout[-2000:]
+    assert "--directory" in result.stdout and "Traceback" not in result.stdout
+
+
 def test_a_module_studies_a_model_of_its_own(project, elsewhere, saved):
     (elsewhere / "config").mkdir()
     mine = {

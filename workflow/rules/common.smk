@@ -7,23 +7,29 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-if " " in sys.executable:
-    # Snakemake writes the interpreter's path into its commands as it is.
-    sys.executable = shlex.quote(sys.executable)
-
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"))
 
 from taskvectors import code
-from taskvectors.errors import StudyError
+from taskvectors.errors import StudyError, advice_for_killed
 from taskvectors.store.sources import digests
-from taskvectors.store.stamps import COMMAND
 from taskvectors.study import study_of
+from taskvectors.surroundings import settle
 
-# Jobs inherit it: packages in the user's own folder (~/.local) would take the place of the environment's.
-os.environ.update(PYTHONNOUSERSITE="1")
+settle(os.environ, sys.argv[1:], Path.cwd())
+# Snakemake writes the interpreter's path into its commands as it is: blanks, brackets, ampersands and quotes would be the shell's.
+sys.executable = shlex.quote(sys.executable)
 
-# For provenance; jobs inherit it. Not a parameter: another command is no reason to run a job again.
-os.environ.setdefault(COMMAND, shlex.join(["snakemake", *sys.argv[1:]]).replace(str(Path.home()), "~"))
+
+def moves_paths(modifier):
+    """Whether a module, or one that it is inside of, has a prefix."""
+    return modifier and (modifier.prefix or modifier.modifies_prefixes or moves_paths(modifier.inner_modifier))
+
+
+if moves_paths(workflow.modifier.path_modifier):
+    raise WorkflowError(
+        "The study cannot be a module with `prefix` or `replace_prefix`: some of its files would not move. Leave the key out, and run "
+        "the study in a folder of its own (`snakemake --directory my-study`, or `workdir:`)."
+    )
 
 try:
     STUDY = study_of(config, workflow.configfiles)
@@ -37,6 +43,11 @@ TABLES = ARCHIVED if STUDY.archive else "results"  # where figures and report fi
 MODEL_THREADS = max(1, (workflow.resource_settings.cores or 1) // STUDY.config["compute"]["jobs_at_once"])
 # For captions in Snakemake's report, which see no more of the study than this. Bound anew, as another workflow's stays as it is.
 config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.all_tables.items()}}
+
+
+onerror:
+    if advice := advice_for_killed(log):
+        print(advice, file=sys.stderr)
 
 
 wildcard_constraints:

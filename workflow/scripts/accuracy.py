@@ -1,7 +1,7 @@
 """Rule accuracy: accuracy of every method, controls, paired differences, seeds, limits, and all predictions in one table."""
 
 from taskvectors.analysis.accuracy import accuracy_tables, divergence
-from taskvectors.analysis.names import with_kinds
+from taskvectors.analysis.roles import with_kinds
 from taskvectors.job import current_job
 from taskvectors.store.parquet import read_parquets, write_parquet
 from taskvectors.store.tables import read_csv, write_csv

@@ -1,7 +1,7 @@
 """Rule choose_layer: accuracy by layer, and the layers chosen on dev episodes: by task, and one for all tasks."""
 
 from taskvectors.analysis.choose_layer import layer_choice, layer_sweep
-from taskvectors.analysis.names import with_kinds
+from taskvectors.analysis.roles import with_kinds
 from taskvectors.job import current_job
 from taskvectors.store.parquet import read_parquets
 from taskvectors.store.tables import write_csv

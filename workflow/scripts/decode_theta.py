@@ -1,6 +1,6 @@
 """Rule decode_theta: the tokens that the mean θ of each task points to, at every layer (paper, section 5.2, tables 3 and 7)."""
 
-from taskvectors.analysis.names import main_tasks
+from taskvectors.analysis.roles import main_tasks
 from taskvectors.data.episodes import read_episodes
 from taskvectors.experiments.decode_theta import decode_thetas
 from taskvectors.experiments.model_of_job import model_of

@@ -1,7 +1,7 @@
 """Rule embed_theta: t-SNE and UMAP pictures of θ at the common layer, and how far each can be trusted."""
 
 from taskvectors.analysis.geometry import pictures
-from taskvectors.analysis.names import main_tasks
+from taskvectors.analysis.roles import main_tasks
 from taskvectors.job import current_job
 from taskvectors.store.tables import read_csv, write_csv
 from taskvectors.store.thetas import read_thetas

@@ -1,7 +1,7 @@
 """Rule formation_tables: how θ forms with every demonstration, and how far it varies with demonstrations and dummy queries."""
 
 from taskvectors.analysis.formation_tables import formation, theta_variance
-from taskvectors.analysis.names import with_kinds
+from taskvectors.analysis.roles import with_kinds
 from taskvectors.job import current_job
 from taskvectors.store.parquet import read_parquets
 from taskvectors.store.tables import read_csv, write_csv

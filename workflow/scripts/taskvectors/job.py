@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from taskvectors.errors import StudyError
 from taskvectors.progress import logger
 from taskvectors.store.software import record
+from taskvectors.surroundings import shortened
 
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # environment variables
 
@@ -86,4 +87,4 @@ class _Discreet(logging.Formatter):
         text = super().format(record)
         for secret in filter(None, map(os.environ.get, SECRETS)):
             text = text.replace(secret, "***")
-        return text.replace(str(Path.cwd()), ".").replace(str(Path.home()), "~")
+        return shortened(shortened(text, Path.cwd(), "."), Path.home(), "~")

@@ -12,6 +12,12 @@ logger = logging.getLogger("taskvectors")
 Item = TypeVar("Item")
 
 
+def warn(message: str) -> None:
+    """Tell the user of something that is no fault, on the terminal and in the log."""
+    logger.warning("Warning: %s", message)
+    print(f"\nWarning: {message}\n", file=sys.stderr, flush=True)
+
+
 def counted(job: str, total: int, unit: str = "task") -> Callable[[int], None]:
     """What to tell how many more are done; shows done of total and the rate: as a bar on a terminal, as lines in the log."""
     start, finished = time.monotonic(), 0

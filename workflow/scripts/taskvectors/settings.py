@@ -17,6 +17,7 @@ from jsonschema.exceptions import best_match
 
 from taskvectors.data.text import each_key_once, normal_form, unseen
 from taskvectors.errors import StudyError
+from taskvectors.store.files import files_of
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as in the schema
 EVERY, PAPER = "all", "paper"  # tasks: every one, and those of the paper
@@ -269,46 +270,6 @@ def check_names(config: Mapping[str, Any]) -> None:
                 )
 
 
-def check_paths(config: Mapping[str, Any]) -> None:
-    """Refuse paths that Snakemake would read as patterns.
-
-    Raises:
-        StudyError: with key and remedy.
-    """
-    for where, path in _paths(config):
-        if {"{", "}"} & set(path):
-            raise StudyError(
-                f"{where}: {path}: braces in a path are wildcards to Snakemake. Rename the folder or file."
-            )
-
-
-def _paths(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every path of the user's in a configuration, with its key."""
-    for name, entry in config["models"].items():
-        if "folder" in entry:
-            yield f"models: {name}: folder", entry["folder"]
-    for name, entry in config["tasks"].items():
-        yield from ((f"tasks: {name}: {key}", entry[key]) for key in TABLE_KEYS if key in entry)
-    yield from (("task_folders: folder", entry["folder"]) for entry in config.get("task_folders", ()))
-    if source := config.get("episodes", {}).get("source"):
-        yield "episodes: source", source
-    if archive := config.get("archive"):
-        yield "archive", archive
-
-
-def check_tables(names: Iterable[str], tasks: Mapping[str, Mapping[str, Any]], made: str) -> None:
-    """Refuse tasks of a study whose table is not there; those below the folder `made` are made by a rule.
-
-    Raises:
-        StudyError: with key and remedy.
-    """
-    for name in names:
-        entries = [tasks[name], *(entry for entry in tasks[name].values() if isinstance(entry, Mapping))]
-        for key, path in ((key, entry[key]) for entry in entries for key in TABLE_KEYS if key in entry):
-            if not Path(path).is_file() and not Path(path).is_relative_to(made):
-                raise StudyError(f"tasks: {name}: {key}: {path}: no such file. Correct the path, or add the table.")
-
-
 def check_labels_differ(registry: str, names: Iterable[str], config: Mapping[str, Any]) -> None:
     """Refuse two models, or tasks, of one study that figures could not tell apart.
 
@@ -364,7 +325,7 @@ def tables_of(folders: Iterable[Mapping[str, str]]) -> Iterator[tuple[Mapping[st
     """
     for entry in folders:
         folder = Path(entry["folder"])
-        tables = sorted(file for file in folder.glob("*") if file.suffix.lower() == ".csv") if folder.is_dir() else []
+        tables = [file for file in files_of(folder, "*") if file.suffix.lower() == ".csv"]
         if not tables:
             raise StudyError(f"task_folders: {entry['folder']} holds no table (*.csv). Correct the path.")
         yield from ((entry, table) for table in tables)

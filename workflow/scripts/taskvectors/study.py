@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from taskvectors import code, registry, settings, sizing
-from taskvectors.analysis.names import LIMIT, MAIN
 from taskvectors.errors import StudyError
+from taskvectors.names import LIMIT, MAIN
+from taskvectors.paths import check_own_path, check_tables, expand_paths, where
 from taskvectors.resolving import (
     add_tables_of_folders,
     check_known,
@@ -23,7 +24,7 @@ from taskvectors.resolving import (
     tables_of_entry,
 )
 from taskvectors.store.archived import archived_config, archived_tables
-from taskvectors.store.files import MODEL_FILES
+from taskvectors.store.files import MODEL_FILES, files_of
 
 Entry = Mapping[str, Any]  # of a model, a task, a table or a figure
 Entries = dict[str, dict[str, Any]]
@@ -185,7 +186,7 @@ class Study:
         folder = self.weights_folder(model)
         if "folder" not in self.models[model]:
             return [folder]
-        return sorted(str(file) for pattern in MODEL_FILES for file in Path(folder).glob(pattern))
+        return list(map(str, files_of(folder, *MODEL_FILES)))
 
     def given_episodes(self, family: str) -> list[str]:
         """Episode files named by the user, if `episodes: source` is set."""
@@ -332,7 +333,8 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
     settings.check_schema(config, root / SCHEMA, files)
     settings.check_meanings(config)
     config = settings.with_whole_numbers(settings.with_defaults(config, root / SCHEMA))
-    settings.check_paths(config)
+    expand_paths(config, files)
+    check_own_path(root)
     if config["archive"]:
         study = Study(_archived(config["archive"]), root)
     else:
@@ -342,8 +344,8 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
         name_random_models(config)
         locate_tables(config, root)
         study = Study(config, root)
-        settings.check_tables(study.tasks, config["tasks"], ITEMS)
-        _check_folders(study)
+        check_tables(study.tasks, config["tasks"], ITEMS, files)
+        _check_folders(study, files)
         _check_representations(study)
     for pair in study.config["conflict"]["pairs"]:
         check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")
@@ -383,12 +385,12 @@ def _check_representations(study: Study) -> None:
     check_known(study.representations, known, "rivals: representations", f"workflow/scripts/{REPRESENTATIONS}")
 
 
-def _check_folders(study: Study) -> None:
+def _check_folders(study: Study, files: Sequence[str | Path]) -> None:
     """Refuse a model's folder that holds no model."""
     for name, entry in study.models.items():
         folder = entry.get("folder")
-        if folder and not study.random(name) and not list(Path(folder).glob("*.safetensors")):
+        if folder and not study.random(name) and not files_of(folder, "*.safetensors"):
             raise StudyError(
-                f"config/models.yaml, models: {name}: folder: {folder} holds no model (*.safetensors). "
+                f"{where(('models', name, 'folder'), files)}: {folder} holds no model (*.safetensors). "
                 "Name a folder written by save_pretrained."
             )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from taskvectors.analysis.choose_layer import layer_choice
-from taskvectors.analysis.names import ALL, KEY, MAIN, is_limit, main_tasks
+from taskvectors.analysis.roles import is_limit, main_tasks
 from taskvectors.analysis.statistics import (
     DIFFERENCES,
     accuracies,
@@ -15,6 +15,7 @@ from taskvectors.analysis.statistics import (
     paired_differences,
 )
 from taskvectors.analysis.views import views
+from taskvectors.names import ALL, KEY, MAIN
 
 CONTROLS = ("zero_shot", "majority", "copy_query", "random_theta", "other_theta", "last_layer")
 REPEATED = ("baseline", "hypothesis", "hypothesis_common", "regular")

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from taskvectors.analysis.names import KEY, main_tasks
+from taskvectors.analysis.roles import main_tasks
 from taskvectors.analysis.statistics import DIFFERENCES, accuracies, bootstrap_mean
+from taskvectors.names import KEY
 
 
 def layer_sweep(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -9,8 +9,9 @@ import pandas as pd
 from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED, Finding, interval, negated, several
 from taskvectors.analysis.gradient_claims import findings_of_gradient
 from taskvectors.analysis.gradient_measures import ALONG, AS_MUCH, FEW
-from taskvectors.analysis.names import ALL, CENTRED, WITHOUT, Tables, at_chosen_layer, main_tasks
+from taskvectors.analysis.roles import Tables, at_chosen_layer, main_tasks
 from taskvectors.analysis.statistics import wilson
+from taskvectors.names import ALL, CENTRED, WITHOUT
 
 COLUMNS = ["model", "claim", "statement", "measure", "table", "n", "value", "ci_low", "ci_high", "threshold", "verdict"]
 MIDDLE = (0.25, 0.75)  # relative depth

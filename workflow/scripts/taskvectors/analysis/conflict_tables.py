@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from taskvectors.analysis.names import KEPT
 from taskvectors.analysis.statistics import wilson
+from taskvectors.names import KEPT
 
 PAIR = ["task_a", "task_b"]
 

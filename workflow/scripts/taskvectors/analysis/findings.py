@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from taskvectors.analysis.names import ALL
+from taskvectors.names import ALL
 
 SHOWN, REFUTED, UNDECIDED, NO_BASIS = "shown", "not shown", "undecided", "no basis"
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from taskvectors.analysis.names import ALL, KEY, MAIN, main_tasks, with_head
+from taskvectors.analysis.roles import main_tasks, with_head
 from taskvectors.analysis.statistics import accuracies, bootstrap_mean, mean_over_tasks
+from taskvectors.names import ALL, KEY, MAIN
 from taskvectors.store.thetas import Thetas
 
 BY = "demonstrations"

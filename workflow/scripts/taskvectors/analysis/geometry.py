@@ -16,8 +16,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
-from taskvectors.analysis.names import ALL, CENTRED, KEY, MAIN, RAW, in_order
+from taskvectors.analysis.roles import in_order
 from taskvectors.analysis.statistics import wilson
+from taskvectors.names import ALL, CENTRED, KEY, MAIN, RAW
 from taskvectors.progress import track
 from taskvectors.store.thetas import Thetas
 

@@ -27,7 +27,7 @@ from taskvectors.analysis.gradient_measures import (
     V0,
 )
 from taskvectors.analysis.gradient_tables import rows_of
-from taskvectors.analysis.names import ALL
+from taskvectors.names import ALL
 
 
 def findings_of_gradient(gradient: pd.DataFrame) -> dict[str, Finding]:

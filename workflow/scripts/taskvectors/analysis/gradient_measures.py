@@ -1,6 +1,6 @@
 """Names in `gradient.csv`: what is measured, of what, and what it is compared with."""
 
-from taskvectors.analysis.names import CENTRED
+from taskvectors.names import CENTRED
 
 # Of a vector in the place of the demonstrations.
 LOSS, QUERY_LOSS, ACCURACY, DIVERGENCE = "loss", "query_loss", "accuracy", "divergence"

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from taskvectors.analysis.gradient_measures import ACCURACY, COSINES, GRADIENT, INCREMENT, OF_VECTORS, THETA
-from taskvectors.analysis.names import ALL, KEY, with_kinds
+from taskvectors.analysis.roles import with_kinds
 from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, mean_in_columns
+from taskvectors.names import ALL, KEY
 
 SUBJECT = ["measure", "of", "states", "step"]
 VALUE = ["value", "ci_low", "ci_high"]

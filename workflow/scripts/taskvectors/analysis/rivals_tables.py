@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from taskvectors.analysis.names import ALL, KEY, with_kinds
+from taskvectors.analysis.roles import with_kinds
 from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, mean_in_columns, wilson
+from taskvectors.names import ALL, KEY
 
 THETA, REGULAR = "theta", "regular"
 RANDOM = "random_heads"

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import binomtest
 
-from taskvectors.analysis.names import ALL, KEY
+from taskvectors.names import ALL, KEY
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000

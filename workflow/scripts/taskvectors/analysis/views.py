@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from taskvectors.analysis.names import ALL, main_tasks
+from taskvectors.analysis.roles import main_tasks
 from taskvectors.analysis.statistics import mean_over_tasks, once_per_episode
+from taskvectors.names import ALL
 
 # The paper's figures leave tasks out by rules that stand only in its released code.
 GAIN = 0.20  # figure 4: regular − baseline is at least this

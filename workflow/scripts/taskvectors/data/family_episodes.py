@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.analysis.names import LIMIT
 from taskvectors.data.episodes import BASELINE, SPLITS, Episode
 from taskvectors.data.given import check_given, given, given_filtered, path_of_given
 from taskvectors.data.guessing import given_queries, guessing, sampled_queries
@@ -14,6 +13,7 @@ from taskvectors.data.sampling import sample_episode
 from taskvectors.data.tasks import Task, line_of, load_task
 from taskvectors.data.tokens import LOST, MERGED, TOO_LONG, prompt_ids, short_answers
 from taskvectors.errors import StudyError
+from taskvectors.names import LIMIT
 from taskvectors.progress import track
 
 

@@ -88,10 +88,24 @@ def check_given(tokenizer: Any, path: Path, episodes: list[Episode], answer_toke
     lines = [line for line, episode in enumerate(episodes, start=1) for _ in episode.dummies]
     numbered = range(1, 1 + len(episodes))
     refused = {LOST, MERGED} if by_prefix else {LOST, MERGED, TOO_LONG}
-    for places, asked, faults in ((numbered, answers, refused), (numbered, shown, refused), (lines, dummies, {LOST})):
+    parts = [(numbered, answers, refused), (numbered, shown, refused), (lines, dummies, {LOST})]
+    parts += [(*_demonstrated(episodes), {LOST, MERGED})]
+    for places, asked, faults in parts:
         for line, (text, answer), fate in zip(places, asked, fates(tokenizer, asked, answer_tokens), strict=True):
             if fate in faults:
                 raise StudyError(f"{path}, line {line}: {MISREAD[fate]} ({text + answer!a}). Replace the episode.")
+
+
+def _demonstrated(episodes: list[Episode]) -> tuple[list[int], list[tuple[str, str]]]:
+    """Lines, and the prompts and answers that are learned from or shuffled: every input of the demonstrations with every answer of
+    theirs, and with its own behind the demonstrations before it; each once."""
+    lines: dict[tuple[str, str], int] = {}
+    for line, episode in enumerate(episodes, start=1):
+        for place, (x, _) in enumerate(episode.demos if episode.split != BASELINE else ()):
+            for _, y in episode.demos:
+                lines.setdefault((prompt((), x), y), line)
+            lines.setdefault((prompt(episode.demos[:place], x), episode.demos[place][1]), line)
+    return list(lines.values()), list(lines)
 
 
 def given_filtered(task: Task, episodes: list[Episode]) -> Filtered:

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from taskvectors.analysis.names import MARKED_FROM
 from taskvectors.data.episodes import Episode
 from taskvectors.data.sampling import evenly
 from taskvectors.data.tasks import BIJECTION, LABELS, Task
+from taskvectors.names import MARKED_FROM
 
 Queries = list[tuple[tuple[str, ...], float]]  # what is accepted for a query, and how probable it is
 

@@ -6,10 +6,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from taskvectors.analysis.names import FEW_ANSWERS
 from taskvectors.data.episodes import CONFLICT, Episode
 from taskvectors.data.tasks import BIJECTION, FUNCTION, LABELS, LOOKUP, Pair, Task
 from taskvectors.errors import StudyError
+from taskvectors.names import FEW_ANSWERS
 
 
 def episode_rng(seed: int, *names: str | int) -> random.Random:

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taskvectors.analysis.names import MAIN
 from taskvectors.data.text import normal_form, read_user_text, unseen
 from taskvectors.errors import StudyError
+from taskvectors.names import MAIN
 
 TABLE_COLUMNS = ("input", "output", "also_accepted")
 ALTERNATIVES = "|"

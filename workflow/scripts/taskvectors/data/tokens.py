@@ -136,6 +136,25 @@ def answer_ids(tokenizer: Tokenizer, prompts: list[str], answers: list[str]) -> 
     return [both[len(ids) :] if both[: len(ids)] == ids else [] for ids, both in zip(before, together, strict=True)]
 
 
+def first_answer_ids(tokenizer: Tokenizer, prompts: list[str], answers: list[str], name: str) -> Ids:
+    """The first token of each answer behind its prompt.
+
+    Args:
+        name: how to call their episode in an error message.
+
+    Raises:
+        StudyError: for an answer that the tokenizer joins with the end of its prompt.
+    """
+    ids = answer_ids(tokenizer, prompts, answers)
+    for text, answer, tokens in zip(prompts, answers, ids, strict=True):
+        if not tokens:
+            raise StudyError(
+                f"{name}: the tokenizer of the model joins the answer {answer!a} with the arrow before it ({text + answer!a}): it "
+                "has no token of its own. Replace the answer in the task's table or episodes."
+            )
+    return [tokens[0] for tokens in ids]
+
+
 def _text_ids(tokenizer: Tokenizer, texts: list[str]) -> list[Ids]:
     # Tokenizers fail at no texts at all.
     return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []

@@ -28,11 +28,13 @@ from taskvectors.models.loading import (
     load_tokenizer,
     one_message,
     placement,
+    refuse_too_large,
 )
 from taskvectors.models.memory import keep_freed_memory, memory_at_hand
 from taskvectors.models.preparation import check_ends, check_values, refuse_other_class, refuse_quantized
 from taskvectors.models.weights import check_manifest
 from taskvectors.progress import logger
+from taskvectors.store.files import files_of
 
 # How far two ways to compute the same may be apart, as a share of its length: some hundred roundings of each dtype. A model that
 # the engine gets wrong is off by a tenth at least, or in its tokens.
@@ -55,6 +57,8 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
     """
     check_manifest(folder)
     device = available_device(device, dtype)
+    if device == "cpu":
+        refuse_too_large(folder, dtype)
     model = filled_model(folder, dtype, placement(folder, device))
     if device == "cpu":
         keep_freed_memory()
@@ -77,7 +81,7 @@ def check_prepared(folder: str | Path, dtype: str) -> None:
     config = load_config(folder)
     refuse_quantized(folder, config)
     check_ends(Path(folder))
-    size = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
+    size = sum(file.stat().st_size for file in files_of(folder, "*.safetensors"))
     fits = size * (2 if dtype == "float32" else 1) < ROOM_FOR_WEIGHTS * memory_at_hand()
     model = filled_model(folder, dtype, {"": "cpu" if fits else "meta"})
     refuse_other_class(folder, config, model)

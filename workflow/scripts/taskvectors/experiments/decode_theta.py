@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from taskvectors.analysis.names import with_head
+from taskvectors.analysis.roles import with_head
 from taskvectors.data.episodes import TEST, Episode
 from taskvectors.data.prompts import prompt, zero_shot_prompt
 from taskvectors.data.tokens import Tokenizer, answer_ids, decode

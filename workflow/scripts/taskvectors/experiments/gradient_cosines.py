@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
 from taskvectors.analysis.gradient_measures import DIRECTION, GRADIENT, INCREMENT, RANDOM_DIRECTION
-from taskvectors.analysis.names import CENTRED, RAW
 from taskvectors.data.episodes import Episode
 from taskvectors.data.sampling import episode_rng
 from taskvectors.experiments.descents import Part, observed, theta_behind
+from taskvectors.names import CENTRED, RAW
 from taskvectors.representations.learning import Pairs
 
 

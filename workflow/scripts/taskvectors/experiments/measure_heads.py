@@ -15,7 +15,7 @@ from taskvectors.data.episodes import DEV, TEST, Episode, by_task, first_of_task
 from taskvectors.data.prompts import prompt, regular_prompt
 from taskvectors.data.sampling import shuffled_answers
 from taskvectors.data.scoring import scored
-from taskvectors.data.tokens import answer_ids, prompt_ids
+from taskvectors.data.tokens import first_answer_ids, prompt_ids
 from taskvectors.engine.costs import counted_passes
 from taskvectors.engine.heads import Head, head_count, indirect_effects, put_in, read_heads
 from taskvectors.engine.patch import patched_answers
@@ -106,8 +106,10 @@ def effects_and_outputs(
         for values in mixed[CORRECT]
     ]
     texts_told = [shuffled[place] for place in told]
-    wanted = answer_ids(lm.tokenizer, texts_told, [trials[place].answers[0] for place in told])
-    first = torch.tensor([tokens[0] for tokens in wanted], dtype=torch.long)
+    wanted = [
+        first_answer_ids(lm.tokenizer, [shuffled[place]], [trials[place].answers[0]], names[place])[0] for place in told
+    ]
+    first = torch.tensor(wanted, dtype=torch.long)
     ids = prompt_ids(lm.tokenizer, texts_told)
     effects = indirect_effects(lm, ids, put, first, [names[place] for place in told])
     return effects, [trials[place] for place in told], mixed

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from taskvectors.analysis.names import main_tasks
+from taskvectors.analysis.roles import main_tasks
 from taskvectors.data.episodes import TEST, Episode, by_task
 from taskvectors.data.prompts import growing_prompts, zero_shot_prompt
 from taskvectors.data.sampling import episode_rng

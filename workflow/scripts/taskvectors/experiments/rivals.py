@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from taskvectors.analysis.names import REFERENCE
 from taskvectors.data.episodes import DEV, TEST, Episode, by_task
 from taskvectors.data.prompts import regular_prompt, zero_shot_prompt
 from taskvectors.data.tokens import Ids, prompt_ids
@@ -23,6 +22,7 @@ from taskvectors.engine.unembed import next_tokens
 from taskvectors.experiments.measure_heads import heads_of
 from taskvectors.experiments.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
+from taskvectors.names import REFERENCE
 from taskvectors.progress import logger, track
 from taskvectors.representations.reading import (
     Reading,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import torch
 
-from taskvectors.analysis.names import KEPT, WITHOUT
 from taskvectors.data.episodes import Episode
 from taskvectors.data.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.data.scoring import is_correct
@@ -14,6 +13,7 @@ from taskvectors.engine.patch import sweep_layers
 from taskvectors.engine.read import read_theta
 from taskvectors.experiments.predictions import words_by_layer
 from taskvectors.models.language_model import LanguageModel
+from taskvectors.names import KEPT, WITHOUT
 from taskvectors.progress import counted
 
 Both = tuple[Episode, Episode]  # an episode of A and one of B on the same query

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import ALL, Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.figures.style import METHOD_COLOURS, Labels, grid, in_percent, legend_above
+from taskvectors.names import ALL
 
 GROUPS_IN_A_ROW = 10  # of bars: more would not fit on a page
 

@@ -4,8 +4,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import ALL, Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.figures.style import METHOD_COLOURS, Labels, dots, grid, in_percent, legend_above, models_of
+from taskvectors.names import ALL
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:

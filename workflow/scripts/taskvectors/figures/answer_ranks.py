@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.figures.style import METHOD_COLOURS, Labels, grid, legend_above, models_of, whole_layers
 
 RANKS = {

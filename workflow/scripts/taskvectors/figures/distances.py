@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import CENTRED, RAW, Tables, clearest
+from taskvectors.analysis.roles import Tables, clearest
 from taskvectors.figures.style import (
     METHOD_COLOURS,
     Labels,
@@ -15,6 +15,7 @@ from taskvectors.figures.style import (
     marked,
     models_of,
 )
+from taskvectors.names import CENTRED, RAW
 
 HISTOGRAMS = 60  # more panels than that would run over several pages
 KINDS = {"within": METHOD_COLOURS["hypothesis"], "between": METHOD_COLOURS["baseline"]}

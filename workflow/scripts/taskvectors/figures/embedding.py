@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from taskvectors.analysis.names import CENTRED, RAW, Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.figures.points import TITLES, family_legend, scatter
 from taskvectors.figures.style import Labels, Names, explain_daggers, grid, marked
+from taskvectors.names import CENTRED, RAW
 
 NAMES_IN_A_PANEL = 30  # of clusters: more need larger panels
 STATES = {RAW: "θ", CENTRED: "θ less the mean over tasks"}

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import Tables, clearest
+from taskvectors.analysis.roles import Tables, clearest
 from taskvectors.figures.points import TITLES, family_legend, scatter
 from taskvectors.figures.style import Labels
 

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import ALL, Tables, main_tasks
+from taskvectors.analysis.roles import Tables, main_tasks
 from taskvectors.figures.style import (
     METHOD_COLOURS,
     Labels,
@@ -16,6 +16,7 @@ from taskvectors.figures.style import (
     models_of,
     whole_layers,
 )
+from taskvectors.names import ALL
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:

@@ -20,8 +20,9 @@ from taskvectors.analysis.gradient_measures import (
     VECTORS,
     WAYS_OF,
 )
-from taskvectors.analysis.names import ALL, Tables, clearest
+from taskvectors.analysis.roles import Tables, clearest
 from taskvectors.figures.style import METHOD_COLOURS, Labels, in_percent, models_of, notice, reach
+from taskvectors.names import ALL
 
 THETA_COLOUR, DESCENT_COLOUR, CONTROL_COLOUR = METHOD_COLOURS["hypothesis"], "#30638e", "#8a8a8a"
 PATHS = {LOSS: "loss of the demonstrations, nats", ACCURACY: "accuracy on queries"}

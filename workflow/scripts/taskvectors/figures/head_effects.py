@@ -4,7 +4,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.analysis.top_heads import TOP_HEADS
 from taskvectors.figures.style import Labels, grid, models_of, notice
 

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.analysis.views import VIEWS
 from taskvectors.figures.style import Labels, dots, grid, in_percent, legend_above, models_of
 

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import Tables, main_tasks
+from taskvectors.analysis.roles import Tables, main_tasks
 from taskvectors.analysis.views import PASSES
 from taskvectors.figures.style import (
     PAPER_GREY,

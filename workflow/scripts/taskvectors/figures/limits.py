@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.figures.style import (
     METHOD_COLOURS,
     Labels,

@@ -4,8 +4,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import POINTS
 from taskvectors.figures.style import Names, families, legend_above
+from taskvectors.names import POINTS
 
 MARKERS = "osD^vPX*<>hdp8"
 TITLES = {"tsne": "t-SNE", "umap": "UMAP"}

@@ -7,8 +7,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import ALL, Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.figures.style import Labels, in_percent, models_of
+from taskvectors.names import ALL
 
 COLOURS = sns.color_palette("rocket_r", as_cmap=True)
 NUMBERED = 30  # tasks; of more, numbers could not be read

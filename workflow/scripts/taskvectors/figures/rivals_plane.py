@@ -3,8 +3,9 @@
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import ALL, CONTROL, REFERENCE, RIVAL, Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.figures.style import Labels, grid, in_percent, models_of, numbered, reach
+from taskvectors.names import ALL, CONTROL, REFERENCE, RIVAL
 
 COLOURS = {REFERENCE: "#30638e", RIVAL: "#d1495b", CONTROL: "#8a8a8a"}
 MARKERS = {REFERENCE: "s", RIVAL: "o", CONTROL: "X"}

@@ -4,8 +4,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import ALL, CENTRED, RAW, Tables, main_tasks
+from taskvectors.analysis.roles import Tables, main_tasks
 from taskvectors.figures.style import Labels, grid, legend_above, models_of, whole_layers
+from taskvectors.names import ALL, CENTRED, RAW
 
 SCORES = {
     "knn_accuracy": ("5 nearest neighbours find the task", "#009e73", "-."),

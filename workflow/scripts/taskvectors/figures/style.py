@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
-from taskvectors.analysis.names import ALL
+from taskvectors.names import ALL
 from taskvectors.progress import logger
 from taskvectors.store.files import atomic
 from taskvectors.store.tables import write_csv

@@ -6,8 +6,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from taskvectors.analysis.names import KEPT, WITHOUT, Tables, at_chosen_layer
+from taskvectors.analysis.roles import Tables, at_chosen_layer
 from taskvectors.figures.style import Labels, explain_daggers, in_percent, marked, models_of
+from taskvectors.names import KEPT, WITHOUT
 
 NUMBERED = 24  # tasks; of more, the numbers of a matrix could not be read
 PROMPTS = {WITHOUT: "bare query", KEPT: "query's own demonstrations kept"}

@@ -62,10 +62,10 @@ class OneDnnLinear(nn.Linear):
     Where vector units stay idle otherwise (`Processor.has_idle_vector_units`) every pass takes about half as long (`make benchmark`
     prints both rates).
 
-    The packed copy of the weight cannot be copied or pickled, and is not kept up to date by torch. So copies and files of the layer are
-    without it, and it is made anew when the weight is another one: assigned, loaded, moved, or changed in place (through the parameter:
-    torch does not notice changes through `weight.data`). A layer that is trained, on another device or in another dtype is multiplied
-    by torch, as `nn.Linear` is.
+    The packed copy of the weight can be neither copied nor pickled, and torch does not keep it up to date. So copies and files of
+    the layer are without it, and it is made anew when the weight is another one: assigned, loaded, moved, or changed in place
+    (through the parameter: torch does not notice changes through `weight.data`). A layer that is trained, on another device or in
+    another dtype is multiplied by torch, as `nn.Linear` is.
     """
 
     packs = False  # whether there is room for a copy of the weight in oneDNN's own layout

@@ -1,20 +1,24 @@
 """Loading a model: whatever is wrong with its files is one message, and what is loaded is checked before it is used."""
 
+import math
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from taskvectors.errors import StudyError
+from taskvectors.errors import LESS_MEMORY, StudyError
 from taskvectors.models.language_model import LanguageModel
+from taskvectors.models.memory import memory_at_hand
 from taskvectors.models.weights import check_manifest
-from taskvectors.store.files import MANIFEST
+from taskvectors.store.files import MANIFEST, files_of
 from taskvectors.store.stamps import stamp
 
+ITEMSIZE = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # of what safetensors calls these dtypes
 ATTENTION = ("sdpa", "eager")
 ROOM_FOR_WEIGHTS = 0.7  # of the free memory of a GPU, or of the machine; the rest is for activations
 WHOLE_FOLDER = (
@@ -150,9 +154,30 @@ def available_device(device: str, dtype: str) -> str:
     return device
 
 
+def refuse_too_large(folder: str | Path, dtype: str) -> None:
+    """Refuse weights that are larger than the memory that this job may still take: it would be killed without a word.
+
+    Raises:
+        StudyError: with both sizes and the settings that help.
+    """
+    needed = 0
+    for file in files_of(folder, "*.safetensors"):
+        with one_message(file, "the weights"), safe_open(file, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (not a dict)
+                held = tensors.get_slice(name)
+                size = ITEMSIZE.get(held.get_dtype(), 4) if dtype == "auto" else getattr(torch, dtype).itemsize
+                needed += math.prod(held.get_shape()) * size
+    left = memory_at_hand()
+    if needed > left:
+        raise StudyError(
+            f"{folder}: the weights take {needed / 1e9:.1f} GB in {dtype}, but this job may take {left / 1e9:.1f} GB more (free "
+            f"memory of the machine, or the limit of its container or scheduler). {LESS_MEMORY}"
+        )
+
+
 def placement(folder: str | Path, device: str) -> dict[str, str] | str:
     """Where weights go (transformers' `device_map`): one device, or all GPUs where one has too little room beside them."""
     if device == "cpu" or torch.cuda.device_count() == 1:
         return {"": device}
-    size = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
+    size = sum(file.stat().st_size for file in files_of(folder, "*.safetensors"))
     return {"": device} if size < ROOM_FOR_WEIGHTS * torch.cuda.mem_get_info(0)[0] else "auto"

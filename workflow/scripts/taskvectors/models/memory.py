@@ -1,21 +1,97 @@
-"""Memory that this process may use, and keeping it."""
+"""Memory that this process may use, and keeping it.
+
+The least of all limits counts: the machine's free memory, those of the control groups that a container or a scheduler put the process
+into (version 1 and 2, every level), what SLURM gave the job, and `ulimit`.
+"""
 
 import ctypes
 import os
+import resource
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import psutil
 
 BESIDE = 400_000_000  # bytes of a job's memory that the Snakemake inside the job takes
+GROUPS, MOUNTS = Path("/proc/self/cgroup"), Path("/proc/self/mountinfo")
+# Files of a control group with its limit and what it takes, and the parts of that which the kernel gives back when asked.
+VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file"))
+VERSION_2 = ("memory.max", "memory.current", ("inactive_file", "active_file"))
 
 
 def memory_at_hand() -> int:
-    """Bytes that this process can still take: what the machine has, and no more than a SLURM job was given."""
-    available = psutil.virtual_memory().available
-    given = os.environ.get("SLURM_MEM_PER_NODE")  # in MB; SLURM kills a job that takes more
-    if given is None or int(given) == 0:
-        return available
-    left = int(given) * 1024**2 - psutil.Process().memory_info().rss - BESIDE
-    return max(0, min(available, left))
+    """Bytes that this process can still take."""
+    limits = [psutil.virtual_memory().available, *left_in_groups(), *left_of_slurm(os.environ), *left_of_ulimit()]
+    return max(0, min(limits))
+
+
+def left_in_groups(groups: Path = GROUPS, mounts: Path = MOUNTS) -> Iterator[int]:
+    """What every control group above this process leaves it, of those with a limit; nothing where there are none.
+
+    Args:
+        groups: Linux's list of the groups that the process is in.
+        mounts: Linux's list of what is mounted where.
+    """
+    try:
+        lines = [line.split(":", 2) for line in groups.read_text(encoding="utf-8").splitlines()]
+        mounted = list(_mounted_groups(mounts.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError):
+        return
+    for _, controllers, path in lines:
+        version_1 = "memory" in controllers.split(",")
+        if not version_1 and controllers:
+            continue
+        for top, point in ((top, point) for first, top, point in mounted if first == version_1):
+            # A container sees a part of the tree: its own group is then the top of what is mounted.
+            inside = os.path.relpath(path, top) if path.startswith(top.rstrip("/") + "/") or path == top else "."
+            folder = Path(os.path.normpath(point / inside))
+            while folder == point or folder.is_relative_to(point):
+                yield from _left_in_group(folder, *(VERSION_1 if version_1 else VERSION_2))
+                folder = folder.parent
+
+
+def _mounted_groups(mountinfo: str) -> Iterator[tuple[bool, str, Path]]:
+    """Of every mounted tree of control groups that limit memory: whether it is of version 1, its top, and where it is mounted."""
+    for line in mountinfo.splitlines():
+        fields, _, kind = line.partition(" - ")
+        top, point = (text.encode().decode("unicode_escape") for text in fields.split()[3:5])
+        system, _, options = (*kind.split(), "", "", "")[:3]
+        if system == "cgroup2" or (system == "cgroup" and "memory" in options.split(",")):
+            yield system == "cgroup", top, Path(point)
+
+
+def _left_in_group(folder: Path, limit: str, taken: str, given_back: tuple[str, ...]) -> Iterator[int]:
+    try:
+        most, now = ((folder / file).read_text(encoding="utf-8").strip() for file in (limit, taken))
+        counts = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="utf-8").splitlines())
+        if most != "max":
+            yield int(most) - int(now) + sum(int(counts.get(part, 0)) for part in given_back)
+    except (OSError, ValueError):
+        return
+
+
+def left_of_slurm(environment: Mapping[str, str]) -> Iterator[int]:
+    """What SLURM gave the job on this node, in all, by core or by GPU, less what the process takes; SLURM kills what takes more."""
+    cores = _number(environment.get("SLURM_CPUS_ON_NODE")) or len(os.sched_getaffinity(0))
+    many = {"NODE": 1, "CPU": cores, "GPU": _number(environment.get("SLURM_GPUS_ON_NODE"))}
+    for what, count in many.items():
+        megabytes = count * _number(environment.get(f"SLURM_MEM_PER_{what}"))
+        if megabytes:  # 0 stands for all that the node has
+            yield megabytes * 1024**2 - psutil.Process().memory_info().rss - BESIDE
+
+
+def _number(text: str | None) -> int:
+    """A whole number of an environment variable; 0 of anything else."""
+    return int(text) if text and text.isdecimal() else 0
+
+
+def left_of_ulimit() -> Iterator[int]:
+    """What the shell's `ulimit -v` and `ulimit -d` leave."""
+    used = psutil.Process().memory_info()
+    for kind, taken in ((resource.RLIMIT_AS, used.vms), (resource.RLIMIT_DATA, used.data)):
+        most, _ = resource.getrlimit(kind)
+        if most != resource.RLIM_INFINITY:
+            yield most - taken
 
 
 def keep_freed_memory() -> None:

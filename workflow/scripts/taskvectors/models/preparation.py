@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,8 @@ from taskvectors.errors import StudyError
 from taskvectors.models.loading import check_filled, one_message
 from taskvectors.models.random_weights import random_model
 from taskvectors.models.weights import GGUF, write_manifest
-from taskvectors.store.files import MANIFEST, MODEL_FILES
+from taskvectors.progress import warn
+from taskvectors.store.files import MANIFEST, MODEL_FILES, files_of
 
 FLOATS = ("F64", "F32", "F16", "BF16")  # what safetensors calls numbers that are weights as they stand
 
@@ -44,7 +46,7 @@ def prepare(source: Path, folder: Path, parameters: int | None = None) -> None:
 
 
 def _link(source: Path, folder: Path) -> None:
-    if not (source / "config.json").is_file() or not list(source.glob("*.safetensors")):
+    if not (source / "config.json").is_file() or not files_of(source, "*.safetensors"):
         raise StudyError(
             f"{source}: no config.json with *.safetensors. Name a folder written by `save_pretrained` in config/models.yaml."
         )
@@ -65,12 +67,21 @@ def _link(source: Path, folder: Path) -> None:
             f"{source}: tokenizer.model alone, without the tokenizer_config.json or tokenizer.json that say how prompts begin (BOS) "
             "and spaces are read. Add one of them from the model's source."
         )
-    for pattern in MODEL_FILES:
-        for file in source.glob(pattern):
-            if not file.is_file():
-                raise StudyError(f"{file}: no file, or a link that leads to none. Remove it, or put the file there.")
-            if file.name != MANIFEST:
-                (folder / file.name).symlink_to(file.resolve())
+    for file in files_of(source, *MODEL_FILES):
+        if not file.is_file():
+            raise StudyError(f"{file}: no file, or a link that leads to none. Remove it, or put the file there.")
+        if file.name != MANIFEST:
+            _link_or_copy(file.resolve(), folder / file.name)
+
+
+def _link_or_copy(file: Path, target: Path) -> None:
+    """A link, or a copy where the file system has none (CIFS, exFAT)."""
+    try:
+        target.symlink_to(file)
+    except FileExistsError:
+        raise
+    except OSError:
+        shutil.copyfile(file, target)
 
 
 def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
@@ -156,7 +167,9 @@ def refuse_other_class(folder: str | Path, config: Any, model: Any) -> None:
 
 
 def check_values(model: Any) -> None:
-    """Refuse weights with NaN or infinite values, or a matrix of nothing but zeros: the traces of interrupted writing.
+    """Refuse weights with NaN or infinite values, and warn of a matrix of nothing but zeros: somebody may have ablated it.
+
+    A model of which so much is missing that all its logits are equal is refused later, by `check_model`.
 
     Raises:
         StudyError: naming the tensor.
@@ -167,7 +180,7 @@ def check_values(model: Any) -> None:
                 f"{name} holds NaN or infinite values. The files are damaged, or overflow in this `dtype`."
             )
         if tensor.dim() > 1 and not tensor.any():
-            raise StudyError(f"{name} is nothing but zeros. The files are damaged or were never filled.")
+            warn(f"{name} is nothing but zeros. Was it ablated? If not, the files are damaged or were never filled.")
 
 
 def refuse_quantized(folder: str | Path, config: Any) -> None:
@@ -179,7 +192,7 @@ def refuse_quantized(folder: str | Path, config: Any) -> None:
             f"{folder}: config.json says that the weights are quantized ({method or 'unknown method'}). The study reads plain "
             "floating-point weights: name the original model, or save it de-quantized."
         )
-    for file in sorted(Path(folder).glob("*.safetensors")):
+    for file in files_of(folder, "*.safetensors"):
         with one_message(file, "the weights"), safe_open(file, framework="numpy") as tensors:
             for name in tensors.keys():  # noqa: SIM118 (not a dict)
                 held = tensors.get_slice(name)

@@ -12,7 +12,7 @@ from typing import Any
 
 from taskvectors.errors import StudyError
 from taskvectors.progress import track
-from taskvectors.store.files import MANIFEST, MODEL_FILES, sha256, write_text
+from taskvectors.store.files import MANIFEST, MODEL_FILES, files_of, sha256, write_text
 
 GGUF = "model.gguf"
 
@@ -82,13 +82,13 @@ def download_hub(repository: str, revision: str, folder: Path) -> None:
             "revision, the network and, for gated models, your token; or download it yourself and name the `folder`."
         ) from None
     shutil.rmtree(folder / ".cache", ignore_errors=True)
-    if not list(folder.glob("*.safetensors")):
+    if not files_of(folder, "*.safetensors"):
         raise StudyError(f"{repository} at {revision} has no safetensors weights. Choose a revision that has them.")
 
 
 def write_manifest(folder: Path) -> None:
     """Write down size and checksum of every file of a folder of weights."""
-    sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir()) if file.name != MANIFEST}
+    sizes = {file.name: file.stat().st_size for file in files_of(folder, "*") if file.name != MANIFEST}
     sums = {name: sha256(folder / name) for name in sizes}
     manifest = {name: {"bytes": sizes[name], "sha256": sums[name]} for name in sizes}
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.analysis.names import ALL
+from taskvectors.names import ALL
 
 Config = Mapping[str, Any]
 METHODS = ("baseline", "hypothesis", "regular")

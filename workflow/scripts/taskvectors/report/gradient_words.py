@@ -26,7 +26,8 @@ from taskvectors.analysis.gradient_measures import (
     WAYS_OF,
 )
 from taskvectors.analysis.gradient_tables import rows_of
-from taskvectors.analysis.names import ALL, Tables
+from taskvectors.analysis.roles import Tables
+from taskvectors.names import ALL
 from taskvectors.report.cells import Config, decimal, how_many, percent, with_interval
 
 # The claims, as what is to be expected if reading demonstrations were gradient descent on θ.

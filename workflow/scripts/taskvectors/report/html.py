@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.analysis.names import POINTS
+from taskvectors.names import POINTS
 from taskvectors.report.cells import Config
 
 

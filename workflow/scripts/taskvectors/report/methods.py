@@ -2,9 +2,9 @@
 
 from taskvectors.analysis.conclusions import CAN_DO, CAN_DO_BIJECTION
 from taskvectors.analysis.geometry import FOLDS, NEIGHBOURS, STARTS
-from taskvectors.analysis.names import FEW_ANSWERS
 from taskvectors.analysis.statistics import RESAMPLES
 from taskvectors.analysis.views import GAIN, PASSES
+from taskvectors.names import FEW_ANSWERS
 from taskvectors.report.cells import Config
 from taskvectors.report.gradient_words import gradient_methods
 from taskvectors.report.rivals_words import rivals_methods

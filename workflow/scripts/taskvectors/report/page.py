@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taskvectors.analysis.names import Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.report.cells import Config
 from taskvectors.report.html import figure_html, missing_html, table_html
 from taskvectors.report.page_tables import page_table

@@ -6,16 +6,9 @@ together, by name; published ones are called `paper/<name>`.
 
 import pandas as pd
 
-from taskvectors.analysis.names import (
-    ALL,
-    KEPT,
-    MARKED_FROM,
-    WITHOUT,
-    Tables,
-    at_chosen_layer,
-    is_limit,
-)
+from taskvectors.analysis.roles import Tables, at_chosen_layer, is_limit
 from taskvectors.analysis.views import VIEWS
+from taskvectors.names import ALL, KEPT, MARKED_FROM, WITHOUT
 from taskvectors.report import page_tables_of_gradient, page_tables_of_rivals
 from taskvectors.report.cells import Config, in_brackets, in_points, labelled, model_labels, with_interval
 from taskvectors.report.sentences import reached_tasks

@@ -15,7 +15,8 @@ from taskvectors.analysis.gradient_measures import (
     VECTORS,
     WAYS_OF,
 )
-from taskvectors.analysis.names import ALL, CENTRED, RAW, Tables
+from taskvectors.analysis.roles import Tables
+from taskvectors.names import ALL, CENTRED, RAW
 from taskvectors.report.cells import Config, how_many, model_labels, models_together, with_interval
 
 MEASURES = {

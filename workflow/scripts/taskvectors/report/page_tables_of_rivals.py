@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from taskvectors.analysis.names import ALL, CONTROL, REFERENCE, RIVAL, Tables
+from taskvectors.analysis.roles import Tables
 from taskvectors.analysis.top_heads import TOP_HEADS
+from taskvectors.names import ALL, CONTROL, REFERENCE, RIVAL
 from taskvectors.report.cells import Config, in_points, model_labels, models_together, with_interval
 
 ABLATED = {"intact": "all heads", "top_heads": "without the top heads", "random_heads": "without random heads"}

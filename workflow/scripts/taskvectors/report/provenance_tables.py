@@ -11,7 +11,7 @@ def provenance_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
     code, hardware, study = provenance["code"], provenance["hardware"], provenance["config"]["study"]
     rows = [
         ("date", provenance["date"]),
-        ("code", f"{code.get('commit', 'not a git repository')}{', with changes' if code.get('modified') else ''}"),
+        ("code", _code(code)),
         ("study seeds", ", ".join(map(str, study["seeds"]))),
         ("processor", f"{hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gb']} GB"),
         ("GPU", ", ".join(hardware["gpus"]) or "none"),
@@ -22,6 +22,13 @@ def provenance_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
         used = "; ".join(f"{version} in {', '.join(rules)}" for version, rules in sorted(versions.items()))
         rows.append((f"{package} differs", used))
     return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def _code(code: Mapping[str, Any]) -> str:
+    """The version, and the commit where the workflow is a repository; archives of before versions were noted have the commit alone."""
+    version = f"version {code['version']}, " if "version" in code else ""
+    changes = ", with changes" if code.get("modified") else ""
+    return f"{version}{code.get('commit', 'not a git repository')}{changes}"
 
 
 def weights_table(provenance: Mapping[str, Any]) -> pd.DataFrame:

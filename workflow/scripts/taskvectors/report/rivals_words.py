@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from taskvectors.analysis.names import ALL, CONTROL, RIVAL, Tables
+from taskvectors.analysis.roles import Tables
+from taskvectors.names import ALL, CONTROL, RIVAL
 from taskvectors.report.cells import Config, decimal, in_brackets, in_points, percent
 
 DOES_AS_MUCH = 0.0  # a difference whose whole interval lies above it is more, below it less

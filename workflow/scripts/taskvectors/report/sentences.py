@@ -3,7 +3,8 @@
 import pandas as pd
 
 from taskvectors.analysis.conclusions import SHOWN
-from taskvectors.analysis.names import ALL, CENTRED, Tables, main_tasks
+from taskvectors.analysis.roles import Tables, main_tasks
+from taskvectors.names import ALL, CENTRED
 from taskvectors.report.cells import METHODS, Config, in_points, percent, range_of, span
 
 

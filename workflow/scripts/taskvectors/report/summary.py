@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from taskvectors.analysis.names import ALL
+from taskvectors.names import ALL
 from taskvectors.report.cells import METHODS, Config, model_labels
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from taskvectors.data.prompts import prompt
-from taskvectors.data.tokens import Ids, answer_ids, prompt_ids
+from taskvectors.data.tokens import Ids, first_answer_ids, prompt_ids
 from taskvectors.engine.descent import AnswerLoss, Prefilled, why_too_coarse
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.representations.reading import Reading
@@ -60,8 +60,8 @@ class AnswerLosses:
     def of(self, pairs: Sequence[Pairs], names: list[str]) -> AnswerLoss:
         """The loss of every row's pairs, as a function of a vector for each."""
         wanted = [
-            [tokens[0] for tokens in answer_ids(self.tokenizer, _bare(of_row), [y for _, y in of_row])]
-            for of_row in pairs
+            first_answer_ids(self.tokenizer, _bare(of_row), [y for _, y in of_row], name)
+            for of_row, name in zip(pairs, names, strict=True)
         ]
         return AnswerLoss(self.prefilled, list(map(self._ids, pairs)), wanted, names)
 

@@ -25,7 +25,6 @@ from typing import Any, NamedTuple, Protocol, cast
 import torch
 from torch import Tensor
 
-from taskvectors.analysis.names import CONTROL, RIVAL
 from taskvectors.data.episodes import Episode
 from taskvectors.data.prompts import dummy_prompts, prompt, zero_shot_prompt
 from taskvectors.data.tokens import Ids, prompt_ids, prompt_ids_of_each
@@ -34,6 +33,7 @@ from taskvectors.engine.definition import Change, Intervention
 from taskvectors.engine.heads import Head
 from taskvectors.engine.read import common_prefix, read_theta
 from taskvectors.models.language_model import LanguageModel
+from taskvectors.names import CONTROL, RIVAL
 from taskvectors.store.thetas import Thetas
 
 CORRECT, SHUFFLED = "correct", "shuffled"  # prompts that outputs of heads are of

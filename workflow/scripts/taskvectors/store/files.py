@@ -1,5 +1,6 @@
 """Writing that is never half done, and checksums."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -9,9 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Of a folder with a model: weights, configuration and tokenizer; never code or pickles.
 MANIFEST = "manifest.json"  # of a folder with a model: sizes and checksums of its files
+# Of a folder with a model: weights, configuration and tokenizer; never code or pickles.
 MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+
+
+def files_of(folder: str | Path, *patterns: str) -> list[Path]:
+    """Files of a folder by patterns of their names, sorted, without hidden ones, which systems leave behind (`._x`, `.x`)."""
+    found = {file for pattern in patterns for file in Path(folder).glob(pattern)}
+    return sorted(file for file in found if not file.name.startswith("."))
 
 
 @contextmanager
@@ -29,7 +36,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        with contextlib.suppress(PermissionError):  # some file systems have one mode for all files
+            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _flush_folder(path.parent)
     finally:
@@ -37,12 +45,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Have the new name outlive a power cut, too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Have the new name outlive a power cut, too, where the file system can: CIFS, VirtualBox and FUSE flush files alone."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _umask() -> int:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from taskvectors.store.files import MANIFEST
 from taskvectors.store.parquet import read_stamp
-from taskvectors.store.stamps import Stamp, check_one_source, commit
+from taskvectors.store.stamps import Stamp, check_one_source, code_version
 
 
 def provenance(
@@ -29,7 +29,7 @@ def provenance(
     Args:
         weights: of each model the folder written by rule `weights`.
         stamps: of each model its computed files and what they were computed with.
-        software: what the jobs ran on (`taskvectors.software.merged`).
+        software: what the jobs ran on (`taskvectors.store.software.merged_records`).
         config: of the study; kept, but for the folders in which the user's own files lie.
         sources: digests of the files that the numbers follow from (`taskvectors.store.sources`).
 
@@ -40,7 +40,7 @@ def provenance(
         check_one_source(stamps_of_model)
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "code": commit(),
+        "code": code_version(),
         **software,
         "hardware": hardware(),
         "weights": {model: checksums(folder) for model, folder in weights.items()},

@@ -1,8 +1,10 @@
 """What a computed file was computed with, carried inside the file, so that files of different origin cannot be mixed."""
 
+import functools
 import json
 import os
 import subprocess
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,11 @@ from typing import Any
 from taskvectors.errors import StudyError
 from taskvectors.store.files import sha256, sha256_of
 from taskvectors.store.software import imported
+from taskvectors.surroundings import COMMAND, without_git
 
 Stamp = Mapping[str, Any]
+ROOT = Path(__file__).parents[4]  # where the workflow lies
 METADATA = "made_by"  # of the metadata of a file
-COMMAND = "STUDY_COMMAND"  # environment variable with the command that started the study
 SOFTWARE = ("torch", "transformers", "tokenizers")  # what decides on the numbers of a model
 
 
@@ -33,7 +36,7 @@ def stamp(rule: str, manifest: str | Path, dtype: str, device: str, code: Iterab
         "device": device,
         "software": {name: version for name, version in imported().items() if name in SOFTWARE},
         "code": sha256_of("\n".join(sorted(code)).encode()),
-        **commit(),
+        **code_version(),
         "command": os.environ.get(COMMAND, ""),
     }
 
@@ -69,13 +72,29 @@ def check_one_source(stamps: Mapping[str, Stamp | None]) -> None:
                 )
 
 
-def commit() -> dict[str, Any]:
-    """The git commit of the working folder and whether files differ from it; empty outside a repository."""
+@functools.cache
+def code_version(root: Path = ROOT) -> dict[str, Any]:
+    """What the workflow's code is: its version; its git commit and whether files differ from it, if it is a repository of its own.
+
+    A workflow that was copied into another repository has no commit: that repository's says nothing of it.
+    """
+    version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    answers = [
+        _git(root, *command) for command in (["rev-parse", "--show-toplevel", "HEAD"], ["status", "--porcelain"])
+    ]
+    if None in answers:
+        return {"version": version}
+    (top, _, head), changes = answers[0].rpartition("\n"), answers[1]
+    if not Path(top).samefile(root):
+        return {"version": version}
+    return {"version": version, "commit": head, "modified": bool(changes)}
+
+
+def _git(root: Path, *command: str) -> str | None:
+    """What git says in a folder; None if it fails. The folder may belong to another user, as in a container."""
+    whole = ["git", "-c", f"safe.directory={root}", "-C", str(root), *command]
     try:
-        head, changes = (
-            subprocess.run(["git", *command], capture_output=True, text=True, check=True).stdout.strip()
-            for command in (["rev-parse", "HEAD"], ["status", "--porcelain"])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    return {"commit": head, "modified": bool(changes)}
+        answer = subprocess.run(whole, capture_output=True, text=True, check=True, env=without_git(os.environ))
+    except (OSError, subprocess.CalledProcessError, UnicodeDecodeError):
+        return None
+    return answer.stdout.removesuffix("\n")

@@ -1,4 +1,4 @@
-"""Words that tables, figures and report share: columns, rows, and which of them are meant."""
+"""Rows of tables that are meant: of main tasks, of limits, at a chosen layer; and what stands in front of them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,20 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from taskvectors.names import ALL, CENTRED, KEY, LIMIT, MAIN
+
 Tables = Mapping[str, pd.DataFrame]  # of all models together, by name; in the report published ones are `paper/<name>`
-ALL = "all"  # task and family of rows over all tasks
-RAW, CENTRED = "raw", "centred"  # θ as it is, and less the mean over tasks
-MAIN, LIMIT = "main", "limit"  # roles of tasks: those that one vector may not hold are never part of a mean over tasks
-KEY = ["model", "family", "role", "task"]
-# What a prompt that is patched with θ of another task holds besides its query:
-KEPT = "kept"  # the demonstrations of the query's own task
-WITHOUT = "none"
-# A table with so few different answers is sampled evenly over them: a constant answer would else be right as often as its share.
-FEW_ANSWERS = 10
-MARKED_FROM = 0.35  # a task in which a constant answer is right more often is marked
-# Kinds of what stands in for the demonstrations, and what they are seen beside:
-RIVAL, CONTROL, REFERENCE = "rival", "control", "reference"
-POINTS = "points: "  # begins the id of a group of points in an SVG; the name of their task follows
 
 
 def main_tasks(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,119 @@
+"""Paths of the user's in a configuration: where they are written, and what `~` and variables in them stand for."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from taskvectors.errors import StudyError
+from taskvectors.settings import TABLE_KEYS, read_yaml
+
+Keys = tuple[str | int, ...]  # from the top of a configuration to a value
+
+
+def expand_paths(config: dict[str, Any], files: Sequence[str | Path]) -> None:
+    """Put what they stand for in the place of `~` and `$NAME` in paths, unless a path is there as it is written.
+
+    Args:
+        files: that the configuration was read from, in order; messages name the last that has the key.
+
+    Raises:
+        StudyError: with file, line and key, for a variable that is not set, or braces, which Snakemake reads as wildcards.
+    """
+    for keys in list(_paths(config)):
+        holder = _at(config, keys[:-1])
+        path = holder[keys[-1]]
+        if not Path(path).exists():
+            holder[keys[-1]] = _expanded(path, where(keys, files))
+        if {"{", "}"} & set(holder[keys[-1]]):
+            raise StudyError(
+                f"{where(keys, files)}: {holder[keys[-1]]}: braces in a path are wildcards to Snakemake. Rename the folder or file."
+            )
+
+
+def check_own_path(root: Path) -> None:
+    """Refuse a workflow whose files would have to be called by a path that Snakemake reads as a pattern.
+
+    Raises:
+        StudyError: with the remedy.
+    """
+    if root != Path.cwd() and {"{", "}"} & set(str(root)):
+        raise StudyError(f"{root}: braces in a path are wildcards to Snakemake. Rename the folder of the workflow.")
+
+
+def _expanded(path: str, place: str) -> str:
+    expanded = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 (a user who is not known is no exception)
+    if expanded.startswith("~"):
+        raise StudyError(f"{place}: {path}: there is no such user's home. Write the path in full.")
+    if "$" in expanded:
+        raise StudyError(
+            f"{place}: {path}: the environment lacks the variable, and no file is called so. Set it, or write the path in full."
+        )
+    return expanded
+
+
+def _paths(config: Mapping[str, Any]) -> Iterator[Keys]:
+    """Keys of every path of the user's in a configuration."""
+    for name, entry in config["models"].items():
+        if "folder" in entry:
+            yield "models", name, "folder"
+    for name, entry in config["tasks"].items():
+        yield from (("tasks", name, key) for key in TABLE_KEYS if key in entry)
+    yield from (("task_folders", place, "folder") for place, _ in enumerate(config.get("task_folders", ())))
+    if config.get("episodes", {}).get("source"):
+        yield "episodes", "source"
+    if config.get("archive"):
+        yield ("archive",)
+
+
+def _at(value: Any, keys: Iterable[str | int]) -> Any:
+    for key in keys:
+        value = value[key]
+    return value
+
+
+def check_tables(
+    names: Iterable[str], tasks: Mapping[str, Mapping[str, Any]], made: str, files: Sequence[str | Path]
+) -> None:
+    """Refuse tasks of a study whose table is not there; those below the folder `made` are made by a rule.
+
+    Raises:
+        StudyError: with file, line, key and remedy.
+    """
+    for name in names:
+        entries = [tasks[name], *(entry for entry in tasks[name].values() if isinstance(entry, Mapping))]
+        for key, path in ((key, entry[key]) for entry in entries for key in TABLE_KEYS if key in entry):
+            if not Path(path).is_file() and not Path(path).is_relative_to(made):
+                raise StudyError(
+                    f"{where(('tasks', name, key), files)}: {path}: no such file. Correct the path, or add the table."
+                )
+
+
+def where(keys: Keys, files: Sequence[str | Path]) -> str:
+    """File, line and key of a value, for messages: in the last of the files that has it."""
+    named = ": ".join(str(key) for key in keys if isinstance(key, str))
+    for file in reversed(files):
+        try:
+            _at(read_yaml(file), keys)
+            return f"{file}, line {_line(Path(file).read_text(encoding='utf-8-sig'), keys)}, {named}"
+        except (KeyError, IndexError, TypeError, OSError):
+            continue
+        except yaml.YAMLError:  # JSON that is indented with tabs
+            return f"{file}, {named}"
+    return named
+
+
+def _line(text: str, keys: Keys) -> int:
+    """The line on which a value of a YAML document stands."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            pairs = {name.value: value for name, value in node.value}
+            if key not in pairs:  # merged in from elsewhere
+                break
+            node = pairs[key]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            node = node.value[key]
+    return node.start_mark.line + 1
