@@ -102,7 +102,7 @@ report: .venv/installed
 pins:
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(PYTHON) -c 'import tomllib; groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; print("\n".join(name for group in groups.values() for name in group if isinstance(name, str)))' > .venv/wanted.txt
+	$(PYTHON) -c 'import tomllib; groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; print("\n".join(name for key, group in groups.items() for name in group if key != "explore"))' > .venv/wanted.txt
 	.venv/bin/python -m pip install --quiet -r .venv/wanted.txt
 	{ echo "# Exact pins of the pip path: everything pyproject.toml asks for and all it needs. Written by 'make pins'."; \
 	  .venv/bin/python -m pip freeze | sed 's/+cpu$$//'; } > envs/requirements.txt

@@ -20,6 +20,7 @@ from lemminflect import getAllLemmas
 from taskvectors.data.episodes import Episode, read_episodes, write_episodes
 from taskvectors.data.guessing import best_constant, given_queries, sampled_queries
 from taskvectors.data.items import fetch_items
+from taskvectors.data.pairs import Pair, read_table
 from taskvectors.data.prompts import (
     dummy_prompts,
     growing_prompts,
@@ -29,7 +30,7 @@ from taskvectors.data.prompts import (
 )
 from taskvectors.data.sampling import disputed, sample_conflict, sample_episode
 from taskvectors.data.scoring import is_correct
-from taskvectors.data.tasks import Pair, Task, inverse, load_task, one_to_one, read_table
+from taskvectors.data.tasks import Task, inverse, load_task, one_to_one
 from taskvectors.data.text import normal_form, unseen
 from taskvectors.data.tokens import shared_spelling, short_answers
 from taskvectors.errors import StudyError
@@ -57,7 +58,7 @@ def test_all_tasks_of_the_paper_are_there():
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_are_ample_and_no_output_equals_its_input(name):
     pairs = read_table(ENTRIES[name]["table"])
-    assert len(pairs) >= {"country_capital": 189, "country_currency": 190}.get(name, 250)
+    assert len(pairs) >= {"country_capital": 182, "country_currency": 190}.get(name, 250)
     assert not [pair for pair in pairs if pair.answers[0] == pair.input]
 
 
@@ -91,25 +92,28 @@ def test_list_tasks_share_their_inputs():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"input,output\na,b\n", "line 1: no column also_accepted"),
+        (b"input,answer\na,b\n", "line 1: no column output"),
         (b"input,output,also_accepted\n", "no rows"),
-        (b"", "line 1: no column input, output, also_accepted"),
+        (b"", "line 1: no column input, output"),
         (b"input,output,also_accepted,output\na,b,,c\n", "line 1: the column output stands 2 times"),
-        (b"input,output,also_accepted\na,b,\na,c,\n", "line 3: input 'a' stands already in line 2"),
-        (b"input,output,also_accepted\na,,\n", "line 2, column output: empty cell"),
-        (b"input,output,also_accepted\n,b,\n", "line 2, column input: empty cell"),
+        (
+            b"input,output,also_accepted\na,b,\na,c,\n",
+            "line 3: input 'a' has the answer 'c', but 'b' in line 2. Delete one",
+        ),
+        (b"input,output,also_accepted\na,,\n", "line 2, column output: an empty text"),
+        (b"input,output,also_accepted\n,b,\n", "line 2, column input: an empty text"),
         (b"input,output,also_accepted\na,b\n", "line 2: 3 cells expected, 2 found. Quote cells that hold a comma"),
         (
             b"input;output;also_accepted\na;b;;\n",
             "line 2: 3 cells expected, 4 found. Quote cells that hold a semicolon",
         ),
         (b"input,output,also_accepted,\na,b,,lost\n", "line 2: 'lost' stands in a column without a name"),
-        (b'input,output,also_accepted\na,"b\tc",\n', "line 2, column output: .*U.0009 .tab"),
-        (b'input,output,also_accepted\na,"b\nc",\n', "line 3, column output: .*U.000A .line break"),
+        (b'input,output,also_accepted\na,"b\nc",\n', "line 3, column output: .* has a line break inside"),
+        (b'input,output,also_accepted\na,b,"c\nd"\n', "line 3, column also_accepted: .* has a line break inside"),
+        (b'input,output\n"a\nexample:b",c\n', "line 3, column input: .* begins as a demonstration does"),
+        (b'input,output\n"a\n  example:b->c",c\n', "line 3, column input: .* begins as a demonstration does"),
         (b'input,output,also_accepted\na,"b,\nc,d,\n', "line 3: not CSV"),
         (b'input,output,also_accepted\na,"b"c,\n', "line 2: not CSV"),
-        (b"input,output,also_accepted\na, b,\n", "line 2, column output: ' b' has .* outer space"),
-        (b"input,output,also_accepted\na,b\xc2\xa0,\n", "line 2, column output: .* outer space"),
         (b"input,output,also_accepted\na,little|small,\n", "line 2, column output: .* which separates other answers"),
         ("input,output,also_accepted\nx,y,\né,b,\n".encode("latin-1"), "line 3: not UTF-8 at byte"),
         ("input,output,also_accepted\nx,y,\n".encode("utf-16-le"), "line 1: a NUL byte, as in UTF-16 without"),
@@ -125,10 +129,13 @@ def test_list_tasks_share_their_inputs():
         ("input,output,also_accepted\na,\u202eb,\n".encode(), r"line 2, column output: .*U.202E"),
         ("input,output,also_accepted\na,b\ufe0f,\n".encode(), r"line 2, column output: .*U.FE0F"),
         (b"input,output,also_accepted\na,b\x00,\n", r"line 2: a NUL byte"),
-        ("input,output,also_accepted\né,b,\ne\u0301,c,\n".encode(), "line 3: input 'é' stands already in line 2"),
+        (
+            "input,output,also_accepted\né,b,\ne\u0301,c,\n".encode(),
+            "line 3: input 'é' has the answer 'c', but 'b' in line 2",
+        ),
         (
             "input,output,also_accepted\nNew York,b,\nNew\u00a0York,c,\n".encode(),
-            "line 3: input 'New York' stands already",
+            "line 3: input 'New York' has the answer 'c', but 'b' in line 2",
         ),
     ],
 )
@@ -184,12 +191,19 @@ def test_any_text_in_a_table_is_read_as_it_stands_or_refused_by_line(rows):
         try:
             pairs = read_table(table)
         except StudyError as error:
-            assert re.match(rf"{re.escape(str(table))}(, line \d+|: the table has no rows)", str(error))
+            for fault in str(error).split("\n  ")[1:] or [str(error)]:
+                assert re.match(rf"{re.escape(str(table))}(, line \d+|: the table has no rows)", fault)
             return
     kept = [row for row in rows if any(cell.strip() for cell in (row[0], row[1], "|".join(row[2])))]
-    for pair, (given, output, _) in zip(pairs, kept, strict=True):
-        assert (pair.input, pair.answers[0]) == (normal_form(given), normal_form(output))
-        assert all(unicodedata.is_normalized("NFC", text) and not unseen(text) for text in (pair.input, *pair.answers))
+    said: dict[str, str] = {}
+    for given, output, _ in kept:  # of rows that say the same, one is read
+        said.setdefault(normal_form(given).strip(), normal_form(output).strip())
+    assert {pair.input: pair.answers[0] for pair in pairs} == said and len(said) == len(pairs)
+    for pair in pairs:
+        for text in (pair.input, *pair.answers):
+            assert unicodedata.is_normalized("NFC", text) and text == text.strip()
+            assert not unseen(text.replace("\n", " ").replace("\t", " "))
+        assert not any("\n" in answer for answer in pair.answers)
 
 
 @hypothesis.given(ANYTHING)
@@ -324,7 +338,7 @@ def many(name, demonstrations=4, count=60):
 
 def resolved(name):
     entry = dict(ENTRIES[name])
-    for how in ("inverse_of", "copy_of", "bijection_of"):
+    for how in ("inverse_of", "copy_of", "bijection_of", "other_direction"):
         if how in entry:
             entry[how] = ENTRIES[entry[how]]
     return entry
@@ -414,7 +428,9 @@ def test_the_papers_items_are_fetched_checked_and_turned_into_tables(tmp_path):
 
 def lopsided(counts):
     """A task of so many pairs an answer, as the filter may leave them."""
-    pairs = [Pair(f"{answer}{i}", (answer,)) for answer, count in counts.items() for i in range(count)]
+    pairs = [
+        Pair(f"{'Ax'[i % 2]}{answer}{i}", (answer,)) for answer, count in counts.items() for i in range(count)
+    ]  # half of the inputs begin with the letter of two continents
     return Task("t", "f", tuple(pairs))
 
 
@@ -440,7 +456,7 @@ def test_of_many_answers_every_pair_is_as_likely():
 def test_of_equally_good_constant_answers_the_first_is_taken(prefix):
     """Not one that hashes of strings choose, which are others in every process."""
     words = [f"{letter}word" for letter in "qwertyuiopasdfghjklzxcvbnm"]
-    assert best_constant([(tuple(words), 0.5), (tuple(reversed(words)), 0.5)], prefix=prefix)[0] == (
+    assert best_constant([("", tuple(words), 0.5), ("", tuple(reversed(words)), 0.5)], prefix=prefix)[0] == (
         "q" if prefix else "qword"
     )
 
@@ -451,10 +467,13 @@ def test_of_equally_good_constant_answers_the_first_is_taken(prefix):
 def test_the_best_constant_answer_is_that_of_all_that_could_be_tried(counts):
     task = lopsided(counts)
     queries = sampled_queries(task)
-    assert sum(share for _, share in queries) == pytest.approx(1)
-    tried = {text[:length] for answers, _ in queries for text in answers for length in range(1, len(text) + 1)}
+    assert sum(share for *_, share in queries) == pytest.approx(1)
+    tried = {text[:length] for _, answers, _ in queries for text in answers for length in range(1, len(text) + 1)}
     for prefix in (False, True):
-        shares = {t: sum(p for answers, p in queries if is_correct(t, answers, prefix=prefix)) for t in tried}
+        shares = {
+            t: sum(p for query, answers, p in queries if is_correct(t, answers, prefix=prefix, query=query))
+            for t in tried
+        }
         best, share = best_constant(queries, prefix=prefix)
         assert share == pytest.approx(max(shares.values())) == pytest.approx(shares[best])
 
@@ -463,7 +482,10 @@ def test_what_the_filter_leaves_is_judged_as_it_is_sampled():
     """Three continents of SmolLM2's: a third each, but a bare A is right by prefix in two thirds."""
     queries = sampled_queries(lopsided({"Africa": 60, "Asia": 30, "Europe": 10}))
     assert best_constant(queries, prefix=False)[1] == pytest.approx(1 / 3)
-    assert best_constant(queries, prefix=True) == ("A", pytest.approx(2 / 3))
+    # Where the input begins with A, too, a bare A may be a copy of it, and is not right: in half of the queries here.
+    assert best_constant(queries, prefix=True) == ("A", pytest.approx(1 / 3))
+    plain = [("x", answers, share) for _, answers, share in queries]
+    assert best_constant(plain, prefix=True) == ("A", pytest.approx(2 / 3))
     halves = sampled_queries(Task("t", "limits", (Pair("a", ("b",), ("a",)),), "bijection"))
     assert best_constant(halves, prefix=False)[1] == 0.5
     assert best_constant(sampled_queries(Task("t", "limits", (), "labels", ("x", "y"))), prefix=False)[1] == 0.5
@@ -490,7 +512,7 @@ def test_an_inverse_accepts_every_input_that_leads_there():
 
 
 def test_words_of_both_languages_stay_out_of_the_bijection():
-    entry = ENTRIES["english_french"] | {"bijection_of": ENTRIES["en_fr"]}
+    entry = resolved("english_french")
     pairs = load_task("english_french", entry).pairs
     assert len(pairs) > 200
     # An English dictionary has none of the French words, and no word stands on both sides.
@@ -550,7 +572,10 @@ def test_episodes_survive_writing_and_reading(tmp_path):
         ({"dummies": [" q"]}, "a dummy is the query"),
         ({"surplus": 1}, "an episode is an object with the keys"),
         ({"query": "q\u200b"}, "query: .*U.200B"),
-        ({"query": "q\nexample:x->y"}, "query: .*U.000A .line break"),
+        ({"query": "q\nexample:x->y"}, "query: .* begins as a demonstration does"),
+        ({"dummies": ["d\n example:"]}, "dummies: .* begins as a demonstration does"),
+        ({"answers": ["a\nb"]}, "answers: .*U.000A .line break"),
+        ({"demos": [["c", "d\n"]]}, "demos: .*U.000A .line break"),
         ({"query": "\ud800"}, "query: .*U.D800"),
         ({"query": " "}, "query: ' ' is nothing but space"),
         ({"answers": ["r\r"]}, "answers: .*U.000D"),

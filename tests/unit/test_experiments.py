@@ -23,6 +23,7 @@ from taskvectors.experiments.patch_variants import (
     random_like,
     shared_by_tasks,
     variants,
+    without_mean,
 )
 from taskvectors.experiments.sweep_conflict import sweep_pairs
 from taskvectors.experiments.sweep_layers import sweep
@@ -99,9 +100,41 @@ def test_the_mean_over_others_leaves_out_who_shows_the_query():
     episodes[2] = replace(episodes[2], demos=(("q0", "1"),))  # shows the query of episode 0
     theta = torch.tensor([[1.0], [2.0], [4.0]])
     assert mean_of_others(theta, episodes).flatten().tolist() == [2.0, 2.5, 1.5]
-    everyone = [replace(base, episode=n, query="a") for n in range(2)]  # every other shows it: all others
-    assert mean_of_others(theta[:2], everyone).flatten().tolist() == [2.0, 1.0]
-    assert mean_of_others(theta[:1], episodes[:1]).flatten().tolist() == [1.0]
+    assert without_mean(episodes) == set()
+    everyone = [replace(base, episode=n, query="a") for n in range(2)]  # every other shows it: there is no mean
+    assert mean_of_others(theta[:2], everyone).isnan().all() and without_mean(everyone) == {0, 1}
+    assert mean_of_others(theta[:1], episodes[:1]).isnan().all() and without_mean(episodes[:1]) == {0}
+
+
+def test_an_episode_whose_query_all_others_show_has_no_row_of_the_mean(lm, extracted):
+    """Never a mean over prompts that give the answer away; the other methods keep their rows."""
+    episodes, thetas, _ = extracted
+    test = [e for e in episodes if (e.task, e.split, e.seed) == ("to_upper", "test", 0)]
+    query = test[0].query
+    showing = [e if e.key == test[0].key else replace(e, demos=((query, "x"), *e.demos[1:])) for e in test]
+    others = [e for e in episodes if e.task == "next_letter"]
+    choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 2]})
+    table, far = variants(lm, [*others, *showing], thetas, choice, PREFIX, 1, forming_episodes=2, seed=0)
+    for made in (table, far):
+        counts = made[made["task"] == "to_upper"].groupby("method").size()
+        assert counts["mean_theta"] == counts["random_theta"] - len(without_mean(showing)) < counts["random_theta"]
+        mean = made[(made["task"] == "to_upper") & (made["method"] == "mean_theta")]
+        assert test[0].episode not in set(mean["episode"])
+
+
+def test_a_family_of_which_nothing_is_left_has_empty_tables_of_the_same_form(lm, extracted):
+    episodes, thetas, table = extracted
+    none, empty = extract(lm, [], PREFIX, 1)
+    assert none.theta.shape == (0, lm.layers, lm.hidden) and list(empty) == list(table) and len(empty) == 0
+    assert list(sweep(lm, [], none, PREFIX, 1)) == list(sweep(lm, episodes, thetas, PREFIX, 1))
+    assert list(constant_answers([], PREFIX, 0)) == list(constant_answers(episodes, PREFIX, 0))
+    choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 2]})
+    for made, of_none in zip(
+        variants(lm, episodes, thetas, choice, PREFIX, 1, forming_episodes=2, seed=0),
+        variants(lm, [], thetas, choice, PREFIX, 1, forming_episodes=2, seed=0),
+        strict=True,
+    ):
+        assert list(made) == list(of_none) and len(of_none) == 0
 
 
 def test_what_tasks_share_weighs_tasks_not_episodes():
@@ -127,7 +160,9 @@ def test_variants_are_every_control_and_every_arrow(lm, extracted):
     table, far = variants(lm, episodes, thetas, choice, PREFIX, 1, forming_episodes=2, seed=0)
     assert set(table["seed"]) == {0} and set(table["split"]) == {"test"}
     counts = table.groupby("method").size().to_dict()
-    assert counts == {"random_theta": 6, "other_theta": 6, "mean_theta": 6, "theta_after": 2 * 2 * 3}
+    tested = [e for e in episodes if (e.split, e.seed) == ("test", 0)]
+    means = sum(3 - len(without_mean([e for e in tested if e.task == task])) for task in TASKS)
+    assert counts == {"random_theta": 6, "other_theta": 6, "mean_theta": means, "theta_after": 2 * 2 * 3} and means >= 4
     assert table.groupby("task")["layer"].unique().map(list).to_dict() == {"next_letter": [1], "to_upper": [2]}
     others = table[table["method"] == "other_theta"]
     assert dict(zip(others["task"], others["source"], strict=True)) == {
@@ -135,7 +170,7 @@ def test_variants_are_every_control_and_every_arrow(lm, extracted):
         "to_upper": "next_letter",
     }
     assert far.groupby("method").size().to_dict() == {
-        "zero_shot": 6, "hypothesis": 6, "random_theta": 6, "other_theta": 6, "mean_theta": 6,
+        "zero_shot": 6, "hypothesis": 6, "random_theta": 6, "other_theta": 6, "mean_theta": means,
     }  # fmt: skip
     assert far["divergence"].between(0, 1).all()
     after = table[table["method"] == "theta_after"]
@@ -173,6 +208,8 @@ def test_variants_are_answers_and_distributions_of_plain_passes(lm):
             bare, shown = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode), regular_prompt(episode)])
             p = plain_answer(lm, shown)[1].double().softmax(dim=-1)
             changes = {method: (Intervention(1, of[place][None]),) for method, of in vectors.items()}
+            if episode.episode in without_mean(test):
+                del changes["mean_theta"]
             for method, change in {"zero_shot": (), **changes}.items():
                 tokens, logits = plain_answer(lm, bare, 1, change)
                 q = logits.double().softmax(dim=-1)

@@ -345,7 +345,8 @@ def test_every_measure_has_its_rows_and_its_reference(observations, table):
     keys = ["measure", "of", "states", "step"]
     spread = observations.groupby([*keys, "task"], dropna=False)["value"].agg(np.ptp).groupby(keys, dropna=False).max()
     for _, row in mean.iterrows():
-        varies = row["measure"] == "increment" or spread.loc[spread.index == tuple(row[keys])].max() > 0
+        # Shares have an interval even where all episodes agree: unlike ones may have gone unseen.
+        varies = row["measure"] in ("increment", "accuracy") or spread.loc[spread.index == tuple(row[keys])].max() > 0
         assert pd.notna([row["ci_low"], row["ci_high"]]).all() == varies, row[keys].tolist()
     compared = mean[mean["measure"].isin(OF_VECTORS) & (mean["of"] != "theta") | mean["of"].isin(CONTROLS)]
     assert compared["difference"].notna().all()

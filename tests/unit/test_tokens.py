@@ -15,8 +15,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from taskvectors.data.episodes import Episode
 from taskvectors.data.given import _fault, check_given
+from taskvectors.data.pairs import Pair, read_table
 from taskvectors.data.prompts import prompt
-from taskvectors.data.tasks import Pair, Task, read_table
+from taskvectors.data.tasks import Task
 from taskvectors.data.tokens import (
     FITS,
     LOST,

@@ -184,7 +184,6 @@ DAMAGED = {
     "another width": (configured(intermediate_size=64), r"mismatched model.layers.0.mlp"),
     "tied in config.json, two matrices in the file": (configured(tie_word_embeddings=True), r"tie_word_embeddings.*two different"),
     "a value that is no number": (replaced(GATE, lambda t: t * float("nan")), rf"{GATE} holds NaN"),
-    "a matrix never filled": (replaced(GATE, torch.zeros_like), rf"{GATE} is nothing but zeros"),
     "integers where numbers should be": (replaced(GATE, lambda t: t.to(torch.int8)), rf"{GATE} is stored as I8"),
     "eight-bit floats without their scales": (replaced(GATE, lambda t: t.to(torch.float8_e4m3fn)), rf"{GATE} is stored as F8"),
     # Folders that cannot be loaded.

@@ -32,7 +32,7 @@ if moves_paths(workflow.modifier.path_modifier):
     )
 
 try:
-    STUDY = study_of(config, workflow.configfiles)
+    STUDY = study_of(config, workflow.configfiles, rows=workflow.is_main_process)
     STUDY.figures, STUDY.report_tables  # a typo in their entries stops here
 except StudyError as error:
     raise WorkflowError(str(error))

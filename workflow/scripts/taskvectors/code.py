@@ -1,18 +1,25 @@
 """The code that a result depends on: which files a script uses, and a fingerprint of each that is blind to comments and docstrings."""
 
 import ast
+import atexit
+import contextlib
 import functools
 import io
 import json
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from taskvectors.store.files import sha256_of
+from taskvectors.store.files import sha256_of, write_text
+from taskvectors.surroundings import SCRATCH
 
 SCRIPTS = Path(__file__).parents[1]  # workflow/scripts
 PACKAGE = Path(__file__).parent.name
 LENGTH = 16  # of a fingerprint: enough to tell files apart, short enough to read
+KNOWN = (
+    SCRATCH / "code.json"
+)  # what was found out of files, by their bytes: every start of Snakemake asks for all of it
 
 
 def used_by(script: str) -> list[str]:
@@ -38,10 +45,37 @@ def fingerprint(file: str) -> str:
 
 def digest(file: Path) -> str:
     """See `fingerprint`; of any file."""
-    data = file.read_bytes()
     if file.suffix in (".py", ".ipynb"):
-        data = _without_comments(_python(file)).encode()
-    return sha256_of(data)[:LENGTH]
+        return _found_out(file)["digest"]
+    return sha256_of(file.read_bytes())[:LENGTH]
+
+
+def _found_out(file: Path) -> dict[str, Any]:
+    """The digest of a file of code, and the names that it imports; known from an earlier start if no byte has changed since."""
+    known, key = _known(), f"{sha256_of(file.read_bytes())} {file.suffix}"
+    if key not in known:
+        text = _python(file)
+        found = {"digest": sha256_of(_without_comments(text).encode())[:LENGTH], "imports": sorted(_names(text))}
+        known[key] = found
+    return known[key]
+
+
+@functools.cache
+def _known() -> dict[str, dict[str, Any]]:
+    """What earlier starts found out in this folder, by this very module; written anew at the end, if there is more by then."""
+    own = sha256_of(Path(__file__).read_bytes())
+    known: dict[str, dict[str, Any]] = {}
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        known = json.loads(KNOWN.read_text(encoding="utf-8")).get(own, {})
+    before, path = len(known), KNOWN.absolute()
+
+    def keep() -> None:
+        if len(known) > before and path.parents[1].is_dir():  # Snakemake's own folder
+            with contextlib.suppress(OSError):
+                write_text(path, json.dumps({own: known}))
+
+    atexit.register(keep)
+    return known
 
 
 def defines(file: Path, *names: str) -> bool:
@@ -60,16 +94,29 @@ def _imported(file: str) -> frozenset[str]:
     """Files of the library that a file imports, anywhere in it; a package's own `__init__.py` with every module in it."""
     if Path(file).suffix not in (".py", ".ipynb"):
         return frozenset()
+    inside = [Path(*name.split(".")) for name in _found_out(SCRIPTS / file)["imports"]]
+    files = {path.with_suffix(".py") for path in inside}
+    files |= {parent / "__init__.py" for path in inside for parent in (path, *path.parents)}
+    return frozenset(str(file) for file in files if (SCRIPTS / file).is_file())
+
+
+def _names(text: str) -> set[str]:
+    """Modules of the library that Python code imports, and what it imports from them."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(_python(SCRIPTS / file))):
+    for node in _run(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    inside = [Path(*name.split(".")) for name in names if name.split(".")[0] == PACKAGE]
-    files = {path.with_suffix(".py") for path in inside}
-    files |= {parent / "__init__.py" for path in inside for parent in (path, *path.parents)}
-    return frozenset(str(file) for file in files if (SCRIPTS / file).is_file())
+    return {name for name in names if name.split(".")[0] == PACKAGE}
+
+
+def _run(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of Python code but those that only type checkers look at."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"):
+            yield node
+            yield from _run(node)
 
 
 def _python(file: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from taskvectors.data.pairs import faults_of_tables, in_one_message
 from taskvectors.errors import StudyError
 from taskvectors.settings import TABLE_KEYS, read_yaml
 
@@ -82,13 +83,24 @@ def check_tables(
     Raises:
         StudyError: with file, line, key and remedy.
     """
-    for name in names:
+    for name in names:  # whether they can be read is seen by `check_rows`
         entries = [tasks[name], *(entry for entry in tasks[name].values() if isinstance(entry, Mapping))]
         for key, path in ((key, entry[key]) for entry in entries for key in TABLE_KEYS if key in entry):
             if not Path(path).is_file() and not Path(path).is_relative_to(made):
                 raise StudyError(
                     f"{where(('tasks', name, key), files)}: {path}: no such file. Correct the path, or add the table."
                 )
+
+
+def check_rows(paths: Iterable[str], root: Path) -> None:
+    """Refuse tables of the user's that cannot be read, all faults of all of them at once; those of the workflow itself are tested.
+
+    Raises:
+        StudyError: with file and line of every fault.
+    """
+    theirs = [path for path in paths if Path(path).is_file() and not Path(path).resolve().is_relative_to(root / "data")]
+    if faults := faults_of_tables(theirs):
+        raise StudyError(in_one_message(faults))
 
 
 def where(keys: Keys, files: Sequence[str | Path]) -> str:

@@ -9,7 +9,7 @@ from taskvectors import settings
 from taskvectors.errors import StudyError
 
 Entry = Mapping[str, Any]  # of a model, a task, a table or a figure
-MADE_OF = ("inverse_of", "copy_of", "bijection_of")  # keys of tasks that name another task
+MADE_OF = ("inverse_of", "copy_of", "bijection_of", "other_direction")  # keys of tasks that name another task
 
 
 def check_known(names: Iterable[str], known: Collection[str], where: str, file: str) -> None:

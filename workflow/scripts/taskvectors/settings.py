@@ -15,6 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import best_match
 
+from taskvectors.data.pairs import SUFFIXES
 from taskvectors.data.text import each_key_once, normal_form, unseen
 from taskvectors.errors import StudyError
 from taskvectors.store.files import files_of
@@ -318,14 +319,16 @@ def table_label(table: Path) -> str:
 
 
 def tables_of(folders: Iterable[Mapping[str, str]]) -> Iterator[tuple[Mapping[str, str], Path]]:
-    """Every table (*.csv, whatever its case) of the folders, with its folder's entry.
+    """Every table (CSV, TSV or JSON) of the folders, with its folder's entry.
 
     Raises:
         StudyError: if a folder holds none.
     """
     for entry in folders:
         folder = Path(entry["folder"])
-        tables = [file for file in files_of(folder, "*") if file.suffix.lower() == ".csv"]
+        tables = [file for file in files_of(folder, "*") if file.suffix.lower() in SUFFIXES]
         if not tables:
-            raise StudyError(f"task_folders: {entry['folder']} holds no table (*.csv). Correct the path.")
+            raise StudyError(
+                f"task_folders: {entry['folder']} holds no table ({', '.join(SUFFIXES)}). Correct the path."
+            )
         yield from ((entry, table) for table in tables)

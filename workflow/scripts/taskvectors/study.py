@@ -14,7 +14,7 @@ from typing import Any
 from taskvectors import code, registry, settings, sizing
 from taskvectors.errors import StudyError
 from taskvectors.names import LIMIT, MAIN
-from taskvectors.paths import check_own_path, check_tables, expand_paths, where
+from taskvectors.paths import check_own_path, check_rows, check_tables, expand_paths, where
 from taskvectors.resolving import (
     add_tables_of_folders,
     check_known,
@@ -314,13 +314,14 @@ class Study:
         return file if self.root == Path.cwd() else str(self.root / file)
 
 
-def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: Path = ROOT) -> Study:
+def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: Path = ROOT, rows: bool = True) -> Study:
     """The study that a user asks for.
 
     Args:
         asked: settings laid over the workflow's own (config/).
         files: that these come from, in order; messages name the last that has the key.
         root: where the workflow lies.
+        rows: whether the rows of the user's tables are checked, too; once is enough for all jobs.
 
     Raises:
         StudyError: with file and key where they are known, and the remedy.
@@ -346,6 +347,8 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
         study = Study(config, root)
         check_tables(study.tasks, config["tasks"], ITEMS, files)
         _check_folders(study, files)
+        if rows:
+            check_rows(study.task_tables(study.tasks), root)
         _check_representations(study)
     for pair in study.config["conflict"]["pairs"]:
         check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")

@@ -1,38 +1,49 @@
 """Pairs of episodes of two tasks on the same query."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import permutations
 from typing import Any
 
 from taskvectors.data.episodes import Episode
-from taskvectors.data.sampling import disputed, sample_conflict
+from taskvectors.data.sampling import TooFewPairsError, disputed, sample_conflict
 from taskvectors.data.tasks import FUNCTION, Task, load_task
 from taskvectors.data.tokens import shared_spelling
-from taskvectors.progress import track
+from taskvectors.progress import track, warn
 
 
 def conflict_episodes(
     tokenizer: Any,
     entries: Mapping[str, Mapping[str, Any]],
     conflict: Mapping[str, Any],
+    left: Collection[str],
     dummies: int,
     seed: int,
     answer_tokens: int,
 ) -> list[Episode]:
     """One of A, one of B, and so on: of the pairs asked for, then of every other ordered pair that fits.
 
+    A pair of which the tokenizer leaves too little is left out, with a warning.
+
     Args:
         entries: of the tasks, as in config/tasks.yaml.
         conflict: of the configuration, with the pairs of this study.
+        left: the tasks that are not left out for this model; of others there is no pair.
     """
-    tasks = {name: load_task(name, entry) for name, entry in entries.items()}
+    tasks = {name: load_task(name, entry) for name, entry in entries.items() if name in left}
+    conflict = {**conflict, "pairs": [pair for pair in conflict["pairs"] if set(pair) <= set(tasks)]}
     pairs = list(pairs_and_sizes(tokenizer, tasks, conflict, answer_tokens))
     episodes: list[Episode] = []
+    sizes = {"demonstrations": conflict["demonstrations"], "dummies": dummies, "seed": seed}
     for task_a, task_b, count in track(pairs, len(pairs), "conflict_episodes", unit="pair"):
-        for number in range(count):
-            episodes += sample_conflict(
-                task_a, task_b, number, demonstrations=conflict["demonstrations"], dummies=dummies, seed=seed
-            )
+        try:
+            drawn = [sample_conflict(task_a, task_b, number, **sizes) for number in range(count)]
+        except TooFewPairsError as error:
+            sample_conflict(
+                tasks[task_a.name], tasks[task_b.name], 0, **sizes
+            )  # refused if it is not the tokenizer's doing
+            warn(f"left out: {error}")
+            continue
+        episodes += [side for both in drawn for side in both]
     return episodes
 
 

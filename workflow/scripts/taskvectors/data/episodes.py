@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from taskvectors.data.prompts import begins_a_demonstration
 from taskvectors.data.text import each_key_once, normal_form, read_user_text, unseen
 from taskvectors.errors import StudyError
 from taskvectors.store.files import write_text
@@ -118,15 +119,15 @@ def _parse(line: str, where: str, first_seed: int) -> Episode:
         for demo in demos
     ):
         raise StudyError(f"{where}: demos must be a list of [input, output] pairs of strings.")
-    read = partial(_checked_text, where)
+    read, answer = partial(_checked_text, where), partial(_checked_text, where, lines=False)
     episode = Episode(
         task=record["task"],
         split=split,
         seed=seed,
         episode=record["episode"],
-        demos=tuple((read("demos", demo[0]), read("demos", demo[1])) for demo in demos),
+        demos=tuple((read("demos", demo[0]), answer("demos", demo[1])) for demo in demos),
         query=read("query", record["query"]),
-        answers=tuple(read("answers", answer) for answer in record["answers"]),
+        answers=tuple(answer("answers", text) for text in record["answers"]),
         dummies=tuple(read("dummies", dummy) for dummy in record["dummies"]),
         pair=tuple(pair) if pair else None,
     )
@@ -145,12 +146,14 @@ def _split_and_seed(record: Mapping[str, Any], first_seed: int) -> tuple[str, An
     return (old[1], int(old[2])) if old and int(old[2]) != first_seed else (record["split"], first_seed)
 
 
-def _checked_text(where: str, key: str, text: str) -> str:
-    """A string that a prompt is made of, in normal form."""
+def _checked_text(where: str, key: str, text: str, lines: bool = True) -> str:
+    """A string that a prompt is made of, in normal form; an input may have several lines."""
     text = normal_form(text)
     if not text.strip():
         raise StudyError(f"{where}: {key}: {text!a} is nothing but space. Correct it.")
-    if bad := unseen(text):
+    if begins_a_demonstration(text):
+        raise StudyError(f"{where}: {key}: {text!a} has a line that begins as a demonstration does. Change it.")
+    if bad := unseen(text.replace("\t", " ").replace("\n", " ") if lines else text.replace("\t", " ")):
         raise StudyError(f"{where}: {key}: {text!a} holds {bad}, which cannot be seen. Remove it.")
     return text
 

@@ -5,16 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.data.episodes import BASELINE, SPLITS, Episode
+from taskvectors.data.episodes import BASELINE, SPLITS, TEST, Episode
 from taskvectors.data.given import check_given, given, given_filtered, path_of_given
 from taskvectors.data.guessing import given_queries, guessing, sampled_queries
+from taskvectors.data.pairs import load_table, place_of
 from taskvectors.data.prompts import prompt
-from taskvectors.data.sampling import sample_episode
-from taskvectors.data.tasks import Task, line_of, load_task
+from taskvectors.data.sampling import TooFewPairsError, sample_episode
+from taskvectors.data.tasks import Task, load_task, table_of
 from taskvectors.data.tokens import LOST, MERGED, TOO_LONG, prompt_ids, short_answers
 from taskvectors.errors import StudyError
 from taskvectors.names import LIMIT
-from taskvectors.progress import track
+from taskvectors.progress import track, warn
 
 
 def family_episodes(
@@ -36,10 +37,11 @@ def family_episodes(
         if sizes["source"]:
             drawn = given(task, sizes, seeds)
             check_given(tokenizer, path_of_given(name, sizes), drawn, answer_tokens, task.by_prefix)
-            filtered, queries = given_filtered(task, drawn), given_queries(drawn)
+            filtered, queries, left_out = given_filtered(task, drawn), given_queries(drawn), ""
         else:
             filtered = short_answers(tokenizer, task, answer_tokens)
-            drawn, queries = sampled(filtered.task, sizes, seeds), sampled_queries(filtered.task)
+            drawn, left_out = sampled_if_enough(task, filtered.task, sizes, seeds)
+            queries = sampled_queries(filtered.task)
         episodes += drawn
         rows.append(
             {
@@ -49,16 +51,57 @@ def family_episodes(
                 "total": filtered.total,
                 "kept": filtered.kept,
                 **{fate: filtered.counts[fate] for fate in (TOO_LONG, MERGED, LOST)},
+                **as_read(entry),
                 "leading_space": filtered.leading_space,
                 **guessing(queries, task.by_prefix),
+                "left_out": left_out,
             }
         )
+        if left_out:
+            warn(f"left out: {left_out}")
     return episodes, pd.DataFrame(rows)
+
+
+def sampled_if_enough(
+    task: Task, filtered: Task, sizes: Mapping[str, Any], seeds: list[int]
+) -> tuple[list[Episode], str]:
+    """Episodes; or none, and the reason, of a task that the tokenizer leaves too few pairs of.
+
+    Raises:
+        StudyError: if the task itself has too few: with every tokenizer.
+    """
+    try:
+        sample_episode(
+            filtered, TEST, 0, **sizes_shown(task, sizes), seed=seeds[0]
+        )  # so that the reason is of a whole prompt
+        return sampled(filtered, sizes, seeds), ""
+    except TooFewPairsError as error:
+        sampled(task, sizes, seeds)
+        return [], str(error)
+
+
+def refuse_nothing_left(filtered: pd.DataFrame) -> None:
+    """Refuse a model for which every task is left out.
+
+    Args:
+        filtered: the whole table `filter.csv`.
+
+    Raises:
+        StudyError: with the reason of the first.
+    """
+    if filtered["left_out"].notna().all():
+        raise StudyError(f"{filtered['model'][0]}: no task is left. {filtered['left_out'][0]}")
+
+
+def as_read(entry: Mapping[str, Any]) -> dict[str, int]:
+    """How many rows of a task's table say what others say, and of how many texts outer blanks were dropped."""
+    table = load_table(path) if (path := table_of(entry)) else None
+    return {"repeated": table.repeated if table else 0, "trimmed": table.trimmed if table else 0}
 
 
 def sampled(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
     """Every split at the first seed, then, in the sizes of repeats, at the others; of limits, at the first alone."""
-    shown = {"demonstrations": task.demonstrations or sizes["demonstrations"], "dummies": sizes["dummies"]}
+    shown = sizes_shown(task, sizes)
     bare = {"demonstrations": 0, "dummies": 0}
     return [
         sample_episode(task, split, number, **(bare if split == BASELINE else shown), seed=seed)
@@ -66,6 +109,11 @@ def sampled(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Epis
         for split in SPLITS
         for number in range((sizes if seed == seeds[0] else sizes["repeats"])[split])
     ]
+
+
+def sizes_shown(task: Task, sizes: Mapping[str, Any]) -> dict[str, int]:
+    """Demonstrations and dummy queries of a task's dev and test episodes."""
+    return {"demonstrations": task.demonstrations or sizes["demonstrations"], "dummies": sizes["dummies"]}
 
 
 def refuse_long_inputs(tokenizer: Any, context: int | None, task: Task, entry: Mapping[str, Any]) -> None:
@@ -76,8 +124,9 @@ def refuse_long_inputs(tokenizer: Any, context: int | None, task: Task, entry: M
             continue
         count = len(prompt_ids(tokenizer, [prompt((), pair.input)])[0])
         if count > context:
-            table = next((entry[key] for key in ("table", "lookup", "classes") if key in entry), None)
-            where = f"{table}, line {line_of(table, pair.input)}" if table else f"task {task.name}"
+            table = table_of(entry)
+            place = place_of(table, pair.input) if table else None
+            where = f"{table}, {place}" if place else f"task {task.name}"
             raise StudyError(
                 f"{where}: the input has {count} tokens, but the model reads {context} at most. Shorten it."
             )

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from taskvectors.data.episodes import BASELINE, SPLITS, Episode, read_episodes
+from taskvectors.data.pairs import Pair
 from taskvectors.data.prompts import prompt
-from taskvectors.data.tasks import LOOKUP, Pair, Task
+from taskvectors.data.tasks import LOOKUP, Task
 from taskvectors.data.tokens import FITS, LOST, MERGED, TOO_LONG, Filtered, fates
 from taskvectors.errors import StudyError
 
@@ -57,6 +58,11 @@ def _fault(task: Task, episode: Episode, seeds: list[int], sizes: Mapping[str, A
     for what, count in (("demonstrations", len(episode.demos)), ("dummies", len(episode.dummies))):
         if count != asked[what]:
             return f"{count} {what}, but `episodes: {what}` asks for {asked[what]}. Correct one of the two."
+    return _fault_of_inputs(task, episode)
+
+
+def _fault_of_inputs(task: Task, episode: Episode) -> str:
+    """Which inputs of a given episode stand twice, or give the answer away; empty if none does."""
     inputs = [given.strip() for given, _ in episode.demos]
     for what, texts in (
         ("input of the demonstrations", inputs),

@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
-from taskvectors.data.tasks import TABLE_COLUMNS
+from taskvectors.data.pairs import TABLE_COLUMNS
 from taskvectors.errors import StudyError
 from taskvectors.store.files import sha256_of, write_text
 

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from taskvectors.data.episodes import CONFLICT, Episode
-from taskvectors.data.tasks import BIJECTION, FUNCTION, LABELS, LOOKUP, Pair, Task
+from taskvectors.data.pairs import Pair
+from taskvectors.data.tasks import BIJECTION, FUNCTION, LABELS, LOOKUP, Task
 from taskvectors.errors import StudyError
 from taskvectors.names import FEW_ANSWERS
+
+
+class TooFewPairsError(StudyError):
+    """A task has too few pairs, or labels, for an episode: as it is, or as one tokenizer sees it."""
 
 
 def episode_rng(seed: int, *names: str | int) -> random.Random:
@@ -25,7 +30,7 @@ def sample_episode(task: Task, split: str, episode: int, *, demonstrations: int,
     anew in every episode differ in this: a lookup's query is among its demonstrations.
 
     Raises:
-        StudyError: if the task has too few pairs, or too few labels.
+        TooFewPairsError: if the task has too few pairs, or too few labels.
     """
     rng = episode_rng(seed, task.name, split, episode)
     query, demos, others = DRAWS[task.kind](rng, task, demonstrations, dummies)
@@ -80,7 +85,7 @@ def _draw_labels(rng: random.Random, task: Task, demonstrations: int, dummies: i
     """New labels for the classes, every one of which is demonstrated, if there are demonstrations at all."""
     classes = list(dict.fromkeys(pair.answers[0] for pair in task.pairs))
     if len(task.labels) < len(classes):
-        raise StudyError(
+        raise TooFewPairsError(
             f"task {task.name}: {len(classes)} classes need as many labels, but only {len(task.labels)} of the entry's `labels` "
             "are short enough for this tokenizer (`scoring: answer_tokens`). Add labels in config/tasks.yaml."
         )
@@ -139,7 +144,7 @@ def sample_conflict(
             )
     shared = disputed(task_a, task_b)
     if not shared:
-        raise StudyError(
+        raise TooFewPairsError(
             f"conflict {called}: the tasks share no input with different answers. Remove the pair from `conflict: pairs`."
         )
     rng = episode_rng(seed, called, episode)
@@ -156,7 +161,7 @@ def sample_conflict(
 
 def _refuse_if_too_few(task: Task, have: int, needed: int) -> None:
     if have < needed:
-        raise StudyError(
+        raise TooFewPairsError(
             f"task {task.name}: an episode needs {needed} different inputs, but only {have} pairs have an answer "
             "short enough for this tokenizer (`scoring: answer_tokens`). Add pairs to the table, ask for fewer demonstrations, "
             "or leave the task out."

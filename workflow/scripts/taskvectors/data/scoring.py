@@ -7,20 +7,22 @@ import pandas as pd
 from taskvectors.data.episodes import Episode
 
 
-def is_correct(predicted: str, answers: Sequence[str], *, prefix: bool = False) -> bool:
+def is_correct(predicted: str, answers: Sequence[str], *, prefix: bool = False, query: str = "") -> bool:
     """Compare a decoded token with the accepted answers, outer spaces aside.
 
     Args:
         predicted: the decoded token.
         answers: accepted answers.
         prefix: also accept when one is the beginning of the other (the paper's rule for knowledge tasks).
+        query: the input. What begins it may be a copy of it, and is no beginning of an answer: `Sri` behind Sri Lanka.
     """
     token = predicted.strip()
     if not token:
         return False
     wanted = [answer.strip() for answer in answers]
-    if prefix:
-        return any(answer.startswith(token) or token.startswith(answer) for answer in wanted)
+    if prefix and token not in wanted:
+        copied = query.strip().startswith(token)
+        return not copied and any(answer.startswith(token) or token.startswith(answer) for answer in wanted)
     return token in wanted
 
 
@@ -28,7 +30,8 @@ def scored(answers: Iterable[tuple[Episode, int | None, str]], method: str, pref
     """The table of predictions from episodes, layers (or None) and predicted words; `prefix` by task (`is_correct`)."""
     rows = []
     for e, layer, word in answers:
-        correct, exact = is_correct(word, e.answers, prefix=prefix[e.task]), is_correct(word, e.answers)
+        correct = is_correct(word, e.answers, prefix=prefix[e.task], query=e.query)
+        exact = is_correct(word, e.answers)
         rows.append((e.task, e.seed, e.split, e.episode, method, layer, word, e.answers[0], correct, exact))
     columns = ["task", "seed", "split", "episode", "method", "layer", "predicted", "answer", "correct", "exact"]
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})

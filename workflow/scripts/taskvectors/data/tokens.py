@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import compress, islice
 from typing import Any
 
+from taskvectors.data.pairs import Pair
 from taskvectors.data.prompts import prompt
-from taskvectors.data.tasks import BIJECTION, LABELS, Pair, Task
+from taskvectors.data.tasks import BIJECTION, LABELS, Task
 from taskvectors.data.text import normal_form
 from taskvectors.errors import StudyError
 

@@ -16,7 +16,7 @@ def constant_answers(episodes: list[Episode], prefix: Mapping[str, bool], seed: 
         prefix: by task, whether answers count by prefix.
         seed: the study seed whose episodes these are.
     """
-    tables = []
+    tables = [scored([], "majority", prefix)]
     for of_task in by_task(episode for episode in episodes if episode.seed == seed).values():
         answers = Counter(episode.answers[0] for episode in of_task if episode.split != TEST)
         commonest = answers.most_common(1)[0][0]

@@ -53,7 +53,7 @@ def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens:
         regular = [ids for episode in others for ids in episode]
         answers = continue_prompts(lm, regular, answer_tokens, list(compress(names, others)))
     states = torch.full((len(episodes), lm.hidden), torch.nan, dtype=theta.dtype)
-    states[torch.tensor([bool(ids) for ids in others])] = final.to(states)
+    states[torch.tensor([bool(ids) for ids in others], dtype=torch.bool)] = final.to(states)
     keys = [episode.key for episode in episodes]
     return Thetas(keys, theta.numpy(), variances.numpy(), states.numpy()), answers
 

@@ -16,6 +16,7 @@ from taskvectors.analysis.roles import main_tasks
 from taskvectors.data.episodes import TEST, Episode, by_task
 from taskvectors.data.prompts import growing_prompts, zero_shot_prompt
 from taskvectors.data.sampling import episode_rng
+from taskvectors.data.scoring import scored
 from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
 from taskvectors.engine.definition import Intervention
 from taskvectors.engine.distribution import divergences_of_changes
@@ -26,6 +27,8 @@ from taskvectors.models.language_model import LanguageModel
 from taskvectors.progress import track
 from taskvectors.store.thetas import Thetas
 
+NO_ANSWERS = scored([], "mean_theta", {}).assign(source=None, demonstrations=None, cosine=0.0, cosine_centred=0.0)
+NO_DIVERGENCES = pd.DataFrame(columns=["task", "episode", "method", "source", "layer", "divergence"])
 Patch = tuple[str, str | int | None, Tensor]  # method, which of its kind, vectors [episode, hidden]
 
 
@@ -45,6 +48,8 @@ def variants(
         seed: the study seed whose episodes these are.
     """
     tasks = by_task(episode for episode in episodes if (episode.split, episode.seed) == (TEST, seed))
+    if not tasks:  # all left out for this model
+        return NO_ANSWERS, NO_DIVERGENCES
     shared = shared_by_tasks([tensor_of(thetas, task, seed) for task in main_tasks(choice)["task"]])
     chosen = choice.set_index("task")["layer"]
     tables, far = [], []
@@ -56,9 +61,11 @@ def variants(
         ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
         names = [episode.name for episode in test]
         tokens, states = answers_and_states(lm, ids, [AS_IT_IS, *interventions(patches, layer)], answer_tokens, names)
-        far.append(divergences_of(lm, test, patches, states, layer, thetas))
+        lacking = without_mean(test)
+        far.append(less_means(divergences_of(lm, test, patches, states, layer, thetas), lacking))
         # What the bare query and θ itself answer is in the sweep.
-        tables += answers_to(lm, test, patches[1:], tokens[:, 2:], own, shared[layer], layer, prefix)
+        answered = answers_to(lm, test, patches[1:], tokens[:, 2:], own, shared[layer], layer, prefix)
+        tables += [less_means(table, lacking) for table in answered]
         few = test[:forming_episodes]
         after = forming(lm, few, layer)
         tokens, _ = patched_answers(lm, ids[: len(few)], interventions(after, layer), answer_tokens, names[: len(few)])
@@ -74,7 +81,7 @@ def replacements(own: Tensor, others: Mapping[str, Tensor], test: list[Episode],
     return [
         ("random_theta", None, random_like(own, test, seed)),
         *of_others,
-        ("mean_theta", None, mean_of_others(own, test)),
+        ("mean_theta", None, mean_of_others(own, test).nan_to_num()),  # rows without a mean are dropped (`less_means`)
     ]
 
 
@@ -130,17 +137,27 @@ def random_like(theta: Tensor, episodes: list[Episode], seed: int) -> Tensor:
 
 
 def mean_of_others(theta: Tensor, episodes: list[Episode]) -> Tensor:
-    """For each episode the mean θ `[episode, hidden]` of the others that do not show its query: of all others if every one does.
+    """For each episode the mean θ `[episode, hidden]` of the others that do not show its query; NaN where there is none."""
+    return torch.stack([theta[others].mean(dim=0) for others in not_showing_queries(episodes)])
 
-    A single episode keeps its own.
-    """
+
+def not_showing_queries(episodes: list[Episode]) -> list[list[int]]:
+    """For each episode the places of the others in whose prompts its query does not occur."""
     shown = [{*(x for x, _ in episode.demos), *episode.dummies} for episode in episodes]
-    means = []
-    for i, episode in enumerate(episodes):
-        others = [j for j in range(len(episodes)) if j != i]
-        unseen = [j for j in others if episode.query not in shown[j]]
-        means.append(theta[unseen or others or [i]].mean(dim=0))
-    return torch.stack(means)
+    return [
+        [j for j in range(len(episodes)) if j != i and episode.query not in shown[j]]
+        for i, episode in enumerate(episodes)
+    ]
+
+
+def without_mean(episodes: list[Episode]) -> set[int]:
+    """Numbers of the episodes whose query every other episode shows: they have no mean θ."""
+    return {e.episode for e, others in zip(episodes, not_showing_queries(episodes), strict=True) if not others}
+
+
+def less_means(table: pd.DataFrame, lacking: set[int]) -> pd.DataFrame:
+    """Rows of one task without those of the mean θ of episodes that have none."""
+    return table[(table["method"] != "mean_theta") | ~table["episode"].isin(lacking)]
 
 
 def forming(lm: LanguageModel, episodes: list[Episode], layer: int) -> list[Patch]:

@@ -77,8 +77,8 @@ def score(
     """One row an episode and layer, scored for A and for B."""
     rows = []
     for (a, b), layer, word in answered:
-        correct_a = is_correct(word, a.answers, prefix=prefix[a.task])
-        correct_b = is_correct(word, b.answers, prefix=prefix[b.task])
+        correct_a = is_correct(word, a.answers, prefix=prefix[a.task], query=a.query)
+        correct_b = is_correct(word, b.answers, prefix=prefix[b.task], query=b.query)
         names = (a.task, b.task, demonstrations, a.episode, layer)
         rows.append((*names, word, a.answers[0], b.answers[0], correct_a, correct_b))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)

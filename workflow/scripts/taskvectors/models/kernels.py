@@ -153,4 +153,4 @@ def multiply_by_onednn(layers: list[nn.Linear]) -> None:
     pack = size < ROOM_FOR_COPIES * memory_at_hand()
     for layer in layers:
         layer.__class__ = OneDnnLinear
-        layer.packs = pack
+        layer.packs = pack  # type: ignore[assignment]

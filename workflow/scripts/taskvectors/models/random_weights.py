@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from taskvectors.data.pairs import read_table
 from taskvectors.data.prompts import prompt
-from taskvectors.data.tasks import read_table
 
 SEED = 0
 ALPHABET = [*"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]

@@ -316,8 +316,10 @@ def filter_table(tables: Tables, config: Config) -> pd.DataFrame:
     filtered = tables["filter"]
     few = ["few pairs: episodes repeat inputs" if kept < FEW_PAIRS else "" for kept in filtered["kept"]]
     guess = [f"a constant answer passes {MARKED_FROM:.0%}" if marked else "" for marked in filtered["guessable"]]
-    notes = ["; ".join(filter(None, both)) for both in zip(few, guess, strict=True)]
-    table = filtered.drop(columns="guessable").assign(note=notes)
+    left_out = filtered["left_out"].notna() if "left_out" in filtered else [False] * len(filtered)
+    out = ["left out: too few pairs are left" if one else "" for one in left_out]
+    notes = ["; ".join(filter(None, parts)) for parts in zip(out, few, guess, strict=True)]
+    table = filtered.drop(columns=["guessable", "left_out"], errors="ignore").assign(note=notes)
     for name, words in (("constant", "best constant"), ("constant_prefix", "best by prefix")):
         shares = zip(table[name], table.pop(f"{name}_share"), strict=True)
         table[name] = [f"{text} {share:.0%}" for text, share in shares]

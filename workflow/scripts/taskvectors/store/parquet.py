@@ -33,7 +33,9 @@ def read_parquets(paths: Iterable[str | Path], made_by: Stamp | None = None) -> 
     tables = {str(path): _read_parquet(path) for path in paths}
     stamps = {path: unpacked(table.schema.metadata) for path, table in tables.items()}
     check_one_source(stamps if made_by is None else stamps | {f"this job of rule {made_by['rule']}": made_by})
-    return pd.concat([table.to_pandas() for table in tables.values()], ignore_index=True)
+    # One without rows has no say in the types of columns.
+    filled = [table for table in tables.values() if table.num_rows] or list(tables.values())
+    return pd.concat([table.to_pandas() for table in filled], ignore_index=True)
 
 
 def read_stamp(path: str | Path) -> Stamp | None:

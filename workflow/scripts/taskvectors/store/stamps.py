@@ -79,12 +79,10 @@ def code_version(root: Path = ROOT) -> dict[str, Any]:
     A workflow that was copied into another repository has no commit: that repository's says nothing of it.
     """
     version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    answers = [
-        _git(root, *command) for command in (["rev-parse", "--show-toplevel", "HEAD"], ["status", "--porcelain"])
-    ]
-    if None in answers:
+    place, changes = _git(root, "rev-parse", "--show-toplevel", "HEAD"), _git(root, "status", "--porcelain")
+    if place is None or changes is None:
         return {"version": version}
-    (top, _, head), changes = answers[0].rpartition("\n"), answers[1]
+    top, _, head = place.rpartition("\n")
     if not Path(top).samefile(root):
         return {"version": version}
     return {"version": version, "commit": head, "modified": bool(changes)}
