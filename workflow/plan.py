@@ -7,13 +7,14 @@ run; nothing is run, loaded or downloaded.
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 from snakemake.api import SnakemakeApi
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
 from snakemake_interface_logger_plugins.common import LogEvent
+from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
 
@@ -49,7 +50,7 @@ def planned(overlays: list[Path]) -> list[tuple[str, str | None]]:
     return jobs.planned
 
 
-def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> pd.DataFrame:
+def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> list[dict[str, Any]]:
     """One row per model: what its jobs ask for, at most at once, and the estimated hours of all of them."""
     compute = study.config["compute"]
     rates = {"hours, GPU": compute["gpu"]["teraflops"], "hours, CPU": compute["cpu_teraflops"]}
@@ -76,7 +77,7 @@ def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> pd.DataFrame:
                 },
             }
         )
-    return pd.DataFrame(rows)
+    return rows
 
 
 def main(overlays: list[Path]) -> None:
@@ -86,7 +87,7 @@ def main(overlays: list[Path]) -> None:
         print("Nothing to be done: all results are there and up to date.")
         return
     compute = study.config["compute"]
-    print(by_model(study, jobs).to_string(index=False))
+    print(tabulate(by_model(study, jobs), headers="keys", tablefmt="plain", disable_numparse=True, stralign="right"))
     print(
         f"\n{len(jobs)} jobs in all. GPU memory: weights and a pass of {sizing.TOKENS} tokens; GPUs of "
         f"{compute['gpu']['memory_gb']} GB are asked for.\nHours: estimated from parameters and tokens, jobs one after another, "

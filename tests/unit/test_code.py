@@ -104,3 +104,45 @@ def test_a_notebook_counts_by_its_code(tmp_path):
 
 def test_fingerprints_are_short_names():
     assert len(code.fingerprint("accuracy.py")) == code.LENGTH and sys.version_info >= (3, 11)
+
+
+def test_what_was_found_out_is_kept_by_the_bytes_of_files_and_never_of_others(tmp_path, monkeypatch):
+    """Also by another version of this module, after damage, and where nothing can be written."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "a.py"
+    file.write_text(BASE, encoding="utf-8")
+
+    def found(expected: int) -> tuple[str, list[str]]:
+        """What a new start finds, and how many files it had to parse for it."""
+        parsed, real, kept = [], code._without_comments, []
+        monkeypatch.setattr(code, "_without_comments", lambda text: parsed.append(text) or real(text))
+        monkeypatch.setattr(code.atexit, "register", kept.append)
+        code._known.cache_clear()
+        digest = code.digest(file)
+        for write in kept:
+            write()
+        monkeypatch.setattr(code, "_without_comments", real)
+        assert len(parsed) == expected
+        return digest
+
+    first = found(1)
+    assert not code.KNOWN.exists()  # there is no folder of Snakemake's
+    (tmp_path / ".snakemake").mkdir()
+    assert found(1) == first and code.KNOWN.exists()
+    assert found(0) == first
+    file.write_text(BASE.replace("2 * x", "3 * x"), encoding="utf-8")
+    assert found(1) != first
+    file.write_text(BASE, encoding="utf-8")
+    assert found(0) == first
+    for damage in ("", "[]", '{"x": 1}', "{"):
+        code.KNOWN.write_text(damage, encoding="utf-8")
+        assert found(1) == first
+    monkeypatch.setattr(code, "write_text", lambda *of: (_ for _ in ()).throw(OSError("read-only")))
+    code.KNOWN.unlink()
+    assert found(1) == first and not code.KNOWN.exists()
+    code._known.cache_clear()
+
+
+def test_imports_for_type_checkers_alone_are_none(tmp_path):
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from taskvectors.data import tasks\nimport taskvectors.errors\n"
+    assert code._names(text) == {"taskvectors.errors"}

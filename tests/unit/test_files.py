@@ -11,6 +11,7 @@ from taskvectors.job import reported
 from taskvectors.progress import logger
 from taskvectors.store.files import atomic
 from taskvectors.store.parquet import read_parquets, read_stamp, write_parquet
+from taskvectors.store.provenance import stamps_by_model
 from taskvectors.store.stamps import check_one_source, stamp
 from taskvectors.store.thetas import Thetas, read_thetas, write_thetas
 
@@ -19,7 +20,7 @@ from taskvectors.store.thetas import Thetas, read_thetas, write_thetas
 def made_by(tmp_path):
     manifest = tmp_path / "manifest.json"
     manifest.write_text("{}", encoding="utf-8")
-    return stamp("sweep_layers", manifest, "float32", "cpu", [])
+    return stamp("sweep_layers", manifest, "float32", "cpu", "torch", [])
 
 
 def some_thetas() -> Thetas:
@@ -29,6 +30,37 @@ def some_thetas() -> Thetas:
 
 def same_thetas(got: Thetas) -> bool:
     return got.rows == some_thetas().rows and bool((got.theta == some_thetas().theta).all())
+
+
+def test_stamps_of_files_and_of_jobs_are_gathered_by_model(made_by, tmp_path, monkeypatch):
+    """Also of jobs whose files carry none, as tables of words do."""
+    monkeypatch.chdir(tmp_path)
+    write_parquet("results/m/heads/effects.parquet", pd.DataFrame({"a": [1]}), made_by)
+    write_parquet("results/m/predictions/constant_answers.f.parquet", pd.DataFrame({"a": [1]}))
+    rows = [("t", "test", 0, 0)]
+    thetas = Thetas(rows, np.zeros((1, 1, 2), "f4"), np.zeros((1, 1), "f4"), np.zeros((1, 2), "f4"))
+    write_thetas("results/m/theta/f.safetensors", thetas, made_by)
+    other = made_by | {"rule": "decode_theta", "weights": "others"}
+    records = {
+        "decode_theta": {"results/m/logs/decode_theta.software.json": {"made_by": other}},
+        "embed_theta": {"results/m/logs/embed_theta.software.json": {"made_by": {"rule": "embed_theta", "code": "c"}}},
+        "summary": {"results/logs/summary.software.json": {"made_by": {"rule": "summary", "code": "c"}}},
+        "old": {"results/m/logs/old.software.json": {}},
+    }
+    files = [
+        "results/m/heads/effects.parquet",
+        "results/m/predictions/constant_answers.f.parquet",
+        "results/m/theta/f.safetensors",
+    ]
+    stamps = stamps_by_model(files, records, ["m"])["m"]
+    assert {made["rule"] for made in stamps.values()} == {"sweep_layers", "decode_theta", "embed_theta"}
+    with pytest.raises(StudyError, match=r"decode_theta.software.json and .* were computed with different weights"):
+        check_one_source(stamps)
+    del stamps["results/m/logs/decode_theta.software.json"]
+    check_one_source(stamps)
+    stamps["results/m/logs/embed_theta.2.software.json"] = {"rule": "embed_theta", "code": "d"}
+    with pytest.raises(StudyError, match=r"different code"):
+        check_one_source(stamps)
 
 
 def test_a_stamp_travels_with_its_file(made_by, tmp_path):

@@ -27,7 +27,7 @@ from taskvectors.engine.model_check import load_model
 from taskvectors.engine.read import mean_theta
 from taskvectors.experiments import descents
 from taskvectors.experiments.extract_theta import extract
-from taskvectors.experiments.gradient import chosen_share, gradient, ways_of, without_training
+from taskvectors.experiments.gradient import chosen_share, gradient, of_next_task, ways_of, without_training
 from taskvectors.experiments.gradient_cosines import Moves, centred, cosines
 from taskvectors.experiments.gradient_orders import orders_of
 from taskvectors.models.language_model import block_hidden, with_hidden
@@ -134,7 +134,7 @@ def asked_of(episodes):
 
 def next_of(episode, episodes):
     """The episode of the next task in the same place."""
-    tasks = [*TASKS]
+    tasks = sorted({e.task for e in asked_of(episodes)})
     task = tasks[(tasks.index(episode.task) + 1) % len(tasks)]
     return next(e for e in asked_of(episodes) if (e.task, e.episode) == (task, episode.episode))
 
@@ -181,7 +181,7 @@ def test_descent_is_that_of_plain_passes(lm, episodes, observations):
 
 def test_cosines_are_those_of_plain_gradients(lm, episodes, observations):
     asked = asked_of(episodes)
-    others = [*asked[2:], *asked[:2]]
+    others = [next_of(episode, episodes) for episode in asked]
     shuffled = ways_of(asked, None, SEED)["shuffled"]
     for place in (0, 3):
         episode = asked[place]
@@ -399,6 +399,17 @@ def test_an_episode_of_one_demonstration_alone_is_without_shuffled_answers(lm, e
     of_other = orders["of"] == "other_task"
     assert set(orders["of"]) == {"gradient", *CONTROLS_OF["order"]}
     assert of_other.sum() == 4 and (~of_other).sum() == 3 * 5
+
+
+def test_another_task_is_the_next_by_name_whatever_the_order_of_tasks(episodes):
+    test = [e for e in episodes if e.split == "test"]
+    tasks = list(dict.fromkeys(e.task for e in test))
+    turned = [e for task in reversed(tasks) for e in test if e.task == task]
+    others = {e.key: other.key for e, other in zip(test, of_next_task(test), strict=True)}
+    assert others == {e.key: other.key for e, other in zip(turned, of_next_task(turned), strict=True)}
+    following = {key[0]: other[0] for key, other in others.items()}
+    assert sorted(following) == sorted(following.values()) and all(task != other for task, other in following.items())
+    assert of_next_task([e for e in test if e.task == tasks[0]]) is None
 
 
 def test_equal_demonstrations_know_no_order(lm, episodes):

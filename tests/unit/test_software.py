@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from taskvectors.job import reported
+from taskvectors.job import note, reported
 from taskvectors.store.software import imported, merged_records, packages, read_records
 
 
@@ -25,15 +25,39 @@ def test_packages_of_a_conda_environment_stand_once(tmp_path):
     (tmp_path / "conda-meta/scikit-learn-1.7.2-py312h3226591_0.json").touch()
     site = tmp_path / "lib/python3.12/site-packages"
     site.mkdir(parents=True)
-    for name in ("scikit_learn-1.7.2", "pip_only-1.0"):
+    for name in ("huggingface_hub-1.2.0-pyhd8ed1ab_0", "typing_extensions-4.15.0-pyhcf101f3_0", "pytorch-2.8.0-cpu_0"):
+        (tmp_path / f"conda-meta/{name}.json").touch()
+    for name in (
+        "scikit_learn-1.7.2",
+        "pip_only-1.0",
+        "huggingface_hub-1.2.0",
+        "Typing.Extensions-4.15.0",
+        "torch-2.8.0",
+    ):
         (site / f"{name}.dist-info").mkdir()
-    assert packages(tmp_path) == ["pip_only==1.0", "scikit-learn-1.7.2-py312h3226591_0"]
+    (site / "torch-2.8.0.dist-info/INSTALLER").write_text("conda\n")  # called otherwise there
+    (site / "pip_only-1.0.dist-info/INSTALLER").write_text("pip\n")
+    assert packages(tmp_path) == [
+        "huggingface_hub-1.2.0-pyhd8ed1ab_0",
+        "pip_only==1.0",
+        "pytorch-2.8.0-cpu_0",
+        "scikit-learn-1.7.2-py312h3226591_0",
+        "typing_extensions-4.15.0-pyhcf101f3_0",
+    ]
 
 
 def test_every_job_leaves_its_record_beside_its_log(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with reported("geometry.log", "geometry"):
+    with reported("geometry.log", "geometry", {"rule": "geometry", "code": "c"}):
+        note({"weights": "w"})
+    assert json.loads((tmp_path / "geometry.software.json").read_text())["made_by"] == {
+        "rule": "geometry",
+        "code": "c",
+        "weights": "w",
+    }
+    with reported("geometry.log", "geometry"):  # the next job of the process is another one
         pass
+    assert json.loads((tmp_path / "geometry.software.json").read_text())["made_by"] is None
     record = json.loads((tmp_path / "geometry.software.json").read_text())
     listed = (tmp_path / f"results/environments/{record['environment']}.txt").read_text().split("\n")
     assert record["imported"]["numpy"] == np.__version__ and f"numpy=={np.__version__}" in listed
@@ -44,11 +68,12 @@ def test_records_are_merged_and_differences_said(tmp_path):
         ("extract_theta.linguistic", "2.13.0", "aaa"),
         ("extract_theta.knowledge", "2.12.0", "bbb"),
         ("extract_theta.gone", "1.0", "ccc"),  # of a family that the study no longer has
+        ("old_rule", "1.0", "ddd"),  # of another version of the workflow
         ("decode_theta", "2.13.0", "aaa"),
     ):
         record = {"imported": {"python": "3.12.1", "torch": torch}, "environment": environment}
         (tmp_path / f"{name}.software.json").write_text(json.dumps(record))
-    found = merged_records(read_records([tmp_path], ["linguistic", "knowledge"]))
+    found = merged_records(read_records([tmp_path], ["linguistic", "knowledge"], ["extract_theta", "decode_theta"]))
     assert found["software"] == {"python": "3.12.1", "torch": "2.12.0 and 2.13.0"}
     assert found["differing"] == {"torch": {"2.13.0": ["decode_theta", "extract_theta"], "2.12.0": ["extract_theta"]}}
     assert found["environments"] == {"aaa": ["decode_theta", "extract_theta"], "bbb": ["extract_theta"]}

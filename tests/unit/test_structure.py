@@ -5,6 +5,7 @@ import html
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -190,8 +191,8 @@ def test_pins_are_exact_and_hold_all_direct_dependencies():
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin) for pin in pins)
     pinned = {pin.split("==")[0].lower().replace("_", "-") for pin in pins}
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    assert set(groups) == {"study", "report", "test", "lint"}
-    direct = [name for group in groups.values() for name in group]
+    assert set(groups) == {"study", "report", "explore", "test", "lint"}
+    direct = [name for key, group in groups.items() for name in group if key != "explore"]
     assert {re.split(r"[\[=]", name)[0].replace("_", "-") for name in direct} <= pinned
 
 
@@ -236,3 +237,111 @@ def test_the_readme_tells_the_sizes_of_the_default_study():
         f"gradient descent on {gradient['test']} test episodes a task, its steps chosen on one."
     )
     assert told in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+# ------------------------------------------------------------------------------------------------------- who has which package
+
+# Packages by the module that is imported, where the two differ; as conda-forge calls them.
+PACKAGES = {"torch": "pytorch", "sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"}
+PACKAGES |= {"matplotlib": "matplotlib-base", "seaborn": "seaborn-base"}
+
+
+def external(file: Path) -> set[str]:
+    """Modules of other projects that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+    return found - set(sys.stdlib_module_names) - {"taskvectors"}
+
+
+def rules_in_environments() -> list[tuple[str, str, list[str]]]:
+    """Every rule's name and environment, and the files of code that its jobs may import."""
+    drawn = [f"taskvectors/figures/{file.name}" for file in (LIBRARY / "figures").glob("*.py")]
+    kept = [f"taskvectors/representations/{file.name}" for file in (LIBRARY / "representations").glob("*.py")]
+    by_name = {"figure.py": drawn, "rivals.py": kept, "study_notebook.py": ["../notebooks/study.ipynb"]}
+    found = []
+    for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for body in re.split(r"^ *rule\b", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            (environment,), (script,) = (
+                re.findall(pattern, body) for pattern in (r'"../../envs/([\w.]+)"', r'script:\s+"../scripts/([\w.]+)"')
+            )
+            used = {name for one in [script, *by_name.get(script, [])] for name in used_by(one)}
+            found.append((script, environment, sorted(name for name in used if name.endswith(".py"))))
+    return found
+
+
+def test_every_environment_has_what_its_scripts_import():
+    """With conda, jobs see Snakemake's own packages as a fallback, which would hide what an environment lacks."""
+    lacking = set()
+    for script, environment, files in rules_in_environments():
+        listed = yaml.safe_load((ROOT / "envs" / environment).read_text())["dependencies"]
+        named = {item.split()[0].replace("_", "-") for item in listed}
+        for file in files:
+            modules = external(ROOT / "workflow/scripts" / file)
+            packages = {PACKAGES.get(module, module).replace("_", "-") for module in modules}
+            lacking |= {f"{environment}: {package} for {script} ({file})" for package in packages - named}
+    assert lacking == set()
+    assert len(rules_in_environments()) > 30
+
+
+BLOCKED = """
+import importlib.abc, importlib.metadata, re, sys
+
+def closure(name, seen):
+    key = re.sub(r"[-_.]+", "-", name).lower()
+    if key in seen:
+        return seen
+    seen.add(key)
+    try:
+        needs = importlib.metadata.requires(name) or []
+    except importlib.metadata.PackageNotFoundError:
+        return seen
+    for need in needs:
+        if "extra ==" not in need:
+            closure(re.match(r"[A-Za-z0-9._-]+", need).group(), seen)
+    return seen
+
+own = closure("snakemake", set())
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, module, path, target=None):
+        packages = tops.get(module.split(".")[0])
+        if packages and not any(re.sub(r"[-_.]+", "-", name).lower() in own for name in packages):
+            raise ImportError(f"{module} is none of Snakemake's own packages")
+tops = importlib.metadata.packages_distributions()
+sys.meta_path.insert(0, Block())
+import pkgutil
+everything = pkgutil.iter_modules
+def without_plugins(*given, **named):
+    return (one for one in everything(*given, **named) if not one.name.startswith("snakemake_executor_plugin"))
+pkgutil.iter_modules = without_plugins
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "import snakemake.cli; sys.argv = ['snakemake']; snakemake.cli.main(['-n', '--cores', '1', '--quiet', 'all'])",
+        "import snakemake.cli; sys.argv = ['snakemake']; "
+        "snakemake.cli.main(['-n', '--cores', '1', '--quiet', 'all', '--configfile', 'config/archive.yaml'])",
+        "import runpy; sys.argv = ['plan.py', 'config/paper.yaml']; runpy.run_path('workflow/plan.py', run_name='__main__')",
+    ],
+    ids=["the Snakefile", "an archive", "make plan"],
+)  # fmt: skip
+def test_a_start_needs_snakemakes_own_packages_alone(start, tmp_path):
+    """README: with Snakemake at hand, the rest comes by conda. It makes every start faster, too."""
+    folder = tmp_path / "clone"
+    ignored = shutil.ignore_patterns(".git", ".venv", ".snakemake", "__pycache__", "results", "reports", ".*_cache")
+    shutil.copytree(ROOT, folder, ignore=ignored)
+    found = subprocess.run(
+        [sys.executable, "-c", f"{BLOCKED}\n{start}"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr[-2000:]
+
+
+def test_what_the_environment_holds_does_not_slow_every_start():
+    """JupyterLab brought a grammar that `import jsonschema` compiles: more than a second of every start."""
+    pinned = (ROOT / "envs/requirements.txt").read_text().lower()
+    assert not re.search(r"^(jupyterlab|jupyter-server|jupyter-events|rfc3987-syntax)\b", pinned, re.MULTILINE)

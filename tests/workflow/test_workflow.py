@@ -22,6 +22,7 @@ from taskvectors.data.tokens import decode
 from taskvectors.store.archived import CHECKSUMS, read_archive
 from taskvectors.store.crate import CRATE, write_archive
 from taskvectors.store.tables import read_csv, write_csv
+from taskvectors.study import read_study
 
 ROOT = Path(__file__).parents[2]
 MODEL = "results/smollm2-135m"
@@ -184,6 +185,29 @@ def test_provenance_names_what_the_jobs_themselves_imported(finished):
         provenance = json.loads(archive.read("provenance.json"))
     assert {"torch", "transformers", "scikit-learn", "umap-learn", "seaborn"} <= set(provenance["software"])
     assert provenance["differing"] == {} and len(provenance["environments"]) == 1
+    (runs,) = provenance["runs"].values()
+    assert runs["kernels"] in (["torch"], ["oneDNN"]) and len(runs["weights"]) == 1
+
+
+def test_every_rule_that_loads_the_model_leaves_a_stamp_and_a_wrong_one_is_refused(changed):
+    """Whatever the rule writes: words and ranks lie in CSV files, which carry none."""
+    study = read_study([changed.folder / "config/smoke.yaml"], changed.folder)
+    for rule in study.tokens:
+        records = list((changed.folder / MODEL / "logs").glob(f"{rule}.*software.json"))
+        assert records, rule
+        assert all(
+            {"weights", "kernels", "code"} <= set(json.loads(file.read_text())["made_by"]) for file in records
+        ), rule
+    for rule in ("decode_theta", "gradient", "rivals", "measure_heads"):
+        record = changed.folder / MODEL / f"logs/{rule}.software.json"
+        kept = record.read_text()
+        said = json.loads(kept)
+        said["made_by"]["weights"] = "0" * 64
+        record.write_text(json.dumps(said))
+        result = changed.snakemake("--forcerun", "provenance", "--until", "provenance")
+        assert result.returncode != 0, rule
+        assert f"{rule}.software.json" in result.stdout and "different weights" in result.stdout, result.stdout[-2000:]
+        record.write_text(kept)
 
 
 def test_figures_and_report_are_rebuilt_from_an_archive_without_torch_weights_and_network(finished, project):

@@ -1,15 +1,21 @@
-# A finished study in one file, what it came from, and a study beside an archived one.
+# A finished study in one file, what it came from, and a study beside an archived one. Included last: it asks all other rules.
+
+OWN = [rule for rule in workflow.rules if Path(rule.snakefile).is_relative_to(STUDY.root / "workflow")]
+# Files of models that may say what they were computed with, whichever rule writes them; and what records of jobs are called by.
+STAMPED = [
+    str(file)
+    for rule in OWN
+    for file in rule.output
+    if str(file).startswith("results/{model}/") and str(file).endswith((".parquet", ".safetensors"))
+]
+OWN_RULES = sorted({Path(str(log)).name.split(".")[0] for rule in OWN for log in rule.log})
+
+
 rule provenance:
     input:
         tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.tables),
         weights=collect("results/{model}/weights", model=STUDY.models),
-        predictions=collect(
-            "results/{model}/predictions/{stage}.{family}.parquet",
-            model=STUDY.models,
-            stage=["extract_theta", "sweep_layers", "patch_variants"],
-            family=STUDY.families,
-        ),
-        conflict=collect("results/{model}/predictions/sweep_conflict.parquet", model=STUDY.models),
+        stamped=collect(STAMPED, model=STUDY.models, family=STUDY.families),
         figures=collect("reports/figures/{figure}.csv", figure=STUDY.figures),  # their jobs say what they ran on
     output:
         provenance="results/provenance.json",
@@ -24,6 +30,7 @@ rule provenance:
         *code_of("provenance.py"),
         config=STUDY.config,
         families=STUDY.families,
+        rules=OWN_RULES,
         sources=lambda wildcards: digests(STUDY.sources, STUDY.root),
     message:
         "Provenance"

@@ -11,11 +11,10 @@ from taskvectors.store.tables import write_csv
 if __name__ == "__main__":
     with current_job() as job:
         models = {Path(folder).parent.name: folder for folder in job.input.weights}
-        software = merged_records(
-            read_records(["results/logs", *(f"results/{model}/logs" for model in models)], job.params.families)
-        )
-        stamps = stamps_by_model([*job.input.predictions, *job.input.conflict], models)
-        content = provenance(models, stamps, software, job.params.config, job.params.sources)
+        folders = ["results/logs", *(f"results/{model}/logs" for model in models)]
+        records = read_records(folders, job.params.families, job.params.rules)
+        stamps = stamps_by_model(job.input.stamped, records, models)
+        content = provenance(models, stamps, merged_records(records), job.params.config, job.params.sources)
         write_json(job.output.provenance, content)
         for path in job.output.of_models:
             write_json(path, of_model(content, Path(path).parent.name))

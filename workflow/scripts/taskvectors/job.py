@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from taskvectors.errors import StudyError
 from taskvectors.progress import logger
 from taskvectors.store.software import record
+from taskvectors.store.stamps import stamp_of_code
 from taskvectors.surroundings import shortened
 
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # environment variables
@@ -37,7 +38,7 @@ class Job(Protocol):
 def current_job() -> Iterator[Job]:
     """The job that Snakemake runs this script for, reported (see `reported`)."""
     job: Job = sys.modules["__main__"].snakemake
-    with reported(job.log[0], job.rule):
+    with reported(job.log[0], job.rule, stamp_of_code(job.rule, code_of(job))):
         yield job
 
 
@@ -46,8 +47,16 @@ def code_of(job: Job) -> list[str]:
     return [part for part in job.params if isinstance(part, str) and FINGERPRINT.fullmatch(part)]
 
 
+_made_by: dict[str, Any] = {}  # what this process's job computes with
+
+
+def note(made_by: Mapping[str, Any]) -> None:
+    """Have the stamp of a job that loads a model stand in its record, too: not all of its files carry one."""
+    _made_by.update(made_by)
+
+
 @contextmanager
-def reported(log_file: str | Path, job: str) -> Iterator[None]:
+def reported(log_file: str | Path, job: str, made_by: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Send log lines of the block to `log_file`; end the process with one clear message on a StudyError.
 
     Beside the log stands what a job that succeeded ran on (`taskvectors.store.software`).
@@ -59,9 +68,11 @@ def reported(log_file: str | Path, job: str) -> Iterator[None]:
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     start = time.monotonic()
+    _made_by.clear()
+    note(made_by or {})
     try:
         yield
-        record(log_file)
+        record(log_file, _made_by or None)
         logger.info("%s: done in %.1f s", job, time.monotonic() - start)
     except StudyError as error:
         logger.error("%s: %s", job, error, exc_info=error.__cause__)  # what a library raised, if one did

@@ -127,12 +127,14 @@ def without_training(lm: LanguageModel, seed: int) -> LanguageModel | None:
 
 
 def of_next_task(episodes: list[Episode]) -> list[Episode] | None:
-    """For each episode one of the next task; None of a single task."""
-    tasks = list(by_task(episodes).values())
+    """For each episode one of the task whose name comes next, whatever the order in which tasks are studied; None of a single task."""
+    tasks = by_task(episodes)
     if len(tasks) < 2:
         return None
-    following = zip(tasks, [*tasks[1:], tasks[0]], strict=True)
-    return [of_next[place % len(of_next)] for own, of_next in following for place in range(len(own))]
+    names = sorted(tasks)
+    following = dict(zip(names, [*names[1:], names[0]], strict=True))
+    others = [(own, tasks[following[name]]) for name, own in tasks.items()]
+    return [of_next[place % len(of_next)] for own, of_next in others for place in range(len(own))]
 
 
 def ways_of(episodes: list[Episode], others: list[Episode] | None, seed: int) -> dict[str, Sequence[Pairs]]:

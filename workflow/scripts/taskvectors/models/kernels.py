@@ -126,6 +126,11 @@ def multiply_faster(model: nn.Module) -> str:
     return "oneDNN"
 
 
+def kernels_of(model: nn.Module) -> str:
+    """Whose kernels multiply a model's linear layers: `oneDNN` or `torch`."""
+    return "oneDNN" if any(isinstance(module, OneDnnLinear) for module in model.modules()) else "torch"
+
+
 def onednn_is_there() -> bool:
     """Whether this torch can call oneDNN for a single matrix."""
     operations = ("_linear_pointwise", "_reorder_linear_weight")

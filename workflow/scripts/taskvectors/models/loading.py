@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from taskvectors.errors import LESS_MEMORY, StudyError
+from taskvectors.models.kernels import kernels_of
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.models.memory import memory_at_hand
 from taskvectors.models.weights import check_manifest
@@ -134,7 +135,8 @@ def check_filled(model: Any, info: dict[str, Collection[Any]]) -> None:
 
 def made_by(lm: LanguageModel, rule: str, weights: str | Path, code: Iterable[str]) -> dict[str, Any]:
     """The stamp of files that a job of this rule computes with the model in the folder `weights`."""
-    return stamp(rule, Path(weights, MANIFEST), str(lm.dtype).removeprefix("torch."), lm.device_name, code)
+    dtype, kernels = str(lm.dtype).removeprefix("torch."), kernels_of(lm.model)
+    return stamp(rule, Path(weights, MANIFEST), dtype, lm.device_name, kernels, code)
 
 
 def available_device(device: str, dtype: str) -> str:

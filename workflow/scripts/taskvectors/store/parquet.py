@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import safe_open
 
 from taskvectors.errors import StudyError
 from taskvectors.store.files import atomic
@@ -39,7 +40,10 @@ def read_parquets(paths: Iterable[str | Path], made_by: Stamp | None = None) -> 
 
 
 def read_stamp(path: str | Path) -> Stamp | None:
-    """What a Parquet file was computed with."""
+    """What a Parquet or safetensors file was computed with, if it says so."""
+    if Path(path).suffix == ".safetensors":
+        with safe_open(path, framework="numpy") as file:
+            return unpacked(file.metadata())
     return unpacked(pq.read_schema(path).metadata)
 
 

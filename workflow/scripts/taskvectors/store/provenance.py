@@ -50,12 +50,22 @@ def provenance(
     }
 
 
-def stamps_by_model(files: Iterable[str | Path], models: Iterable[str]) -> dict[str, dict[str, Stamp]]:
-    """What the Parquet files `results/<model>/predictions/…` were computed with; of those that a model computed."""
+def stamps_by_model(
+    files: Iterable[str | Path], records: Mapping[str, Mapping[str, Mapping[str, Any]]], models: Iterable[str]
+) -> dict[str, dict[str, Stamp]]:
+    """What everything of a model was computed with: the stamps in its files, and those that its jobs left beside their logs.
+
+    Args:
+        files: Parquet and safetensors below `results/<model>/`.
+        records: of all jobs (`taskvectors.store.software.read_records`).
+    """
+    found = {str(file): read_stamp(file) for file in files}
+    found |= {file: record.get("made_by") for of_rule in records.values() for file, record in of_rule.items()}
     stamps: dict[str, dict[str, Stamp]] = {model: {} for model in models}
-    for file in map(Path, files):
-        if made_by := read_stamp(file):
-            stamps[file.parents[1].name][str(file)] = made_by
+    for file, made_by in found.items():
+        model = Path(file).parts[1]  # below results/
+        if made_by and model in stamps:
+            stamps[model][file] = made_by
     return stamps
 
 
@@ -75,7 +85,7 @@ def runs(stamps: Iterable[Stamp]) -> dict[str, list[Any]]:
     values: dict[str, list[Any]] = {}
     for made_by in stamps:
         for what, value in made_by.items():
-            if what not in ("rule", "code", "modified") and value not in values.setdefault(what, []):
+            if what not in ("rule", "code", "modified", "version") and value not in values.setdefault(what, []):
                 values[what].append(value)
     return values
 

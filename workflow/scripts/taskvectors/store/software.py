@@ -6,8 +6,9 @@ which knows the others.
 
 import json
 import platform
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,37 +40,58 @@ def imported() -> dict[str, str]:
 
 def packages(prefix: str | Path = sys.prefix) -> list[str]:
     """Every package of an environment with its exact version (and build, of conda's), sorted."""
-    packages = {file.stem for file in Path(prefix).glob("conda-meta/*.json")}
+    of_conda = {file.stem for file in Path(prefix).glob("conda-meta/*.json")}
+    names = {_normal(package.rsplit("-", 1)[0]) for package in of_conda}  # and version, without the build
+    others = set()
     for info in Path(prefix).glob("lib/python*/site-packages/*.dist-info"):
         name, _, version = info.stem.rpartition("-")
-        if not any(package.startswith(f"{name.replace('_', '-')}-{version}-") for package in packages):
-            packages.add(f"{name}=={version}")
-    return sorted(packages, key=str.lower)
+        installer = info / "INSTALLER"
+        by_conda = installer.is_file() and installer.read_text(encoding="utf-8").strip() == "conda"
+        if not by_conda and _normal(info.stem) not in names:
+            others.add(f"{name}=={version}")
+    return sorted(of_conda | others, key=str.lower)
 
 
-def record(log_file: str | Path) -> None:
-    """Write down beside a job's log what it ran on, and once for each environment its packages."""
+def _normal(name: str) -> str:
+    """A name as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def record(log_file: str | Path, made_by: Mapping[str, Any] | None = None) -> None:
+    """Write down beside a job's log what it ran on, and once for each environment its packages.
+
+    Args:
+        made_by: the stamp of the job (`taskvectors.store.stamps`).
+    """
     text = "".join(f"{package}\n" for package in packages())
     environment = sha256_of(text.encode())[:12]
     listed = ENVIRONMENTS / f"{environment}.txt"
     if not listed.exists():
         write_text(listed, text)
-    write_json(Path(log_file).with_suffix(SUFFIX), {"imported": imported(), "environment": environment})
+    write_json(
+        Path(log_file).with_suffix(SUFFIX), {"imported": imported(), "environment": environment, "made_by": made_by}
+    )
 
 
-def read_records(folders: Iterable[str | Path], families: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """The records in folders of logs, by rule; of jobs of a family, only those of the given ones."""
-    known = set(families)
-    records: dict[str, list[dict[str, Any]]] = {}
+def read_records(
+    folders: Iterable[str | Path], families: Iterable[str], rules: Iterable[str]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """The records in folders of logs, by rule and file; of jobs of a family, only those of the given ones.
+
+    Args:
+        rules: of the workflow; records of others were left by another version of it.
+    """
+    known, named = set(families), set(rules)
+    records: dict[str, dict[str, dict[str, Any]]] = {}
     for folder in folders:
         for file in sorted(Path(folder).glob(f"*{SUFFIX}")):
             rule, _, part = file.name.removesuffix(SUFFIX).partition(".")
-            if not part or part in known:
-                records.setdefault(rule, []).append(json.loads(file.read_text(encoding="utf-8")))
+            if rule in named and (not part or part in known):
+                records.setdefault(rule, {})[str(file)] = json.loads(file.read_text(encoding="utf-8"))
     return records
 
 
-def merged_records(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def merged_records(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """What the jobs of a study ran on.
 
     Returns:
@@ -79,7 +101,7 @@ def merged_records(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[s
     versions: dict[str, dict[str, list[str]]] = {}
     environments: dict[str, list[str]] = {}
     for rule, of_rule in records.items():
-        for record in of_rule:
+        for record in of_rule.values():
             for package, version in record["imported"].items():
                 _note(versions.setdefault(package, {}), version, rule)
             _note(environments, record["environment"], rule)

@@ -20,25 +20,33 @@ METADATA = "made_by"  # of the metadata of a file
 SOFTWARE = ("torch", "transformers", "tokenizers")  # what decides on the numbers of a model
 
 
-def stamp(rule: str, manifest: str | Path, dtype: str, device: str, code: Iterable[str]) -> dict[str, Any]:
-    """What a job computes with.
+def stamp(
+    rule: str, manifest: str | Path, dtype: str, device: str, kernels: str, code: Iterable[str]
+) -> dict[str, Any]:
+    """What a job that loads a model computes with.
 
     Args:
         rule: its name.
         manifest: of the weights: their names, sizes and checksums.
         dtype, device: of the model.
+        kernels: whose multiply its matrices.
         code: fingerprints of the files that the job uses.
     """
     return {
-        "rule": rule,
         "weights": sha256(manifest),
         "dtype": dtype,
         "device": device,
+        "kernels": kernels,
         "software": {name: version for name, version in imported().items() if name in SOFTWARE},
-        "code": sha256_of("\n".join(sorted(code)).encode()),
+        **stamp_of_code(rule, code),
         **code_version(),
         "command": os.environ.get(COMMAND, ""),
     }
+
+
+def stamp_of_code(rule: str, code: Iterable[str]) -> dict[str, Any]:
+    """What a job that loads no model computes with: its rule and the code that it uses."""
+    return {"rule": rule, "code": sha256_of("\n".join(sorted(code)).encode())}
 
 
 def packed(made_by: Stamp) -> dict[str, str]:
@@ -62,7 +70,7 @@ def check_one_source(stamps: Mapping[str, Stamp | None]) -> None:
     for name, made_by in stamps.items():
         if made_by is None:
             continue
-        shared = {("", what): made_by[what] for what in ("weights", "dtype", "software")}
+        shared = {("", what): made_by[what] for what in ("weights", "dtype", "software") if what in made_by}
         for key, value in (shared | {(made_by["rule"], "code"): made_by["code"]}).items():
             other, known = first.setdefault(key, (name, value))
             if value != known:
