@@ -6,8 +6,11 @@ WORKERS ?= 2
 ALONE := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
-# A container's user may have a home that cannot be written to, where Snakemake keeps a cache before it reads anything of ours.
-ifeq ($(or $(XDG_CACHE_HOME),$(shell test -w "$$HOME" && echo writable)),)
+# A container's user may have no home, or one that cannot be written to, where Snakemake keeps a cache before it reads anything of ours.
+ifeq ($(HOME),)
+export HOME := $(CURDIR)/.snakemake/home
+endif
+ifeq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 # As a module: the script of that name begins with the path of its interpreter, which a long path or the shell's characters break.

@@ -102,9 +102,13 @@ def test_list_tasks_share_their_inputs():
         ),
         (b"input,output,also_accepted\na,,\n", "line 2, column output: an empty text"),
         (b"input,output,also_accepted\n,b,\n", "line 2, column input: an empty text"),
-        (b"input,output,also_accepted\na,b\n", "line 2: 3 cells expected, 2 found. Quote cells that hold a comma"),
+        (b"input,output,also_accepted\na\n", "line 2: 3 cells expected, 1 found. Add what is missing"),
+        (b"input,output,note\na,b\n", "line 2: 3 cells expected, 2 found. Add what is missing"),
+        (b"input,output,also_accepted\na,b,c,d\n", "line 2: 3 cells expected, 4 found. Quote cells that hold a comma"),
+        (b"input,output,also_acceptd\na,b,c\n", "line 1: the column 'also_acceptd' would be left out"),
+        (b"\nsep=;\n\ninput;output\na;b\na;c\n", "line 6: input 'a' has the answer 'c', but 'b' in line 5"),
         (
-            b"input;output;also_accepted\na;b;;\n",
+            b"input;output;also_accepted\na;b;;c\n",
             "line 2: 3 cells expected, 4 found. Quote cells that hold a semicolon",
         ),
         (b"input,output,also_accepted,\na,b,,lost\n", "line 2: 'lost' stands in a column without a name"),
@@ -228,6 +232,12 @@ def test_the_normal_form_is_reached_at_once_and_looks_the_same(text):
         "a b",
         "naïve",
         "ﬁ",
+        "↔️",
+        "‼️",
+        "ℹ️",
+        "◾️",
+        "〰️",
+        "\U0001fae9",
     ],
 )
 def test_what_scripts_and_emoji_are_made_of_is_no_unseen_character(text):
@@ -612,7 +622,7 @@ def test_bad_episode_lines_are_refused_by_number(tmp_path, change, message):
     ("line", "message"),
     [
         ('{"task": "t", "task": "u"}', "the key 'task' stands twice"),
-        ("", "not JSON"),
+        ("x", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("NaN", "an episode is an object"),
     ],

@@ -27,6 +27,13 @@ FORMS = {
     "with a mark.json": '\ufeff{\n\t"sky": "blue",\n\t"blood": "red"\n}',
     "outer blanks.csv": 'input,output\n sky,"blue\n"\nblood\t,"\n\u00a0red "\n',
     "rows twice.csv": "input,output,also_accepted\nsky,blue,\nblood,red,\nsky, blue,\nblood,red,crimson\n",
+    "an accepted answer first.json": '[{"input": "blood", "output": "red"}, {"input": "sky", "output": "blue"},'
+    ' {"input": "blood", "output": "crimson", "also_accepted": "red"}]',
+    "quotes behind blanks.csv": 'input, output\nsky, "blue"\n"blood", "red"\n',
+    "names with blanks.csv": "Input;Output;Also accepted\nsky;blue;\nblood;red;crimson\n",
+    "names with hyphens.tsv": "input\toutput\talso-accepted\nsky\tblue\nblood\tred\tcrimson\n",
+    "as Excel marks it.csv": "sep=;\ninput;output\nsky;blue\nblood;red\n",
+    "blank lines and empty cells.csv": "\n \ninput,output\nsky,blue,\n,,\nblood,red,,\n",
     "an accepted answer again.json": '{"sky": "blue", "blood": ["red", "crimson"], "blood ": "crimson"}',
 }
 
@@ -37,19 +44,22 @@ def test_every_form_of_a_table_is_read(name, tmp_path):
     file.write_text(FORMS[name], encoding="utf-8")
     assert {pair.input: pair.answers[0] for pair in read_table(file)} == {"sky": "blue", "blood": "red"}
     if "crimson" in FORMS[name]:
-        assert read_table(file) == TABLE
+        assert {pair.input: pair.answers for pair in read_table(file)} == {pair.input: pair.answers for pair in TABLE}
 
 
 def test_numbers_without_quotes_are_read_as_they_stand(tmp_path):
     (tmp_path / "t.json").write_text('{"one": 1, "two": [2, "zwei"]}')
     assert read_table(tmp_path / "t.json") == (Pair("one", ("1",)), Pair("two", ("2", "zwei")))
+    (tmp_path / "t.json").write_text('[{"input": "none", "output": "zero", "also_accepted": 0}]')
+    assert read_table(tmp_path / "t.json") == (Pair("none", ("zero", "0")),)
 
 
 def test_what_was_merged_and_dropped_is_counted(tmp_path):
     (tmp_path / "a.csv").write_text(FORMS["rows twice.csv"])
     (tmp_path / "b.csv").write_text(FORMS["outer blanks.csv"], encoding="utf-8")
     once, trimmed = load_table(tmp_path / "a.csv"), load_table(tmp_path / "b.csv")
-    assert (once.repeated, once.trimmed, trimmed.repeated, trimmed.trimmed) == (2, 1, 0, 4)
+    # A blank behind a comma is the writer's way to set cells apart.
+    assert (once.repeated, once.trimmed, trimmed.repeated, trimmed.trimmed) == (2, 0, 0, 3)
     assert place_of(tmp_path / "a.csv", "blood") == "line 3" and place_of(tmp_path / "a.csv", "none") is None
 
 
@@ -68,6 +78,11 @@ def test_an_input_may_have_several_lines_and_tabs(tmp_path):
         ('[{"input": "a", "output": null}]', "entry 1: inputs and outputs are strings"),
         ('[{"input": "a", "output": []}]', "entry 1: inputs and outputs are strings"),
         ('[{"input": "a", "output": {"b": "c"}}]', "entry 1: inputs and outputs are strings"),
+        ('[{"input": "a", "output": "b|c"}]', "entry 1, column output: .* holds ., which separates other answers"),
+        ('[{"input": "a", "output": "b", "also_accepted": false}]', "entry 1: inputs and outputs are strings"),
+        ('[{"input": "a", "output": "b", "also_accepted": {}}]', "entry 1: inputs and outputs are strings"),
+        ('{"input": ["a", "c"], "output": ["b", "d"]}', "one entry, or whole columns"),
+        ('{"input": "a", "output": "b"}', "one entry, or whole columns"),
         ('{"a": true}', "entry 1: inputs and outputs are strings"),
         ('{"a": 1.5}', "entry 1: inputs and outputs are strings"),
         ('{"a": "b", "a": "c"}', "entry 2: input 'a' has the answer 'c', but 'b' in entry 1"),
@@ -158,6 +173,14 @@ def test_a_copied_input_is_never_right_by_prefix(name):
             copied = " ".join(words[:count])
             assert not is_correct(copied, pair.answers, prefix=True, query=pair.input), (pair, copied)
         assert not is_correct(pair.input, pair.answers, prefix=True), pair  # whatever the query is taken for
+
+
+def test_a_copy_of_the_query_with_something_behind_it_is_a_copy():
+    assert not is_correct("Nigeria->", ["Niger"], prefix=True, query="Nigeria")
+    assert is_correct("Nigerian", ["Niger"], prefix=True, query="Niamey") and is_correct(
+        "S", ["Spanish"], prefix=True, query="Cervantes"
+    )
+    assert is_correct("Spanish", ["Spanish"], prefix=True, query="Spanish Harlem")
 
 
 def test_continents_are_scored_whole():

@@ -188,7 +188,7 @@ def test_whole_numbers_are_whole_and_others_are_numbers():
 def test_tables_of_folders_whatever_their_case(tmp_path):
     (tmp_path / "a.CSV").touch()
     assert [table.name for _, table in settings.tables_of([{"folder": str(tmp_path)}])] == ["a.CSV"]
-    with pytest.raises(StudyError, match=r"/nowhere holds no table"):
+    with pytest.raises(StudyError, match=r"/nowhere is no folder"):
         list(settings.tables_of([{"folder": "/nowhere"}]))
 
 
@@ -214,6 +214,46 @@ def test_braces_in_paths_are_refused(registry, key):
         expand_paths({"tasks": {}, "models": {}, "episodes": {"source": "a}b"}}, [])
     with pytest.raises(StudyError, match=r"archive: my\{1\}.zip: braces"):
         expand_paths({"tasks": {}, "models": {}, "archive": "my{1}.zip"}, [])
+
+
+def test_a_variable_that_is_empty_and_a_name_that_is_too_long_are_refused_where_they_stand(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMPTY", "")
+    file = tmp_path / "mine.yaml"
+    for path, reason in (
+        ("$EMPTY/tables", "lacks the variable"),
+        ("x" * 300, "File name too long"),
+        ("''", "an empty path"),
+    ):
+        file.write_text(f"models: {{}}\ntasks: {{}}\ntask_folders:\n- folder: {path}\n")
+        with pytest.raises(StudyError, match=rf"mine.yaml, line 4, task_folders: folder: .*{reason}"):
+            expand_paths(yaml.safe_load(file.read_text()), [file])
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("models: {a: {label: 2020-13-45}}", "line 1: models: a: label: 2020-13-45 is no plain string"),
+        ("models: {a: {label: 2020-11-05}}", "line 1: models: a: label: 2020-11-05 is no plain string"),
+        ("study: !foo {models: [a]}", "line 1: !foo means nothing here"),
+        ("study: {seeds: !!python/tuple [1]}", "line 1: .* means nothing here"),
+        ("study: {seeds: [" + "1" * 5000 + "]}", "is no plain string or number"),
+        ("[" * 5000, "too deep"),
+    ],
+)
+def test_what_yaml_makes_other_things_of_is_refused_by_line(tmp_path, text, part):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(StudyError, match=part):
+        settings.check_yaml(file)
+
+
+@pytest.mark.parametrize("text", ["- a", "abc"])
+def test_settings_are_keys_and_values(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(StudyError, match=r"mine.yaml: no keys and values"):
+        settings.settings_of(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_text("")
+    assert settings.settings_of(tmp_path / "mine.yaml") == {}
 
 
 def test_homes_and_variables_in_paths_are_expanded_or_refused_where_they_stand(tmp_path, monkeypatch):

@@ -45,7 +45,7 @@ ROOMS = {
     "settings": {"errors", "data.pairs", "data.text", "store.files"},
     "resolving": {"errors", "settings"},
     "registry": {"errors", "settings"},
-    "paths": {"data.pairs", "errors", "settings"},
+    "paths": {"data.pairs", "data.tasks", "errors", "resolving", "settings", "store.files"},
     "job": {"errors", "progress", "store", "surroundings"},
     "study": {"errors", "paths", "settings", "resolving", "registry", "sizing", "code", "store", "names"},
 }

@@ -74,7 +74,7 @@ def refused(text: str, folder) -> str:
         ("tasks: {mine: {label: M, family: conflict, table: x.csv}}", ["tasks: family: conflict: the name means"]),
         ("tasks: {mine: {label: M, family: all, table: x.csv}}", ["tasks: family: all: the name means"]),
         ("tasks: {mine: {label: M, family: a b, table: x.csv}}", ["'a b' does not match"]),
-        ("task_folders: [{folder: /nowhere}]", ["task_folders: /nowhere holds no table"]),
+        ("task_folders: [{folder: /nowhere}]", ["task_folders: /nowhere is no folder"]),
         ("study: {seeds: [1]}\nstudy: {seeds: [2]}", ["mine.yaml, line 2", "the key study", "line 1"]),
         ("models: {007: {label: A, folder: x}}", ["mine.yaml, line 1", "007 is no string", "'007'"]),
         ("study: {seeds: [20261125133000]}", ["20261125133000", "maximum of 4294967295"]),

@@ -5,7 +5,6 @@ import errno
 import os
 import pwd
 import resource
-import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskvectors import surroundings
@@ -81,9 +80,16 @@ def test_caches_move_where_the_home_cannot_be_written_to(tmp_path):
     [
         ("/", ["--directory", "/data/x"], "snakemake --directory /data/x"),
         ("/home/ann", ["--directory", "/home/anna/x"], "snakemake --directory /home/anna/x"),
-        ("/home/ann", ["--directory", "/home/ann"], "snakemake --directory ~"),
-        ("/home/ann/", ["/home/ann/my study/x"], "snakemake ~'/my study/x'"),
-        ("/home/ann", ["--directory=/home/ann/x", "/mnt/home/ann/x"], "snakemake --directory=~/x /mnt/home/ann/x"),
+        ("/home/ann", ["--directory", "/home/ann"], 'snakemake --directory "$HOME"'),
+        ("/home/ann/", ["/home/ann/my study/$x"], r'snakemake "$HOME/my study/\$x"'),
+        (
+            "/home/ann",
+            ["--directory=/home/ann/x", "/mnt/home/ann/x"],
+            'snakemake "--directory=$HOME/x" /mnt/home/ann/x',
+        ),
+        ("/home/ann", ["--config", "archive=/home/ann/x.zip"], 'snakemake --config "archive=$HOME/x.zip"'),
+        ("/home/ann", ["models={m: {folder: /home/ann/w}}"], 'snakemake "models={m: {folder: $HOME/w}}"'),
+        ("/home/ann", ["-d/home/ann/s"], 'snakemake -d"$HOME/s"'),
         ("", ["a b"], "snakemake 'a b'"),
     ],
 )
@@ -106,11 +112,15 @@ def test_a_folder_is_shortened_in_a_text_where_it_begins_a_path_and_only_whole(f
 
 
 @given(parts=st.lists(SEGMENT, min_size=1, max_size=3), home=SEGMENT)
+@settings(max_examples=30)
 def test_a_shown_command_is_that_of_the_user(parts, home):
-    """A shell in which HOME is the same reads the same arguments."""
-    path = "/" + "/".join([home, *parts])
-    said = shown_command([path], {"HOME": f"/{home}"}).removeprefix("snakemake ")
-    assert said.startswith("~") and "".join(shlex.split(said[1:])) == path[len(home) + 1 :]
+    """A shell in which HOME is the same reads the same arguments, and the home is not among the words."""
+    home = f"/of-users/{home}"
+    arguments = ["--directory", "/".join([home, *parts]), f"--config=a={home}", "/".join(["", *parts])]
+    said = shown_command(arguments, {"HOME": home}).removeprefix("snakemake ")
+    script = f"printf '%s\\0' {said}"
+    read = subprocess.run(["bash", "-c", script], env={"HOME": home}, capture_output=True, text=True, check=True).stdout
+    assert read.split("\0")[:-1] == arguments and "of-users" not in said
 
 
 # --------------------------------------------------------------------------------------------------------------- repositories
@@ -146,13 +156,13 @@ def test_the_code_is_the_workflows_own_commit_or_its_version(theirs, monkeypatch
     own = repository(copied)
     code_version.cache_clear()
     assert code_version(copied)["commit"] == own and code_version(copied)["modified"] is False
-    (copied / "pyproject.toml").write_text((copied / "pyproject.toml").read_text() + "\n")
+    (copied / "Snakefile").touch()
     monkeypatch.setenv("GIT_DIR", str(theirs / ".git"))  # as a hook has it
     code_version.cache_clear()
     assert code_version(copied) | {"version": ""} == {"version": "", "commit": own, "modified": True}
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PATH", "")  # no git
     code_version.cache_clear()
-    assert set(code_version(copied)) == {"version"}
+    assert "cannot read" in code_version(copied)["commit"]
 
 
 def test_a_submodule_and_a_worktree_have_their_own_commit(theirs, tmp_path_factory):
@@ -171,6 +181,48 @@ def test_a_repository_of_another_user_is_read(theirs):
     for path in [theirs / "vendored", *(theirs / "vendored").rglob("*")]:
         os.chown(path, 12345, 12345)
     assert code_version(theirs / "vendored")["commit"] == own
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_repository_of_another_user_is_read_by_a_link(theirs):
+    own = repository(theirs / "vendored")
+    os.chown(theirs / "vendored", 12345, 12345)
+    (theirs / "link").symlink_to(theirs / "vendored")
+    assert code_version(theirs / "link")["commit"] == own
+
+
+@pytest.mark.parametrize(
+    "settings", ["broken[[", "[status]\nshowUntrackedFiles = no\n[core]\nexcludesFile = ~/ignore\n"]
+)
+def test_the_users_settings_of_git_decide_on_nothing(theirs, tmp_path_factory, monkeypatch, settings):
+    home = tmp_path_factory.mktemp("home")
+    own = repository(theirs / "vendored")
+    (home / ".gitconfig").write_text(settings)
+    (home / "ignore").write_text("*.py\n")
+    monkeypatch.setenv("HOME", str(home))
+    assert code_version(theirs / "vendored") | {"version": ""} == {"version": "", "commit": own, "modified": False}
+    (theirs / "vendored/workflow").mkdir()
+    (theirs / "vendored/workflow/new.py").touch()
+    code_version.cache_clear()
+    assert code_version(theirs / "vendored")["modified"] is True
+
+
+def test_studies_beside_the_code_are_no_change_of_it(theirs):
+    repository(theirs / "vendored")
+    for name in ("my study/mine.yaml", "config/mine.yaml", "notes.txt", "data/episodes/e.jsonl"):
+        (theirs / "vendored" / name).parent.mkdir(exist_ok=True, parents=True)
+        (theirs / "vendored" / name).touch()
+    assert code_version(theirs / "vendored")["modified"] is False
+    (theirs / "vendored/data/tasks").mkdir(parents=True)
+    (theirs / "vendored/data/tasks/new.csv").touch()
+    code_version.cache_clear()
+    assert code_version(theirs / "vendored")["modified"] is True
+
+
+def test_a_repository_that_cannot_be_read_is_told_from_none(theirs):
+    repository(theirs / "vendored")
+    shutil.rmtree(theirs / "vendored/.git/objects")
+    assert "cannot read" in code_version(theirs / "vendored")["commit"]
 
 
 def test_the_version_is_the_projects():
@@ -270,6 +322,25 @@ def test_groups_of_version_1_limit_too(tmp_path):
     assert left[0] == 700 and len(left) == 2
 
 
+def test_the_high_limit_counts_too(tmp_path):
+    mounts = "30 23 0:26 / {tmp}/v2 rw - cgroup2 cgroup2 rw\n"
+    (tmp_path / "v2").mkdir()
+    (tmp_path / "v2/memory.high").write_text("500\n")
+    assert groups_of(tmp_path, "0::/\n", mounts, {"v2": ("max", 100, 0)}) == [400]
+
+
+def test_odd_lines_and_names_of_any_bytes_hide_no_limit(tmp_path):
+    lists, mounts = (
+        "\nodd\n0::/\n",
+        "x\n\n31 23 0:27 / /mnt/caf@ rw - tmpfs tmpfs rw\n30 23 0:26 / {tmp}/é v2 rw - cgroup2 cgroup2 rw\n",
+    )
+    mounts = mounts.replace("é v2", "é\\040v2")
+    assert groups_of(tmp_path, lists, mounts, {"é v2": ("1000", 100, 0)}) == [900]
+    raw = (tmp_path / "mountinfo").read_bytes().replace(b"@", b"\xe9")
+    (tmp_path / "mountinfo").write_bytes(raw)
+    assert list(left_in_groups(tmp_path / "cgroup", tmp_path / "mountinfo")) == [900]
+
+
 def test_where_there_are_no_groups_nothing_is_limited(tmp_path):
     assert list(left_in_groups(tmp_path / "no", tmp_path / "no")) == []
     assert groups_of(tmp_path, "0::/\n", "", {}) == []
@@ -307,6 +378,10 @@ from taskvectors.models.memory import memory_at_hand; print(memory_at_hand())"""
         ({"SLURM_MEM_PER_CPU": "2000", "SLURM_CPUS_ON_NODE": "4"}, [8000]),
         ({"SLURM_MEM_PER_GPU": "6000", "SLURM_GPUS_ON_NODE": "2"}, [12000]),
         ({"SLURM_MEM_PER_NODE": "9000", "SLURM_MEM_PER_CPU": "3000", "SLURM_CPUS_ON_NODE": "1"}, [3000, 9000]),
+        ({"SLURM_MEM_PER_GPU": "6000", "SLURM_GPUS_ON_NODE": "gpu:2"}, [12000]),
+        ({"SLURM_MEM_PER_GPU": "6000"}, [6000]),
+        ({"SLURM_MEM_PER_NODE": "9000M"}, [9000]),
+        ({"SLURM_MEM_PER_NODE": " 9G"}, [9216]),
         ({"SLURM_MEM_PER_NODE": "0"}, []),
         ({"SLURM_MEM_PER_NODE": "all"}, []),
         ({}, []),

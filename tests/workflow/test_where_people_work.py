@@ -103,19 +103,19 @@ def test_a_user_without_name_home_or_rights_makes_the_same(finished, changed, tm
 def test_the_makefile_finds_a_cache_where_there_is_no_home(tmp_path):
     """Snakemake makes one before it reads anything of ours."""
     root = Path(__file__).parents[2]
-    for home, moved in ((str(tmp_path), False), ("/not/there", True), ("", True)):
-        shown = [
-            "make",
-            "--no-print-directory",
-            "--file",
-            str(root / "Makefile"),
-            "--eval",
-            "cache: ; @echo $$XDG_CACHE_HOME",
-            "cache",
-        ]
-        environment = {"PATH": os.environ["PATH"], "HOME": home}
+    for home, cache, moved in (
+        (str(tmp_path), "", False),
+        ("/not/there", "", True),
+        ("", "", True),
+        (str(tmp_path), "/no", True),
+    ):
+        shown = ["make", "--no-print-directory", "--file", str(root / "Makefile")]
+        shown += ["--eval", "cache: ; @echo $$XDG_CACHE_HOME; echo $${HOME:-none}", "cache"]
+        environment = {"PATH": os.environ["PATH"], "HOME": home} | ({"XDG_CACHE_HOME": cache} if cache else {})
         said = subprocess.run(shown, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
-        assert said.strip() == (f"{tmp_path}/.snakemake/cache" if moved else "")
+        found, of_user = said.split("\n")[:2]
+        assert found == (f"{tmp_path}/.snakemake/cache" if moved else "")
+        assert of_user == (home or f"{tmp_path}/.snakemake/home")
 
 
 @contextlib.contextmanager

@@ -1,22 +1,48 @@
 // Tables that sort, labels on the points of a scatter, the section one is in, dark and light. Nothing leaves the page.
-for (const head of document.querySelectorAll("th")) {
-  head.tabIndex = 0;
-  const sort = () => {
-    const table = head.closest("table"), column = head.cellIndex;
-    const up = head.getAttribute("aria-sort") !== "ascending";
+for (const table of document.querySelectorAll("table")) {
+  const heads = [...table.tHead.querySelectorAll("th")];
+  const buttons = heads.map((head, place) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.tabIndex = place ? -1 : 0; // one stop of the tab key a table; arrows lead on
+    button.textContent = head.textContent;
+    head.replaceChildren(button);
+    return button;
+  });
+  const sort = (column) => {
+    const up = heads[column].getAttribute("aria-sort") !== "ascending";
     const key = (row) => row.cells[column].textContent.trim().replace("−", "-");
     const rows = [...table.tBodies[0].rows].sort((a, b) => {
       const [x, y] = [key(a), key(b)], [m, n] = [parseFloat(x), parseFloat(y)];
       const order = isNaN(m) || isNaN(n) ? x.localeCompare(y) : m - n;
       return up ? order : -order;
     });
-    for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    for (const other of heads) other.removeAttribute("aria-sort");
+    heads[column].setAttribute("aria-sort", up ? "ascending" : "descending");
     table.tBodies[0].append(...rows);
   };
-  head.addEventListener("click", sort);
-  head.addEventListener("keydown", (event) => event.key === "Enter" && sort());
+  buttons.forEach((button, place) => {
+    button.addEventListener("click", () => sort(place)); // Enter and space, too
+    button.addEventListener("keydown", (event) => {
+      const next = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: buttons.length - 1 }[event.key];
+      if (!buttons[next]) return;
+      event.preventDefault();
+      button.tabIndex = -1;
+      buttons[next].tabIndex = 0;
+      buttons[next].focus();
+    });
+  });
 }
+
+// What need not scroll is no stop of the tab key.
+const stops = () => {
+  for (const part of document.querySelectorAll(".card, .scroll")) {
+    if (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1) part.tabIndex = 0;
+    else part.removeAttribute("tabindex");
+  }
+};
+addEventListener("load", stops);
+addEventListener("resize", stops);
 
 const tip = document.getElementById("tip");
 for (const group of document.querySelectorAll('.card svg g[id^="point"]')) {

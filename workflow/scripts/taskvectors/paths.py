@@ -1,6 +1,7 @@
 """Paths of the user's in a configuration: where they are written, and what `~` and variables in them stand for."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,13 @@ from typing import Any
 import yaml
 
 from taskvectors.data.pairs import faults_of_tables, in_one_message
+from taskvectors.data.tasks import load_task
 from taskvectors.errors import StudyError
+from taskvectors.resolving import tables_of_entry
 from taskvectors.settings import TABLE_KEYS, read_yaml
+from taskvectors.store.files import files_of
 
+VARIABLES = re.compile(r"\$(\w+|\{\w+\})")
 Keys = tuple[str | int, ...]  # from the top of a configuration to a value
 
 
@@ -26,7 +31,13 @@ def expand_paths(config: dict[str, Any], files: Sequence[str | Path]) -> None:
     for keys in list(_paths(config)):
         holder = _at(config, keys[:-1])
         path = holder[keys[-1]]
-        if not Path(path).exists():
+        if not path:
+            raise StudyError(f"{where(keys, files)}: an empty path. Correct it, or leave the key out.")
+        try:
+            there = Path(path).exists()
+        except OSError as error:  # a name that is too long
+            raise StudyError(f"{where(keys, files)}: {path[:60]} …: {error.strerror}. Correct it.") from None
+        if not there:
             holder[keys[-1]] = _expanded(path, where(keys, files))
         if {"{", "}"} & set(holder[keys[-1]]):
             raise StudyError(
@@ -40,12 +51,14 @@ def check_own_path(root: Path) -> None:
     Raises:
         StudyError: with the remedy.
     """
-    if root != Path.cwd() and {"{", "}"} & set(str(root)):
+    if {"{", "}"} & set(str(root)):
         raise StudyError(f"{root}: braces in a path are wildcards to Snakemake. Rename the folder of the workflow.")
 
 
 def _expanded(path: str, place: str) -> str:
-    expanded = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 (a user who is not known is no exception)
+    # A variable that is set to nothing would make another path of it, as of one that is not set.
+    lacking = any(not os.environ.get(name.strip("{}")) for name in VARIABLES.findall(path))
+    expanded = path if lacking else os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 (a user who is not known is no exception)
     if expanded.startswith("~"):
         raise StudyError(f"{place}: {path}: there is no such user's home. Write the path in full.")
     if "$" in expanded:
@@ -92,15 +105,62 @@ def check_tables(
                 )
 
 
-def check_rows(paths: Iterable[str], root: Path) -> None:
-    """Refuse tables of the user's that cannot be read, all faults of all of them at once; those of the workflow itself are tested.
+def check_rows(
+    paths: Iterable[str], root: Path, tasks: Mapping[str, Mapping[str, Any]], files: Sequence[str | Path]
+) -> None:
+    """Refuse tables of the user's that cannot be read, and tasks that cannot be made, all faults at once; those of the workflow itself
+    are tested.
+
+    Args:
+        tasks: entries of the user's own, tasks made of others resolved.
 
     Raises:
         StudyError: with file and line of every fault.
     """
     theirs = [path for path in paths if Path(path).is_file() and not Path(path).resolve().is_relative_to(root / "data")]
-    if faults := faults_of_tables(theirs):
+    faults = faults_of_tables(theirs)
+    for name, entry in {} if faults else tasks.items():
+        if all(Path(path).is_file() for _, path in tables_of_entry(entry)):  # else a rule makes it
+            try:
+                load_task(name, entry)
+            except StudyError as error:
+                faults.append(f"{where(('tasks', name), files)}: {error}")
+    if faults:
         raise StudyError(in_one_message(faults))
+
+
+def locate_archive(archive: str | None, root: Path) -> str | None:
+    """An archive that comes with the workflow is the workflow's, wherever the study is run."""
+    return str(root / archive) if archive and not Path(archive).exists() and (root / archive).is_file() else archive
+
+
+def check_folders(models: Mapping[str, Mapping[str, Any]], files: Sequence[str | Path]) -> None:
+    """Refuse a model's folder that holds no model; those with random weights have none.
+
+    Raises:
+        StudyError: with file, line, key and remedy.
+    """
+    for name, entry in models.items():
+        folder = entry.get("folder")
+        if folder and entry.get("source") != "random" and not files_of(folder, "*.safetensors"):
+            raise StudyError(
+                f"{where(('models', name, 'folder'), files)}: {folder} holds no model (*.safetensors). Name a folder written by "
+                "save_pretrained."
+            )
+
+
+def check_given(source: str | None, tasks: Iterable[str], files: Sequence[str | Path]) -> None:
+    """Refuse a folder of ready-made episodes that lacks a task's.
+
+    Raises:
+        StudyError: with file, line, key and remedy.
+    """
+    lacking = [f"{task}.jsonl" for task in tasks if source and not Path(source, f"{task}.jsonl").is_file()]
+    if lacking:
+        named = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
+        raise StudyError(
+            f"{where(('episodes', 'source'), files)}: {source} lacks {named}. Add the files, or set it to null."
+        )
 
 
 def where(keys: Keys, files: Sequence[str | Path]) -> str:

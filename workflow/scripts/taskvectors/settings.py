@@ -41,6 +41,8 @@ IN_RESULTS |= {"provenance.json", "check_results.csv"}
 LISTS_OF_NAMES = (("study", "models"), ("study", "tasks"), ("conflict", "pairs"))
 TABLE_KEYS = ("table", "lookup", "classes")  # of tasks: what names a table
 STRING = "tag:yaml.org,2002:str"
+PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq")}
+LONGEST_NUMBER = 100  # digits
 # Numbers as everybody reads them. YAML also takes 010 (octal), 0x10, 1_0 and 1:30 (sixty to the minute) for numbers.
 NUMBERS = {
     "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
@@ -64,6 +66,8 @@ def check_yaml(path: str | Path) -> None:
         document = yaml.compose(text, Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
+    except RecursionError:
+        raise StudyError(f"{path}: not YAML that settings may be (too deep). Correct it.") from None
     except yaml.YAMLError as error:
         if _is_json(text, str(path)):
             return  # JSON may be indented with tabs
@@ -91,6 +95,8 @@ def _check_node(node: yaml.Node, place: tuple[str, ...], path: str, seen: set[in
     if id(node) in seen:  # an alias
         return
     seen.add(id(node))
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN:
+        raise StudyError(f"{path}, line {node.start_mark.line + 1}: {node.tag} means nothing here. Remove it.")
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:
@@ -117,6 +123,11 @@ def _check_node(node: yaml.Node, place: tuple[str, ...], path: str, seen: set[in
         raise StudyError(
             f"{path}, line {node.start_mark.line + 1}: {': '.join(place)}: {node.value or 'an empty name'} is no string to YAML. "
             f"Write it in quotes: '{node.value}'."
+        )
+    elif node.tag not in PLAIN or (node.tag in NUMBERS and len(node.value) > LONGEST_NUMBER):
+        raise StudyError(
+            f"{path}, line {node.start_mark.line + 1}: {': '.join(place)}: {node.value[:60]} is no plain string or number to YAML "
+            f"({node.tag.rsplit(':', 1)[-1]}). Write it in quotes, or correct it."
         )
     elif node.tag in NUMBERS and not NUMBERS[node.tag].fullmatch(node.value):
         read = yaml.safe_load(node.value)
@@ -156,6 +167,18 @@ def read_yaml(file: str | Path) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         return json.loads(text)  # indented with tabs
+
+
+def settings_of(file: str | Path) -> dict[str, Any]:
+    """What a file of settings says; nothing if it is empty.
+
+    Raises:
+        StudyError: if it is no mapping.
+    """
+    content = read_yaml(file)
+    if content is not None and not isinstance(content, dict):
+        raise StudyError(f"{file}: no keys and values. config/config.yaml shows what settings look like.")
+    return content or {}
 
 
 def merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -326,9 +349,8 @@ def tables_of(folders: Iterable[Mapping[str, str]]) -> Iterator[tuple[Mapping[st
     """
     for entry in folders:
         folder = Path(entry["folder"])
-        tables = [file for file in files_of(folder, "*") if file.suffix.lower() in SUFFIXES]
+        tables = [file for file in files_of(folder, "*") if file.suffix.lower() in SUFFIXES and not file.is_dir()]
         if not tables:
-            raise StudyError(
-                f"task_folders: {entry['folder']} holds no table ({', '.join(SUFFIXES)}). Correct the path."
-            )
+            found = f"holds no table ({', '.join(SUFFIXES)})" if folder.is_dir() else "is no folder"
+            raise StudyError(f"task_folders: {entry['folder']} {found}. Correct the path.")
         yield from ((entry, table) for table in tables)

@@ -14,7 +14,15 @@ from typing import Any
 from taskvectors import code, registry, settings, sizing
 from taskvectors.errors import StudyError
 from taskvectors.names import LIMIT, MAIN
-from taskvectors.paths import check_own_path, check_rows, check_tables, expand_paths, where
+from taskvectors.paths import (
+    check_folders,
+    check_given,
+    check_own_path,
+    check_rows,
+    check_tables,
+    expand_paths,
+    locate_archive,
+)
 from taskvectors.resolving import (
     add_tables_of_folders,
     check_known,
@@ -336,6 +344,7 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
     config = settings.with_whole_numbers(settings.with_defaults(config, root / SCHEMA))
     expand_paths(config, files)
     check_own_path(root)
+    config["archive"] = locate_archive(config["archive"], root)
     if config["archive"]:
         study = Study(_archived(config["archive"]), root)
     else:
@@ -346,9 +355,11 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
         locate_tables(config, root)
         study = Study(config, root)
         check_tables(study.tasks, config["tasks"], ITEMS, files)
-        _check_folders(study, files)
+        check_folders(study.models, files)
+        check_given(config["episodes"]["source"], study.tasks, files)
         if rows:
-            check_rows(study.task_tables(study.tasks), root)
+            own = {name: study.tasks[name] for name in asked.get("tasks", {}) if name in study.tasks}
+            check_rows(study.task_tables(study.tasks), root, own, files)
         _check_representations(study)
     for pair in study.config["conflict"]["pairs"]:
         check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")
@@ -366,7 +377,7 @@ def read_study(overlays: Sequence[str | Path] = (), root: Path = ROOT) -> Study:
     """
     for overlay in overlays:
         settings.check_yaml(overlay)
-    asked = [settings.read_yaml(overlay) or {} for overlay in overlays]
+    asked = [settings.settings_of(overlay) for overlay in overlays]
     return study_of(settings.merged(*asked), overlays, root)
 
 
@@ -386,14 +397,3 @@ def _check_representations(study: Study) -> None:
         if code.defines(file, "LABEL", "settings", "changes")
     ]
     check_known(study.representations, known, "rivals: representations", f"workflow/scripts/{REPRESENTATIONS}")
-
-
-def _check_folders(study: Study, files: Sequence[str | Path]) -> None:
-    """Refuse a model's folder that holds no model."""
-    for name, entry in study.models.items():
-        folder = entry.get("folder")
-        if folder and not study.random(name) and not files_of(folder, "*.safetensors"):
-            raise StudyError(
-                f"{where(('models', name, 'folder'), files)}: {folder} holds no model (*.safetensors). "
-                "Name a folder written by save_pretrained."
-            )

@@ -1,6 +1,8 @@
 """What jobs inherit from the shell: what is set, kept and cleared, in this one place.
 
-Every Snakemake process calls `settle` before anything else: the user's own, and the one inside each job of a cluster.
+Every Snakemake process calls `settle` before anything else of ours: the user's own, and the one inside each job of a cluster. What
+Snakemake itself wants before, a home and a folder for its cache that can be written to, the Makefile sets where it is missing; without
+make, set HOME and XDG_CACHE_HOME.
 
 Set
     MPLBACKEND (a notebook's would break every figure), PYTHONNOUSERSITE (packages in ~/.local would take the place of the
@@ -50,6 +52,7 @@ CLEARED = (
 THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 CACHES = {"XDG_CACHE_HOME": "cache", "MPLCONFIGDIR": "matplotlib", "NUMBA_CACHE_DIR": "numba"}
 GIT = re.compile(r"GIT_\w+")  # a hook's variables name another repository
+HOME = "$\0HOME"  # stands for it where no user can have written the same
 NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # in this order Python asks for the user's
 
 
@@ -88,20 +91,18 @@ def _known_to_the_system() -> bool:
 
 
 def shown_command(arguments: Sequence[str], environment: MutableMapping[str, str]) -> str:
-    """A command as provenance shows it: quoted for a shell, the user's home written as `~`."""
-    return " ".join(["snakemake", *(_shown(argument, environment.get("HOME") or "") for argument in arguments)])
+    """A command as provenance shows it: as a shell reads it, `$HOME` in the place of the user's home."""
+    home = environment.get("HOME") or ""
+    return " ".join(["snakemake", *(_shown(argument, home) for argument in arguments)])
 
 
 def _shown(argument: str, home: str) -> str:
-    name, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
-    rest = _below(value, home)
-    return f"{name}{equals}~{shlex.quote(rest) if rest else ''}" if rest is not None else shlex.quote(argument)
-
-
-def _below(path: str, folder: str) -> str | None:
-    """What follows a folder in a path, beginning with its slash; None of another path."""
-    folder = folder.rstrip("/")
-    return path[len(folder) :] if folder and (path == folder or path.startswith(f"{folder}/")) else None
+    option, path = (argument[:2], argument[2:]) if re.match(r"-\w/", argument) else ("", argument)  # -d/home/ann
+    shown = shortened(path, home, HOME)
+    if shown == path:
+        return shlex.quote(argument)
+    escaped = re.sub(r'(["\\`$])', r"\\\1", shown).replace(re.sub(r"([$])", r"\\\1", HOME), "$HOME")
+    return f'{option}"{escaped}"'
 
 
 def shortened(text: str, folder: str | Path, name: str) -> str:

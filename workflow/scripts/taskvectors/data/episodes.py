@@ -75,7 +75,8 @@ def read_episodes(path: str | Path, first_seed: int = 0) -> list[Episode]:
     """
     text = read_user_text(path, "Correct `episodes: source` or set it to null.")
     lines = text.removesuffix("\n").split("\n") if text else []
-    return [_parse(line, f"{path}, line {number}", first_seed) for number, line in enumerate(lines, start=1)]
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    return [_parse(line, f"{path}, line {number}", first_seed) for number, line in numbered]
 
 
 MOST_SEEDS = 2**32

@@ -5,8 +5,10 @@ JSON is a list of objects with these keys, or one object that maps inputs to out
 """
 
 import csv
+import difflib
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +23,7 @@ INPUT, OUTPUT, ALSO = TABLE_COLUMNS = ("input", "output", "also_accepted")
 SUFFIXES = (".csv", ".tsv", ".json")
 ALTERNATIVES = "|"
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+SEPARATOR = re.compile('"?sep=(.)"?')  # Excel's own first line
 MOST_FAULTS = 30  # that one message shows
 REMEDY = "Add the table, or correct `table` in config/tasks.yaml."
 csv.field_size_limit(sys.maxsize)  # a text may be long; quotes that are never closed are seen as such
@@ -126,7 +129,7 @@ def _loaded(path: str | Path, faults: list[str]) -> Table:
             faults.append(f"{path}, {row.place}, {fault}")
             continue
         known = merged.get(clean.given)
-        if known and reference not in known.answers:
+        if known and reference not in known.answers and known.answers[0] not in clean.answers:
             faults.append(
                 f"{path}, {row.place}: input {clean.given!r} has the answer {reference!r}, but {known.answers[0]!r} in {known.place}. "
                 f"Delete one of the two, or put one answer into the other's {ALSO}."
@@ -151,6 +154,10 @@ def _fault(row: _Row) -> str:
     for column, text in cells:
         if not text:
             return f"column {column}: an empty text. Fill it, or delete the row."
+        if column == OUTPUT and ALTERNATIVES in text and text != ALTERNATIVES:
+            return (
+                f"column {column}: {text!r} holds {ALTERNATIVES}, which separates other answers. Move them to {ALSO}."
+            )
         if column != INPUT and "\n" in text:
             return f"column {column}: {text!r} has a line break inside, but an answer ends with its line. Remove the break."
         if begins_a_demonstration(text):
@@ -165,35 +172,54 @@ def _fault(row: _Row) -> str:
 
 def _csv_rows(path: str | Path, text: str) -> Iterator[_Row | str]:
     """Every row of a table that is not empty, or what keeps it from being one."""
-    header, delimiter = _header(path, text.split("\n", 1)[0])
+    blank, said, text = _heading(text)
+    header, delimiter = _header(path, text.split("\n", 1)[0], said)
     places = [header.index(column) for column in TABLE_COLUMNS if column in header]
-    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
         next(reader)
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue
-            place = f"line {reader.line_num}"
-            if fault := _fault_of_cells(header, row, delimiter):
+            place = f"line {blank + reader.line_num}"
+            cells = _as_wide(row, header)
+            if fault := _fault_of_cells(header, cells, delimiter):
                 yield f"{path}, {place}{fault}"
                 continue
-            given, output, *others = (row[column] for column in places)
+            given, output, *others = (cells[column] for column in places)
             yield _Row(place, given, (output, *_alternatives(others)))
     except csv.Error as error:
         raise StudyError(
-            f"{path}, line {reader.line_num}: not CSV ({error}). Close and double the quotes in cells."
+            f"{path}, line {blank + reader.line_num}: not CSV ({error}). Close and double the quotes in cells."
         ) from None
+
+
+def _heading(text: str) -> tuple[int, str, str]:
+    """How many lines stand before the header, what they say separates cells (Excel's `sep=;`), and the text from the header on."""
+    lines, said, place = text.split("\n"), "", 0
+    while place < len(lines) - 1 and (not lines[place].strip() or SEPARATOR.fullmatch(lines[place].strip())):
+        if match := SEPARATOR.fullmatch(lines[place].strip()):
+            said = match[1]
+        place += 1
+    return place, said, "\n".join(lines[place:])
+
+
+def _as_wide(row: list[str], header: list[str]) -> list[str]:
+    """A row as wide as the header where only empty cells are too many, or other answers are left out at the end."""
+    while len(row) > len(header) and not row[-1].strip():
+        row = row[:-1]
+    return [*row, ""] if len(row) == len(header) - 1 and header[-1] == ALSO else row
 
 
 def _fault_of_cells(header: list[str], row: list[str], delimiter: str) -> str:
     """What keeps the cells of a row from being a pair; empty if nothing does."""
-    if len(row) != len(header):
-        return f": {len(header)} cells expected, {len(row)} found. Quote cells that hold a {DELIMITERS[delimiter]}."
+    if len(row) > len(header):
+        named = DELIMITERS.get(delimiter, delimiter)
+        return f": {len(header)} cells expected, {len(row)} found. Quote cells that hold a {named}."
+    if len(row) < len(header):
+        return f": {len(header)} cells expected, {len(row)} found. Add what is missing."
     if unnamed := [cell for name, cell in zip(header, row, strict=True) if not name and cell.strip()]:
         return f": {unnamed[0]!r} stands in a column without a name. Delete it."
-    output = row[header.index(OUTPUT)]
-    if ALTERNATIVES in output and output.strip() != ALTERNATIVES:
-        return f", column {OUTPUT}: {output!r} holds {ALTERNATIVES}, which separates other answers. Move them to the column {ALSO}."
     return ""
 
 
@@ -202,14 +228,18 @@ def _alternatives(cells: Iterable[str]) -> list[str]:
     return [part.strip() if ALTERNATIVES in cell else part for cell in cells for part in cell.split(ALTERNATIVES)]
 
 
-def _header(path: str | Path, line: str) -> tuple[list[str], str]:
-    """Names of columns, and what separates them."""
-    for delimiter in DELIMITERS:
-        header = [name.strip().lower() for name in next(csv.reader([line], delimiter=delimiter), [])]
+def _header(path: str | Path, line: str, said: str = "") -> tuple[list[str], str]:
+    """Names of columns, and what separates them.
+
+    Args:
+        said: the separator that the table names itself, if it does.
+    """
+    for delimiter in [said] if said else DELIMITERS:
+        header = list(map(_name, next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])))
         if {INPUT, OUTPUT} <= set(header):
             break
     else:
-        header = [name.strip().lower() for name in next(csv.reader([line]), [])]
+        header = list(map(_name, next(csv.reader([line]), [])))
         missing = [column for column in (INPUT, OUTPUT) if column not in header]
         raise StudyError(
             f"{path}, line 1: no column {', '.join(missing)} in {line!a}; the header must be {INPUT},{OUTPUT}, maybe with {ALSO}."
@@ -219,7 +249,16 @@ def _header(path: str | Path, line: str) -> tuple[list[str], str]:
             raise StudyError(
                 f"{path}, line 1: the column {column} stands {header.count(column)} times. Delete the others."
             )
+    if ALSO not in header and (near := difflib.get_close_matches(ALSO, header, n=1, cutoff=0.75)):
+        raise StudyError(
+            f"{path}, line 1: the column {near[0]!r} would be left out. Call it {ALSO}, or something else."
+        )
     return header, delimiter
+
+
+def _name(cell: str) -> str:
+    """The name of a column, whichever case, blanks or hyphens it has."""
+    return re.sub(r"[\s-]+", "_", cell.strip().lower())
 
 
 # ----------------------------------------------------------------------------------------------------------------------- JSON
@@ -242,13 +281,18 @@ def _json_rows(path: str | Path, text: str) -> Iterator[_Row | str]:
     if not isinstance(content, list):
         raise StudyError(f"{path}: neither a list of {{{INPUT}, {OUTPUT}}} nor an object of inputs and outputs.")
     is_mapping = isinstance(content, _Object)
+    if is_mapping and {INPUT, OUTPUT} <= {key for key, _ in content} <= set(TABLE_COLUMNS):
+        raise StudyError(
+            f"{path}: one entry, or whole columns. Write a list of entries, each with {INPUT} and {OUTPUT}."
+        )
     for number, entry in enumerate(content, start=1):
         where = f"{path}, entry {number}"
         values = {INPUT: entry[0], OUTPUT: entry[1]} if is_mapping else _values(entry)
         if not {INPUT, OUTPUT} <= set(values):
             yield f"{where}: an entry is an object with {INPUT} and {OUTPUT}, each once, and maybe {ALSO}. Correct it."
             continue
-        texts = [values[INPUT], *_listed(values[OUTPUT]), *_listed(values.get(ALSO) or [], ALTERNATIVES)]
+        others = [] if values.get(ALSO) is None else _listed(values[ALSO], ALTERNATIVES)
+        texts = [values[INPUT], *_listed(values[OUTPUT]), *others]
         if len(texts) < 2 or not all(isinstance(text, str) or type(text) is int for text in texts):
             yield f"{where}: inputs and outputs are strings, several right outputs a list of strings. Correct it."
             continue

@@ -21,8 +21,10 @@ def is_correct(predicted: str, answers: Sequence[str], *, prefix: bool = False, 
         return False
     wanted = [answer.strip() for answer in answers]
     if prefix and token not in wanted:
-        copied = query.strip().startswith(token)
-        return not copied and any(answer.startswith(token) or token.startswith(answer) for answer in wanted)
+        shared = [
+            min(token, answer, key=len) for answer in wanted if answer.startswith(token) or token.startswith(answer)
+        ]
+        return any(not query.strip().startswith(beginning) for beginning in shared)
     return token in wanted
 
 

@@ -20,6 +20,11 @@ UNSEEN_OTHERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180
 JOINERS = frozenset("\u200c\u200d" + "".join(map(chr, range(0xFE00, 0xFE10))))
 JOINED = frozenset(("Lo", "Mn", "Mc", "So", "Sk"))
 KEYCAPS = frozenset("0123456789#*")  # before U+FE0F
+# Signs that U+FE0F makes an emoji of: arrows, technical and geometric signs, dingbats, and a few others.
+SIGNS = re.compile(
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030\u303d\u3297\u3299]"
+)
+NEW_EMOJI = re.compile("[\U0001f000-\U0001faff]")  # some are newer than this Python
 BLACK_FLAG, TAGS = "\U0001f3f4", frozenset(map(chr, range(0xE0020, 0xE0080)))  # flags of regions are spelled in tags
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 
@@ -68,6 +73,8 @@ def unseen(text: str) -> str | None:
     for place, character in enumerate(text):
         if place and _joined(text[place - 1], character):
             continue
+        if NEW_EMOJI.fullmatch(character):
+            continue
         joiner = character in JOINERS
         if joiner or character in UNSEEN_OTHERS or unicodedata.category(character) in UNSEEN_CATEGORIES:
             name = unicodedata.name(character, {"\t": "tab", "\n": "line break"}.get(character, "no name"))
@@ -79,7 +86,7 @@ def _joined(before: str, character: str) -> bool:
     """Whether a character that shows nothing itself makes one sign with the one before it."""
     if character in TAGS:
         return before == BLACK_FLAG or before in TAGS
-    if character == "\ufe0f" and before in KEYCAPS:
+    if character == "\ufe0f" and (before in KEYCAPS or SIGNS.fullmatch(before)):
         return True
     return character in JOINERS and unicodedata.category(before) in JOINED
 

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from taskvectors.analysis.roles import Tables
-from taskvectors.figures.style import METHOD_COLOURS, Labels, grid, legend_above, models_of, whole_layers
+from taskvectors.figures.style import METHOD_COLOURS, Labels, grid, legend_above, logarithmic, models_of, whole_layers
 
 RANKS = {
     "answer_rank_median": ("the task's own answers, median", METHOD_COLOURS["hypothesis"], "-"),
@@ -24,7 +24,8 @@ def draw(tables: Tables, labels: Labels) -> Figure:
             quartiles = of_model.groupby("layer")[column].quantile([0.25, 0.5, 0.75]).unstack()
             axis.plot(quartiles[0.5], color=colour, ls=style, lw=2, label=label)
             axis.fill_between(quartiles.index, quartiles[0.25], quartiles[0.75], color=colour, alpha=0.13, lw=0)
-        axis.set(title=f"{models[name]} ({of_model['vocabulary'].iloc[0]:,} tokens)", xlabel="layer", yscale="log")
+        axis.set(title=f"{models[name]} ({of_model['vocabulary'].iloc[0]:,} tokens)", xlabel="layer")
+        logarithmic(axis)
         whole_layers(axis)
     axes[0].invert_yaxis()  # the axes are shared
     axes[0].set_ylabel("rank among all tokens")

@@ -90,6 +90,7 @@ def _drawable(character: str) -> bool:
     return False
 
 
+MOST_LAYOUTS, STILL = 6, 5e-4  # how often a figure is laid out at most, and what share of it no longer moves
 UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same figure has the same bytes
 
 
@@ -113,8 +114,15 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
 def lay_out(figure: Figure) -> None:
     """Put everything in its place, for all formats alike."""
     layout: Any = figure.get_layout_engine()
-    for _ in range(2 if figure.axes else 0):  # ticks follow from the size of an axis, and the size from its ticks
+    before = np.zeros(())
+    for _ in range(
+        MOST_LAYOUTS if figure.axes else 0
+    ):  # ticks follow from the size of an axis, and the size from its ticks
         layout.execute(figure)
+        places = np.array([axis.get_position().bounds for axis in figure.axes])
+        if np.allclose(places, before, atol=STILL):
+            break
+        before = places
     figure.set_layout_engine("none")
 
 
@@ -146,6 +154,14 @@ def legend_above(figure: Figure, handles: list, labels: list[str]) -> None:
 def in_percent(axis: mpl.axes.Axes, which: str = "y") -> None:
     """Write an axis of shares in percent."""
     getattr(axis, f"{which}axis").set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
+
+
+def logarithmic(axis: mpl.axes.Axes, which: str = "y") -> None:
+    """A logarithmic axis with plain whole numbers: 1, 10, … 10,000."""
+    getattr(axis, f"set_{which}scale")("log")
+    line = getattr(axis, f"{which}axis")
+    line.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+    line.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
 def numbered(axis: mpl.axes.Axes, x: Iterable[float], y: Iterable[float], names: Iterable[str]) -> None:

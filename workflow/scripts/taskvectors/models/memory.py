@@ -6,6 +6,7 @@ into (version 1 and 2, every level), what SLURM gave the job, and `ulimit`.
 
 import ctypes
 import os
+import re
 import resource
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,9 +15,10 @@ import psutil
 
 BESIDE = 400_000_000  # bytes of a job's memory that the Snakemake inside the job takes
 GROUPS, MOUNTS = Path("/proc/self/cgroup"), Path("/proc/self/mountinfo")
-# Files of a control group with its limit and what it takes, and the parts of that which the kernel gives back when asked.
-VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file"))
-VERSION_2 = ("memory.max", "memory.current", ("inactive_file", "active_file"))
+# Files of a control group: its limits (beyond the high one it is slowed to a crawl), what it takes, and the parts of that which the
+# kernel gives back when asked.
+VERSION_1 = (("memory.limit_in_bytes",), "memory.usage_in_bytes", ("total_inactive_file", "total_active_file"))
+VERSION_2 = (("memory.max", "memory.high"), "memory.current", ("inactive_file", "active_file"))
 
 
 def memory_at_hand() -> int:
@@ -33,9 +35,9 @@ def left_in_groups(groups: Path = GROUPS, mounts: Path = MOUNTS) -> Iterator[int
         mounts: Linux's list of what is mounted where.
     """
     try:
-        lines = [line.split(":", 2) for line in groups.read_text(encoding="utf-8").splitlines()]
-        mounted = list(_mounted_groups(mounts.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError):
+        lines = [line.split(":", 2) for line in _text(groups).splitlines() if line.count(":") >= 2]
+        mounted = list(_mounted_groups(_text(mounts)))
+    except OSError:
         return
     for _, controllers, path in lines:
         version_1 = "memory" in controllers.split(",")
@@ -50,39 +52,53 @@ def left_in_groups(groups: Path = GROUPS, mounts: Path = MOUNTS) -> Iterator[int
                 folder = folder.parent
 
 
+def _text(file: Path) -> str:
+    """Of a file in which names are of any bytes."""
+    return file.read_text(encoding="utf-8", errors="surrogateescape")
+
+
 def _mounted_groups(mountinfo: str) -> Iterator[tuple[bool, str, Path]]:
     """Of every mounted tree of control groups that limit memory: whether it is of version 1, its top, and where it is mounted."""
     for line in mountinfo.splitlines():
         fields, _, kind = line.partition(" - ")
-        top, point = (text.encode().decode("unicode_escape") for text in fields.split()[3:5])
+        names = fields.split()[3:5]
         system, _, options = (*kind.split(), "", "", "")[:3]
-        if system == "cgroup2" or (system == "cgroup" and "memory" in options.split(",")):
+        if len(names) == 2 and (system == "cgroup2" or (system == "cgroup" and "memory" in options.split(","))):
+            top, point = (re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), name) for name in names)
             yield system == "cgroup", top, Path(point)
 
 
-def _left_in_group(folder: Path, limit: str, taken: str, given_back: tuple[str, ...]) -> Iterator[int]:
+def _left_in_group(folder: Path, limits: tuple[str, ...], taken: str, given_back: tuple[str, ...]) -> Iterator[int]:
     try:
-        most, now = ((folder / file).read_text(encoding="utf-8").strip() for file in (limit, taken))
+        now = int((folder / taken).read_text(encoding="utf-8"))
         counts = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="utf-8").splitlines())
-        if most != "max":
-            yield int(most) - int(now) + sum(int(counts.get(part, 0)) for part in given_back)
+        for file in limits:
+            if (folder / file).exists() and (most := (folder / file).read_text(encoding="utf-8").strip()) != "max":
+                yield int(most) - now + sum(int(counts.get(part, 0)) for part in given_back)
     except (OSError, ValueError):
         return
 
 
 def left_of_slurm(environment: Mapping[str, str]) -> Iterator[int]:
     """What SLURM gave the job on this node, in all, by core or by GPU, less what the process takes; SLURM kills what takes more."""
-    cores = _number(environment.get("SLURM_CPUS_ON_NODE")) or len(os.sched_getaffinity(0))
-    many = {"NODE": 1, "CPU": cores, "GPU": _number(environment.get("SLURM_GPUS_ON_NODE"))}
-    for what, count in many.items():
-        megabytes = count * _number(environment.get(f"SLURM_MEM_PER_{what}"))
+    cores = _count(environment.get("SLURM_CPUS_ON_NODE")) or len(os.sched_getaffinity(0))
+    graphics = _count(environment.get("SLURM_GPUS_ON_NODE")) or 1
+    for what, count in {"NODE": 1, "CPU": cores, "GPU": graphics}.items():
+        megabytes = count * _megabytes(environment.get(f"SLURM_MEM_PER_{what}"))
         if megabytes:  # 0 stands for all that the node has
-            yield megabytes * 1024**2 - psutil.Process().memory_info().rss - BESIDE
+            yield int(megabytes * 1024**2) - psutil.Process().memory_info().rss - BESIDE
 
 
-def _number(text: str | None) -> int:
-    """A whole number of an environment variable; 0 of anything else."""
-    return int(text) if text and text.isdecimal() else 0
+def _count(text: str | None) -> int:
+    """The number at the end of an environment variable, such as 4 or gpu:4; 0 if there is none."""
+    match = re.search(r"(\d+)\s*$", text or "")
+    return int(match[1]) if match else 0
+
+
+def _megabytes(text: str | None) -> float:
+    """An amount of memory as SLURM writes it, in MB if it names no unit; 0 of anything else."""
+    match = re.fullmatch(r"\s*(\d+)\s*([KMGT]?)B?\s*", text or "", re.IGNORECASE)
+    return int(match[1]) * {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024**2}[match[2].upper()] if match else 0
 
 
 def left_of_ulimit() -> Iterator[int]:

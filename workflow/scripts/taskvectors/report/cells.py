@@ -57,13 +57,6 @@ def span(values: pd.Series) -> str:
     return f"{there.min():.2f}–{there.max():.2f}" if len(there) else "none"
 
 
-def range_of(values: pd.Series, key: str, form: str = ".0%") -> str:
-    """The lowest and highest of the values under a key, or the one there is."""
-    there = values.loc[[key]].dropna()
-    low, high = (format(value + 0.0, form).replace("-", "−") for value in (there.min(), there.max()))  # no −0
-    return low if low == high else f"{low} to {high}"
-
-
 def model_labels(table: pd.DataFrame, config: Config) -> pd.Series:
     return table["model"].map({name: entry["label"] for name, entry in config["models"].items()})
 

@@ -108,7 +108,8 @@ def _of_model(mean: pd.DataFrame) -> Iterator[str]:
         f"{how_many(last, 'step')} of descent, each {mean['share'].iloc[0]:g} of ‖θ − v₀‖ long."
     )
     yield (
-        f"θ answers {_percent(row(ACCURACY, THETA))} of the queries right, {FEW} steps of descent "
+        f"Of these {mean.loc[mean['measure'] == ACCURACY, 'n'].max():.0f} test queries, the first of every task, θ answers "
+        f"{_percent(row(ACCURACY, THETA))} right, {FEW} steps of descent "
         f"{_percent(row(ACCURACY, DESCENT, FEW))}, one pass of online descent {_percent(row(ACCURACY, ONLINE))}; their divergences "
         f"from the regular prompt's distribution are {_value(row(DIVERGENCE, THETA))}, {_value(row(DIVERGENCE, DESCENT, FEW))} and "
         f"{_value(row(DIVERGENCE, ONLINE))} bits."

@@ -1,29 +1,69 @@
 """Figures and tables as HTML inside the page, and labels that are safe inside Markdown."""
 
-import base64
 import html
 import itertools
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from taskvectors.names import POINTS
 from taskvectors.report.cells import Config
 
+LONG = 40  # rows of a table that scrolls by itself; shorter ones are shown whole
 
-def figure_html(path: str, caption: str, sources: Iterable[str], *, hover: bool = False) -> str:
+
+def figure_html(path: str, title: str, caption: str, sources: Iterable[str], *, hover: bool = False) -> str:
     """An SVG file inside the page, with a caption and the files that it is drawn from; with `hover`, points tell their task under the
-    mouse."""
-    name = Path(path).stem
+    mouse.
+
+    Args:
+        title: what a screen reader calls the figure; the caption describes it.
+    """
+    name, svg = Path(path).stem, slim(Path(path).read_text(encoding="utf-8"))
+    width = round(float(re.search(r'<svg[^>]* width="([\d.]+)pt"', svg).group(1)) * 4 / 3)  # type: ignore[union-attr]
+    named, described = html.escape(title[:1].upper() + title[1:]), f'aria-describedby="about-{name}"'
     if hover:
-        drawing = _with_titles(Path(path).read_text(encoding="utf-8"))
+        drawing = _with_titles(svg).replace("<svg", f'<svg role="img" aria-label="{named}" {described}', 1)
     else:
-        data = base64.b64encode(Path(path).read_bytes()).decode()
-        drawing = f'<img alt="{html.escape(caption)}" src="data:image/svg+xml;base64,{data}">'
-    return f'<figure id="{name}"><div class="card">{drawing}</div>{_caption(caption, name, sources)}</figure>'
+        drawing = f'<img alt="{named}" {described} src="data:image/svg+xml,{quote(svg.replace(chr(10), " "), safe=UNQUOTED)}">'
+    card = (
+        f'<div class="card" style="--width: {width}px" role="group" tabindex="0" aria-label="{named}">{drawing}</div>'
+    )
+    return f'<figure id="{name}">{card}{_caption(caption, name, sources)}</figure>'
+
+
+HALVES = ("0 -6 592 326", "408 -6 492 326")  # of the schematic, one below the other where the page is narrow
+
+
+def schematic_html(path: str) -> str:
+    """The drawing of how θ is read and patched; whole, and for narrow screens in two halves."""
+    whole = Path(path).read_text(encoding="utf-8")
+    halves = "".join(f'<svg viewBox="{part}"><use href="#method"/></svg>' for part in HALVES)
+    return f'<figure class="schematic">{whole}<div class="halves" aria-hidden="true">{halves}</div></figure>'
+
+
+UNQUOTED = " =:/;,.()-+!*?@$[]{}"  # in an address inside double quotes, beside letters and digits
+NUMBERS = re.compile(r' (?:d|x|y|points)="[^"]*"')
+MARKERS = re.compile(
+    r'(<use xlink:href="(?P<shape>#\w+)" x="[^"]+" y="[^"]+") style="(?P<style>[^"]*)"/>\s*'
+    r'(?:<use xlink:href="(?P=shape)" x="[^"]+" y="[^"]+" style="(?P=style)"/>\s*)+'
+)
+
+
+def slim(svg: str) -> str:
+    """A drawing of matplotlib's with coordinates to a hundredth of a point, and the style of equal markers said once."""
+
+    def together(markers: re.Match[str]) -> str:
+        style = f' style="{markers["style"]}"'
+        bare = re.sub(r">\s+<", "><", markers[0].replace(style, "")).strip()
+        return f"<g{style}>{bare}</g>\n"
+
+    svg = NUMBERS.sub(lambda numbers: re.sub(r"(\.\d\d)\d+", r"\1", numbers[0]), svg)
+    return re.sub(r"\n +", "\n", MARKERS.sub(together, svg))
 
 
 def _with_titles(svg: str) -> str:
@@ -56,15 +96,20 @@ def _entities(label: str) -> str:
 def _caption(caption: str, name: str, sources: Iterable[str]) -> str:
     link = f'<a class="anchor" href="#{name}" aria-label="Link to {name}">#</a>'
     files = ", ".join(f"<code>{html.escape(source)}</code>" for source in sources)
-    return f'<figcaption>{html.escape(caption)} <span class="sources">{files}</span>{link}</figcaption>'
+    described = f'<span id="about-{name}">{html.escape(caption)}</span>'
+    return f'<figcaption>{described} <span class="sources">{files}</span>{link}</figcaption>'
 
 
 def table_html(table: pd.DataFrame, name: str, caption: str, sources: Iterable[str], *, prose: bool = False) -> str:
     """A table inside the page, under an anchor of its name, with caption and files; every cell is escaped. Prose breaks its lines."""
     filled = table.rename_axis(columns=None).astype(object).where(table.notna(), "–")
     body = filled.to_html(index=False, border=0, float_format="{:.2f}".format, escape=True)
+    title = html.escape(re.split(r"(?<=[a-z)])[.:;] ", caption)[0].rstrip("."))
+    body = body.replace("<th>", '<th scope="col">').replace(">", f'><caption class="unseen">{title}</caption>', 1)
     name, kind = f"table-{name}", "table prose" if prose else "table"
-    return f'<figure class="{kind}" id="{name}">{_caption(caption, name, sources)}<div class="scroll">{body}</div></figure>'
+    kind += " long" if len(table) > LONG else ""
+    scroll = f'<div class="scroll" role="group" tabindex="0" aria-label="{title}">{body}</div>'
+    return f'<figure class="{kind}" id="{name}">{_caption(caption, name, sources)}{scroll}</figure>'
 
 
 def missing_html(name: str, absent: Iterable[str]) -> str:

@@ -35,7 +35,7 @@ class Page:
         if name not in self.figures:
             return ""
         entry, stem = self.figures[name], f"reports/figures/{name}"
-        return figure_html(f"{stem}.svg", entry["caption"], [f"{stem}.csv"], hover=entry["hover"])
+        return figure_html(f"{stem}.svg", entry["title"], entry["caption"], [f"{stem}.csv"], hover=entry["hover"])
 
     def table(self, name: str) -> str:
         """A table; nothing if it has no rows, and a word if an archive lacks what it is made of."""

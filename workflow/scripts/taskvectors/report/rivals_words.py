@@ -57,7 +57,10 @@ def rivals_methods(config: Config) -> str:
 def _of_model(mean: pd.DataFrame) -> Iterator[str]:
     rows = mean.set_index("representation")
     regular = rows.loc["regular"]
-    yield f"with demonstrations the model answers {percent(regular)} right (mean over tasks, {regular['n']} test queries)."
+    yield (
+        f"with demonstrations the model answers {percent(regular)} right (mean over tasks, {regular['n']} test queries: the first of "
+        "every task, so that numbers differ from those of all test queries above)."
+    )
     whole = mean[mean["left_out"].isna()]  # others are means over fewer tasks
     of_kind = whole[whole["kind"] == RIVAL].sort_values("accuracy", ascending=False)
     if len(of_kind):

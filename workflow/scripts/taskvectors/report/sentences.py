@@ -1,63 +1,120 @@
 """Sentences with numbers, all made from the study's tables."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
-from taskvectors.analysis.conclusions import SHOWN
+from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED
 from taskvectors.analysis.roles import Tables, main_tasks
 from taskvectors.names import ALL, CENTRED
-from taskvectors.report.cells import METHODS, Config, in_points, percent, range_of, span
+from taskvectors.report.cells import METHODS, Config, how_many, in_points, percent, span
+
+FEW_MODELS = 3  # whose numbers a sentence names one by one; of more it gives the range
 
 
 def lead(tables: Tables, config: Config) -> str:
-    """The answer in three sentences with numbers, over all models."""
+    """The answer in a few sentences with numbers, over all models."""
     accuracy, controls, differences, conclusions = (
         tables[name] for name in ("accuracy", "controls", "differences", "conclusions")
     )
-    pooled = accuracy[accuracy["task"] == ALL].set_index("method")["accuracy"]
-    paired = differences[differences["task"] == ALL].set_index("reference")["difference"]
-    values = conclusions.set_index("claim")["value"]
+    pooled = accuracy[accuracy["task"] == ALL].pivot(index="model", columns="method", values="accuracy")
+    paired = differences[differences["task"] == ALL].pivot(index="model", columns="reference", values="difference")
+    pooled, paired = (table.reindex(list(dict.fromkeys(accuracy["model"]))) for table in (pooled, paired))
+    values = conclusions.pivot(index="model", columns="claim", values="value")
+    sentences = [
+        _in_a_word(conclusions, config),
+        f"Without demonstrations the models answer {_by_model(pooled['zero_shot'], config)} of the test queries, with "
+        f"{how_many(config['episodes']['demonstrations'], 'demonstration')} {_by_model(pooled['regular'], config)}, and with θ alone "
+        f"{_by_model(pooled['hypothesis'], config)}.",
+        f"On the same queries θ is {_by_model(100 * paired['regular'], config, _points)} beside the demonstrations.",
+        _of_controls(controls),
+    ]
+    if "overrides" in values:
+        overrides = _by_model(values["overrides"].reindex(pooled.index), config)
+        sentences.append(
+            f"Patched into a prompt with demonstrations of another task, θ overrides them in {overrides} of prompts."
+        )
+    return " ".join([*sentences, *_of_limits(conclusions)])
+
+
+def _by_model(values: pd.Series, config: Config, written: Callable[[float], str] = "{:.0%}".format) -> str:
+    """A number of every model, such as 51% (Model M) and 74% (Model N); of many models the range."""
+    there = values.dropna()
+    if there.empty:
+        return "–"
+    if len(there) == 1:
+        return written(there.iloc[0])
+    if len(there) > FEW_MODELS:
+        return f"{written(there.min())} to {written(there.max())}"
+    *first, last = (f"{written(value)} ({config['models'][model]['label']})" for model, value in there.items())
+    return f"{', '.join(first)} and {last}"
+
+
+def _points(points: float) -> str:
+    """Percentage points with their sign."""
+    return f"{round(points) + 0:+d} points".replace("-", "−").replace("+0 ", "0 ")
+
+
+def _in_a_word(conclusions: pd.DataFrame, config: Config) -> str:
+    """Whether θ alone makes the models do the tasks, by the verdicts."""
+    verdicts = conclusions[conclusions["claim"] == "vector_does_task"].set_index("model")["verdict"]
+    shown = [config["models"][model]["label"] for model, verdict in verdicts.items() if verdict == SHOWN]
+    if len(shown) == len(verdicts):
+        return "**Yes: θ alone makes the model do the tasks**" + (", in every model here." if len(shown) > 1 else ".")
+    if shown:
+        return f"**θ alone makes some models do the tasks**: {', '.join(shown)}. In the others that is not shown."
+    return "**That θ alone makes the model do the tasks is not shown here.**"
+
+
+def _of_controls(controls: pd.DataFrame) -> str:
+    """In how many cases something simpler does as well."""
     reached, undecided = reached_tasks(main_tasks(controls))
-    overrides = (
-        f"; θ of a conflicting task overrides demonstrations in {range_of(values, 'overrides')} of prompts, at the common layer in "
-        f"{range_of(values, 'overrides_common')}"
-        if "overrides" in values
-        else ""
-    )
+    sure, unsure = int((reached & ~undecided).sum()), int(undecided.sum())
+    cases = f"{len(reached)} cases (a model and a task)"
+    if not sure + unsure:
+        return f"In none of {cases} does a control do as well as θ."
+    more = f"; in {unsure} more too few episodes tell" if unsure else ""
+    return f"In {sure or 'none'} of {cases} a control does as well as θ{more}."
+
+
+def _of_limits(conclusions: pd.DataFrame) -> list[str]:
+    """What was found where one vector may not suffice."""
     held = conclusions[conclusions["claim"].str.startswith("holds_")]["verdict"]
-    limits = (
-        f", and in {len(held)} tests one vector is shown to hold a task of the limits {(held == SHOWN).sum()} times"
-        if len(held)
-        else ""
-    )
-    return (
-        f"With {config['episodes']['demonstrations']} demonstrations the models answer {range_of(pooled, 'regular')} of the queries, "
-        f"without any {range_of(pooled, 'baseline')}, and without any but with θ patched in {range_of(pooled, 'hypothesis')}. "
-        f"On the same episodes θ gives {range_of(-100 * paired, 'regular', '.0f')} points less than the demonstrations and "
-        f"{range_of(100 * paired, 'hypothesis_common', '.0f')} points more than one layer for all tasks. "
-        f"A control does as well, or may, in {reached.sum()} of {len(reached)} cases (models × tasks; undecided {undecided.sum()})"
-        f"{overrides}{limits}."
-    )
+    if held.empty:
+        return []
+    counts = held.value_counts()
+    parts = [
+        (
+            counts.get(NO_BASIS, 0),
+            "cannot tell, because the model fails even with demonstrations or episodes are too few",
+        )
+    ]
+    parts += [(counts.get(SHOWN, 0), "one vector holds the task"), (counts.get(REFUTED, 0), "one vector is not enough")]
+    parts += [(counts.get(UNDECIDED, 0), "the interval leaves it open")]
+    found = "; in ".join(f"{count} {words}" for count, words in parts if count)
+    found = found if counts.get(NO_BASIS) else f"in {found}"
+    return [f"Of {len(held)} tests whether one vector can hold a harder task: {found}."]
 
 
 def answer(tables: Tables, config: Config) -> str:
-    """The main finding in one paragraph per model (Markdown)."""
+    """The main finding in one paragraph per model (Markdown); all numbers are of the test episodes."""
     accuracy, differences, choice = (tables[name] for name in ("accuracy", "differences", "layer_choice"))
     lines = []
     paired = differences[differences["task"] == ALL].set_index(["model", "reference"])
     pooled = accuracy[accuracy["task"] == ALL].set_index(["model", "method"])
     for model in dict.fromkeys(accuracy["model"]):
-        base, hypothesis, regular, common = (
-            percent(pooled.loc[(model, method)]) for method in (*METHODS, "hypothesis_common")
+        bare, hypothesis, regular, common = (
+            percent(pooled.loc[(model, method)]) for method in ("zero_shot", *METHODS[1:], "hypothesis_common")
         )
         of_model = main_tasks(choice[choice["model"] == model])
         lines.append(
-            f"**{config['models'][model]['label']}** answers {base} of the test queries without demonstrations, "
-            f"{regular} with {config['episodes']['demonstrations']} demonstrations, and {hypothesis} without demonstrations "
-            f"but with θ patched in at the layer chosen per task on dev episodes ({common} at the one common layer "
-            f"{of_model['common_layer'].iloc[0]}). {_own_layers(of_model)} On the same episodes that is "
+            f"**{config['models'][model]['label']}** answers {bare} of the test queries without demonstrations, "
+            f"{regular} with {how_many(config['episodes']['demonstrations'], 'demonstration')}, and {hypothesis} without "
+            f"demonstrations but with θ patched in, at the layer chosen for each task on dev episodes. At one layer for all tasks, "
+            f"{of_model['common_layer'].iloc[0]}, it is {common}. On the same queries that is "
             f"{in_points(paired.loc[(model, 'regular')])} points beside the demonstrations and "
-            f"{in_points(paired.loc[(model, 'zero_shot')])} beside the bare query. {_reached(tables['controls'], model, config)}"
-            f"{_over_seeds(tables['seed_spread'], model)}"
+            f"{in_points(paired.loc[(model, 'zero_shot')])} beside the bare query. {_own_layers(of_model)} "
+            f"{_reached(tables['controls'], model, config)}{_over_seeds(tables['seed_spread'], model)}"
         )
     return "\n\n".join(lines)
 
@@ -76,14 +133,15 @@ def _own_layers(choice: pd.DataFrame) -> str:
 def _reached(controls: pd.DataFrame, model: str, config: Config) -> str:
     """Which tasks are no evidence by themselves, because a control does as well."""
     reached, undecided = reached_tasks(main_tasks(controls[controls["model"] == model]))
-    tasks = [
-        config["tasks"][task]["label"] + (" (?)" if undecided[model, task] else "")
-        for _, task in reached[reached].index
-    ]
-    if not tasks:
-        return "No control reaches it in any task."
-    unsure = f", undecided (?) in {undecided.sum()} of them" if undecided.any() else ""
-    return f"In {len(tasks)} of {len(reached)} tasks a control does as well, or may{unsure}: {', '.join(tasks)}."
+    labels = {task: config["tasks"][task]["label"] for _, task in reached.index}
+    sure = [labels[task] for model, task in reached[reached & ~undecided].index]
+    unsure = [labels[task] for model, task in undecided[undecided].index]
+    parts = [f"In {how_many(len(sure), 'task')} a control does as well as θ: {', '.join(sure)}."] if sure else []
+    if unsure:
+        parts.append(
+            f"In {how_many(len(unsure), 'task')} it may, as episodes are too few to tell: {', '.join(unsure)}."
+        )
+    return " ".join(parts) or "No control reaches θ in any task."
 
 
 def _over_seeds(spread: pd.DataFrame, model: str) -> str:

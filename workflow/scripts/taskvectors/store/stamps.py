@@ -16,6 +16,17 @@ from taskvectors.surroundings import COMMAND, without_git
 
 Stamp = Mapping[str, Any]
 ROOT = Path(__file__).parents[4]  # where the workflow lies
+# What results follow from, below it; studies, their settings and environments may lie beside.
+CODE = (
+    "Snakefile",
+    "workflow",
+    "envs",
+    "data/tasks",
+    "data/paper",
+    "config/config.yaml",
+    "config/models.yaml",
+    "config/tasks.yaml",
+)
 METADATA = "made_by"  # of the metadata of a file
 SOFTWARE = ("torch", "transformers", "tokenizers")  # what decides on the numbers of a model
 
@@ -84,23 +95,28 @@ def check_one_source(stamps: Mapping[str, Stamp | None]) -> None:
 def code_version(root: Path = ROOT) -> dict[str, Any]:
     """What the workflow's code is: its version; its git commit and whether files differ from it, if it is a repository of its own.
 
-    A workflow that was copied into another repository has no commit: that repository's says nothing of it.
+    A workflow that was copied into another repository has no commit: that repository's says nothing of it. Files of studies beside the
+    code are no change of it.
     """
     version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    place, changes = _git(root, "rev-parse", "--show-toplevel", "HEAD"), _git(root, "status", "--porcelain")
-    if place is None or changes is None:
-        return {"version": version}
-    top, _, head = place.rpartition("\n")
-    if not Path(top).samefile(root):
-        return {"version": version}
-    return {"version": version, "commit": head, "modified": bool(changes)}
+    place = _git(root, "rev-parse", "--show-toplevel", "HEAD")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", *CODE)
+    top, _, head = (place or "").rpartition("\n")
+    if top and changes is not None and Path(top).samefile(root):
+        return {"version": version, "commit": head, "modified": bool(changes)}
+    unread = {"commit": "unknown, as git cannot read the repository"} if (root / ".git").exists() else {}
+    return {"version": version, **unread}
 
 
 def _git(root: Path, *command: str) -> str | None:
-    """What git says in a folder; None if it fails. The folder may belong to another user, as in a container."""
-    whole = ["git", "-c", f"safe.directory={root}", "-C", str(root), *command]
+    """What git says in a folder, whatever the user's own settings of git are; None if it fails.
+
+    The folder may belong to another user, as in a container, and be reached by links.
+    """
+    whole = ["git", "-c", "safe.directory=*", "-C", str(root), *command]
+    environment = without_git(os.environ) | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     try:
-        answer = subprocess.run(whole, capture_output=True, text=True, check=True, env=without_git(os.environ))
+        answer = subprocess.run(whole, capture_output=True, text=True, check=True, env=environment)
     except (OSError, subprocess.CalledProcessError, UnicodeDecodeError):
         return None
     return answer.stdout.removesuffix("\n")
