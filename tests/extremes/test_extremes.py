@@ -414,7 +414,9 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
     }
     published = pd.read_csv("data/paper/main_results.csv")
     paper = {f"paper/{file.stem}": read_csv(file) for file in Path("data/paper").glob("*.csv")}
-    resources = pd.DataFrame({"model": ["m"], "rule": "weights", "jobs": 1, "seconds": 1.5, "peak_memory_mb": 2.5})
+    resources = pd.DataFrame(
+        {"model": ["m"], "rule": "weights", "jobs": 1, "seconds": 1.5, "cpu_seconds": 1.25, "peak_memory_mb": 2.5}
+    )
     made = {"conclusions": conclusions(t, LABELS), "summary": summary(t["accuracy"], published, config)}
     tables = {**t, **paper, **made, "resources": resources}
     safe = escaped(config)

@@ -2,11 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 
 from taskvectors.job import note, reported
-from taskvectors.store.software import imported, merged_records, packages, read_records
+from taskvectors.store.provenance import resources
+from taskvectors.store.software import imported, merged_records, packages, read_records, usage
 
 
 def test_a_job_says_what_it_imported_and_no_more(monkeypatch):
@@ -77,3 +79,24 @@ def test_records_are_merged_and_differences_said(tmp_path):
     assert found["software"] == {"python": "3.12.1", "torch": "2.12.0 and 2.13.0"}
     assert found["differing"] == {"torch": {"2.13.0": ["decode_theta", "extract_theta"], "2.12.0": ["extract_theta"]}}
     assert found["environments"] == {"aaa": ["decode_theta", "extract_theta"], "bbb": ["extract_theta"]}
+
+
+def test_what_rules_took_is_of_their_jobs(tmp_path, monkeypatch):
+    """Wall time as Snakemake measured it; CPU time and the peak of memory as the kernel counted them for the job."""
+    monkeypatch.chdir(tmp_path)
+    records: dict = {"extract_theta": {}}
+    for part, seconds, cpu, peak in (("a", 2.5, 4.0, 800), ("b", 1.5, 2.0, 900)):
+        file = tmp_path / f"results/m/benchmarks/extract_theta.{part}.tsv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"s\tmax_rss\n{seconds}\t-\n")
+        used = {"usage": {"cpu_seconds": cpu, "peak_memory_mb": peak}}
+        records["extract_theta"][f"results/m/logs/extract_theta.{part}.software.json"] = used
+    found = resources([Path(f"results/m/benchmarks/extract_theta.{part}.tsv") for part in "ab"], records)
+    assert found.to_dict("records") == [
+        {"model": "m", "rule": "extract_theta", "jobs": 2, "seconds": 4.0, "cpu_seconds": 6.0, "peak_memory_mb": 900}
+    ]
+    before = usage()
+    block = b"x" * 300_000_000
+    sum(range(2_000_000))
+    after = usage()
+    assert after["cpu_seconds"] >= before["cpu_seconds"] and after["peak_memory_mb"] >= 300 and len(block)

@@ -336,6 +336,17 @@ def test_a_tokenizer_that_loses_prompts_is_refused(local, kind):
         prepared(local)
 
 
+def test_a_matrix_of_zeros_is_a_warning_and_logits_that_are_all_equal_a_fault(local, capsys):
+    """An ablated model is a real model; one that was never filled is none."""
+    change_weights(local, lambda tensors: tensors | {GATE: torch.zeros_like(tensors[GATE])})
+    assert prepared(local).exists()
+    assert f"Warning: {GATE} is nothing but zeros" in capsys.readouterr().err
+    shutil.rmtree(local.parent / "weights")
+    change_weights(local, lambda tensors: {name: torch.zeros_like(tensor) for name, tensor in tensors.items()})
+    with pytest.raises(StudyError, match=r"its logits are .* for every token|is nothing but zeros"):
+        prepared(local)
+
+
 def test_a_head_that_does_more_than_unembed_is_refused_by_name(tmp_path):
     """BertLMHeadModel: a dense layer, an activation and a norm stand before the output matrix."""
     folder = tmp_path / "bert"

@@ -86,7 +86,8 @@ def test_a_table_is_one_stop_of_the_tab_key_and_sorts_by_keys(finished, tmp_path
     document.activeElement.click();
     const column = () => [...table.tBodies[0].rows].map((row) => row.cells[1].textContent);
     const up = column(); document.activeElement.click(); const down = column();
-    const facts = { stops: Math.max(...stops), tables: tables.length, focused, sorted: table.querySelectorAll("th")[1].ariaSort, up, down,
+    const facts = { stops: Math.max(...stops), tables: tables.length, focused, up, down,
+      sorted: table.querySelectorAll("th")[1].ariaSort,
       scopes: document.querySelectorAll('th:not([scope="col"])').length, captions: tables.filter((t) => !t.caption).length,
       whole: tables.filter((t) => t.rows.length <= 40 && t.parentElement.scrollHeight > t.parentElement.clientHeight + 1).length };
     """
@@ -136,7 +137,8 @@ def test_numbers_of_tables_and_letters_of_figures_are_seen_at_every_width(finish
       smallest: Math.min(...cards), schematic: [...inside.querySelectorAll(".schematic svg")]
       .map((svg) => svg.getBoundingClientRect()).filter((box) => box.width > 9).map((box) => box.right) };
     """
-    frame = f'<!DOCTYPE html><html><body><iframe id="frame" style="border:0;width:{width}px;height:4000px" src="{page}"></iframe></body></html>'
+    style = f"border:0;width:{width}px;height:4000px"
+    frame = f'<!DOCTYPE html><html><body><iframe id="frame" style="{style}" src="{page}"></iframe></body></html>'
     run = f'const frame = document.getElementById("frame"); const look = () => {{ {script} {write("facts")} }};'
     file = tmp_path / "page.html"
     file.write_text(

@@ -46,11 +46,42 @@ def merged(*contents):
     return result
 
 
+# Words that are one token each of a tokenizer that was made of our tables, and several of LLaMA's.
+SPLIT_BY_LLAMA = [
+    "abogado",
+    "azúcar",
+    "camisa",
+    "cielo",
+    "cocina",
+    "cuchillo",
+    "cumpleaños",
+    "huevo",
+    "leche",
+    "manzana",
+    "naranja",
+    "zapato",
+]
+
+
+def tables_of_other_people(folder) -> None:
+    """JSON and TSV: a plain task, one that LLaMA's tokenizer leaves nothing of, and, in a family of its own, one that none does."""
+    for name in ("own", "alone"):
+        (folder / name).mkdir()
+    letters = "abcdefghijklmnop"
+    shout = [{"input": letter, "output": f"{letter.upper()}\n"} for letter in letters] + [{"input": "a", "output": "A"}]
+    (folder / "own/shout.json").write_text(json.dumps(shout), encoding="utf-8")
+    rows = [f"{number}\t{word}" for number, word in enumerate(SPLIT_BY_LLAMA)]
+    (folder / "own/words.tsv").write_text("\n".join(["input\toutput", *rows]), encoding="utf-8")
+    long = {letter: f"a long answer to {letter}" for letter in letters}
+    (folder / "alone/sentences.json").write_text(json.dumps(long), encoding="utf-8")
+
+
 def test_the_papers_study_reaches_its_report(project, tmp_path, sentencepiece_file):
     """config/paper.yaml, small folders in the places of two of its seven models, under their own labels; LLaMA with SentencePiece.
 
-    `make plan` of all seven is tested in test_config.py.
+    And tables of other people, some of which are left out for a model. `make plan` of all seven is tested in test_config.py.
     """
+    tables_of_other_people(project.folder)
     paper = yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8"))
     registry = yaml.safe_load((ROOT / "config/models.yaml").read_text(encoding="utf-8"))["models"]
     models = {}
@@ -80,7 +111,9 @@ def test_the_papers_study_reaches_its_report(project, tmp_path, sentencepiece_fi
         file.write_text(json.dumps({row["input"]: row["output"] for row in pairs}), encoding="utf-8")
         items[task] = {"path": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     changes = {"models": models, "items": {"base_url": tmp_path.as_uri(), "files": items}}
-    tasks = {"study": {"models": list(TWO), "tasks": ["en_es", "en_fr"]}}  # two of its eighteen, for time
+    asked = ["en_es", "en_fr", "shout", "words", "sentences"]  # two of its eighteen, for time
+    folders = [{"folder": "own"}, {"folder": "alone", "family": "alone"}]
+    tasks = {"study": {"models": list(TWO), "tasks": asked}, "task_folders": folders}
     page = run(project, "config/paper.yaml", overlay(project, merged(SMALL, changes, tasks)))
     summary = pd.read_csv(project.folder / "results/summary.csv")
     assert summary["source"].value_counts().to_dict() == {"this study": 2, "published": 7}
@@ -92,6 +125,16 @@ def test_the_papers_study_reaches_its_report(project, tmp_path, sentencepiece_fi
     assert filtered.loc["en_fr", "leading_space"] and 0 < filtered.loc["en_fr", "kept"] < filtered.loc["en_fr", "total"]
     counts = filtered[["kept", "too_long", "merged", "lost"]].sum(axis=1)
     assert (counts == filtered["total"]).all()
+    assert filtered.loc["shout", ["total", "repeated", "trimmed"]].tolist() == [16, 1, 16]
+    left_out = {"llama-7b": {"words", "sentences"}, "gpt-j-6b": {"sentences"}}
+    for model, names in left_out.items():
+        filtered = pd.read_csv(project.folder / f"results/{model}/filter.csv").set_index("task")
+        assert set(filtered.index[filtered["left_out"].notna()]) == names
+        assert "an episode needs" in filtered.loc["sentences", "left_out"]
+        for table in ("accuracy", "layer_choice", "controls"):
+            rows = pd.read_csv(project.folder / f"results/{model}/{table}.csv")
+            assert set(rows["task"]) - {"all"} == set(asked) - names, table
+    assert page.count("left out: too few pairs are left") == 3
     result = project.snakemake("mine.yaml", "-n", config="config/paper.yaml")
     assert "Nothing to be done" in result.stdout
 

@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import snakemake.benchmark
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"))
@@ -24,6 +25,9 @@ def moves_paths(modifier):
     """Whether a module, or one that it is inside of, has a prefix."""
     return modifier and (modifier.prefix or modifier.modifies_prefixes or moves_paths(modifier.inner_modifier))
 
+
+# Twice a second Snakemake would add up all memory pages of every job: half a minute of a study. Jobs say their peak themselves.
+snakemake.benchmark.BENCHMARK_INTERVAL_SHORT = snakemake.benchmark.BENCHMARK_INTERVAL
 
 if moves_paths(workflow.modifier.path_modifier):
     raise WorkflowError(

@@ -19,4 +19,4 @@ if __name__ == "__main__":
         for path in job.output.of_models:
             write_json(path, of_model(content, Path(path).parent.name))
         benchmarks = [file for model in models for file in Path(f"results/{model}/benchmarks").glob("*.tsv")]
-        write_csv(job.output.resources, resources(benchmarks))
+        write_csv(job.output.resources, resources(benchmarks, records))

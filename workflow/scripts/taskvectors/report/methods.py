@@ -28,8 +28,10 @@ tasks. The paper's rule, the layer of best dev accuracy whatever it is and the l
 chosen on the test episodes and is an upper bound, not a result. θ at the last layer is a control: it cannot use the query.
 
 **Scoring.** The predicted {answer}, up to a token that ends the text and outer spaces aside, must be an accepted answer; both in
-composed accents (NFC). For knowledge tasks prediction and answer may be prefixes of each other, as in the paper; the share that is
-exactly right stands beside it. Accepted are the synonyms, spellings and other readings listed in the tables.
+composed accents (NFC). In tasks scored by prefix (`scoring: prefix`: knowledge tasks, but for continents, two of which begin with
+the same letter) a prediction and an answer may be beginnings of each other, as in the paper; not where the query begins so, too, as
+that may be a copy of it. The share that is exactly right stands beside it. Accepted are the synonyms, spellings and other readings
+listed in the tables.
 
 {repeats}**Views.** Beside all tasks, the report shows the tasks that the paper's figures show: in its figure 4 those whose regular
 accuracy is at least {gain:.0f} points above the baseline, in its figures 3 and 7 those whose best layer passes {passes:.0%}

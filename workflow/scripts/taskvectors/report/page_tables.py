@@ -328,7 +328,8 @@ def filter_table(tables: Tables, config: Config) -> pd.DataFrame:
 
 
 def resources_table(tables: Tables, config: Config) -> pd.DataFrame:
-    """Wall time and peak memory of every rule."""
+    """Wall time, CPU time and peak memory of every rule; archives of before it was counted have no CPU time."""
     resources = tables["resources"]
     table = resources.assign(model=model_labels(resources, config))
-    return table.assign(seconds=table["seconds"].round().astype(int), peak_memory_mb=table["peak_memory_mb"].round())
+    whole = {name: table[name].round().astype("Int64") for name in table if name.endswith(("seconds", "_mb"))}
+    return table.assign(**whole).rename(columns={name: name.replace("_", " ") for name in whole})

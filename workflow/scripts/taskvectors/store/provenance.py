@@ -14,6 +14,7 @@ import pandas as pd
 
 from taskvectors.store.files import MANIFEST
 from taskvectors.store.parquet import read_stamp
+from taskvectors.store.software import SUFFIX
 from taskvectors.store.stamps import Stamp, check_one_source, code_version
 
 
@@ -123,22 +124,28 @@ def checksums(folder: str | Path) -> dict[str, str]:
     return {name: entry["sha256"] for name, entry in manifest.items()}
 
 
-def resources(benchmarks: Iterable[str | Path]) -> pd.DataFrame:
+def resources(benchmarks: Iterable[str | Path], records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
     """What every rule took: the study's table `resources.csv`.
 
     Args:
-        benchmarks: Snakemake's files `<model>/benchmarks/<rule>[.<family>].tsv`.
+        benchmarks: Snakemake's files `<model>/benchmarks/<rule>[.<family>].tsv`, for the wall time.
+        records: of all jobs (`taskvectors.store.software.read_records`), for CPU time and memory.
 
     Returns:
-        Columns model, rule, jobs, seconds (wall time of all jobs together), peak_memory_mb (of the largest).
+        Columns model, rule, jobs, seconds (wall time of all jobs together), cpu_seconds (theirs), peak_memory_mb (of the largest).
     """
     rows = []
     for path in sorted(map(Path, benchmarks)):
-        table = pd.read_csv(path, sep="\t", na_values="-")
-        peak = table["max_rss"].max()
-        rows.append((path.parents[1].name, path.stem.split(".")[0], table["s"].sum(), peak))
-    jobs = pd.DataFrame(rows, columns=["model", "rule", "seconds", "peak_memory_mb"])
+        rule, model = path.stem.split(".")[0], path.parents[1]
+        record = records.get(rule, {}).get(str(model / "logs" / f"{path.stem}{SUFFIX}"), {})
+        used = record.get("usage", {})
+        seconds = pd.read_csv(path, sep="\t", na_values="-")["s"].sum()
+        rows.append((model.name, rule, seconds, used.get("cpu_seconds"), used.get("peak_memory_mb")))
+    jobs = pd.DataFrame(rows, columns=["model", "rule", "seconds", "cpu_seconds", "peak_memory_mb"])
     groups = jobs.groupby(["model", "rule"], sort=False)
     return groups.agg(
-        jobs=("seconds", "size"), seconds=("seconds", "sum"), peak_memory_mb=("peak_memory_mb", "max")
+        jobs=("seconds", "size"),
+        seconds=("seconds", "sum"),
+        cpu_seconds=("cpu_seconds", "sum"),
+        peak_memory_mb=("peak_memory_mb", "max"),
     ).reset_index()

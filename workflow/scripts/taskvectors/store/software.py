@@ -7,6 +7,7 @@ which knows the others.
 import json
 import platform
 import re
+import resource
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -68,9 +69,17 @@ def record(log_file: str | Path, made_by: Mapping[str, Any] | None = None) -> No
     listed = ENVIRONMENTS / f"{environment}.txt"
     if not listed.exists():
         write_text(listed, text)
-    write_json(
-        Path(log_file).with_suffix(SUFFIX), {"imported": imported(), "environment": environment, "made_by": made_by}
-    )
+    written = {"imported": imported(), "environment": environment, "made_by": made_by, "usage": usage()}
+    write_json(Path(log_file).with_suffix(SUFFIX), written)
+
+
+def usage() -> dict[str, float]:
+    """CPU seconds that this process and those it waited for have taken, and the largest one's peak of memory in MB: the kernel's own
+    count."""
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    seconds = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+    kilobytes = max(own.ru_maxrss, others.ru_maxrss)  # as Linux counts
+    return {"cpu_seconds": round(seconds, 1), "peak_memory_mb": round(kilobytes / 1024, 1)}
 
 
 def read_records(
