@@ -132,7 +132,20 @@ LEFT_OUT = {
         "vatican",
     },
     "country_currency": {"afghanistan", "bolivia", "sierra leone", "zimbabwe"},
-    "location_continent": {"australia"},
+    # And states that lie in two continents: a constant answer would be right more often than its share.
+    "location_continent": {
+        "armenia",
+        "australia",
+        "azerbaijan",
+        "cyprus",
+        "egypt",
+        "georgia",
+        "indonesia",
+        "kazakhstan",
+        "russia",
+        "timor leste",
+        "turkey",
+    },
 }
 
 

@@ -14,6 +14,7 @@ from taskvectors.figures.style import Labels, Names, explain_daggers, grid, mark
 from taskvectors.names import CENTRED, RAW
 
 NAMES_IN_A_PANEL = 30  # of clusters: more need larger panels
+LETTER, MARGIN = 0.064, 0.1  # inches of a letter of a name, on average, and between two names
 STATES = {RAW: "θ", CENTRED: "θ less the mean over tasks"}
 
 
@@ -54,14 +55,19 @@ def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Names) -> N
     figure: Any = axis.figure
     panels: Any = axis.get_gridspec()
     inches = figure.get_size_inches() / panels.get_geometry()[::-1]  # of a panel
-    width, height = (np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())) * np.array([1.25, 0.19]) / inches  # of a name
-    placed: list[tuple[float, float]] = []
+    inch, height = (
+        (np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())) * np.array([1, 0.19]) / inches
+    )  # the height of a name
+    placed: list[tuple[float, float, float]] = []
     medians = table.groupby("task", sort=False)[["x", "y"]].median().dropna().sort_values("y")
     for task, (x, median) in medians.iterrows():
-        y = median + height
-        while any(abs(y - other_y) < height and abs(x - other_x) < width for other_x, other_y in placed):
+        y, width = median + height, (MARGIN + LETTER * len(tasks[task])) * inch
+        while any(
+            abs(y - other_y) < height and abs(x - other_x) < (width + other_width) / 2
+            for other_x, other_y, other_width in placed
+        ):
             y += height / 4
-        placed.append((x, y))
+        placed.append((x, y, width))
         text = axis.text(x, y, tasks[task], fontsize=7.5, ha="center", va="center")
         text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
-    axis.set_ylim(top=max([axis.get_ylim()[1], *(y + height for _, y in placed)]))
+    axis.set_ylim(top=max([axis.get_ylim()[1], *(y + height for _, y, _ in placed)]))
