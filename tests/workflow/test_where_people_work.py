@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from conftest import SMOKE, Study
@@ -150,3 +151,20 @@ def test_a_job_without_memory_says_so_and_what_helps(changed, megabytes):
         )  # fmt: skip
     assert result.returncode != 0
     assert "jobs_at_once: 1" in result.stderr and "Traceback" not in result.stderr, result.stderr[-3000:]
+
+
+def test_another_processors_kernels_answer_alike_and_are_recorded(finished, changed):
+    """What a study on another maker's processor computes, whichever this machine has: other roundings, the same answers."""
+    made = {}
+    for number, processor in enumerate(
+        ("GenuineIntel avx2", "AuthenticAMD avx2 avx512f", "AuthenticAMD avx2 avx512f avx512_bf16")
+    ):
+        target = f"{MODEL}/predictions/extract_theta.linguistic.parquet"
+        result = changed.snakemake("--forcerun", "extract_theta", "--", target, STUDY_PROCESSOR=processor)
+        assert result.returncode == 0, result.stdout[-3000:]
+        record = json.loads((changed.folder / MODEL / "logs/extract_theta.linguistic.software.json").read_text())
+        assert record["made_by"]["kernels"] == ("oneDNN" if number else "torch")
+        made[processor] = pd.read_parquet(changed.folder / target)
+    expected = pd.read_parquet(finished.folder / target)
+    for table in made.values():
+        assert (table["correct"] == expected["correct"]).mean() > 0.97 and list(table) == list(expected)

@@ -353,13 +353,11 @@ def test_given_episodes_take_the_place_of_sampling(changed):
 
 def test_an_input_beyond_the_context_is_refused_with_file_and_line(changed):
     table = changed.folder / "data/tasks/country_capital.csv"
-    table.write_text(
-        table.read_text(encoding="utf-8") + f"{'long ' * 9000},Paris,\n".replace(" ,", ","), encoding="utf-8"
-    )
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text + f"{'long ' * 9000},Paris,\n".replace(" ,", ","), encoding="utf-8")
     result = changed.snakemake("--", f"{MODEL}/episodes/knowledge.jsonl")
-    assert re.search(
-        r"country_capital.csv, line 191: the input has \d+ tokens, but the model reads 8192 at most", result.stdout
-    )
+    fault = f"line {len(text.splitlines()) + 1}: the input has"
+    assert re.search(rf"country_capital.csv, {fault} \d+ tokens, but the model reads 8192 at most", result.stdout)
     assert "Traceback" not in result.stdout
 
 
@@ -433,10 +431,12 @@ def test_an_edit_really_changes_the_report(changed):
 
 def test_a_duplicate_in_a_table_stops_with_file_and_line(changed):
     table = changed.folder / "data/tasks/country_capital.csv"
-    table.write_text(table.read_text(encoding="utf-8") + "France,Paris,\n", encoding="utf-8")
+    text = table.read_text(encoding="utf-8")
+    table.write_text(f"{text}France,Lyon,\n", encoding="utf-8")
     result = changed.snakemake()
     assert result.returncode != 0
-    assert "data/tasks/country_capital.csv, line 191: input 'France' stands already in line" in result.stdout
+    fault = f"line {len(text.splitlines()) + 1}: input 'France' has the answer 'Lyon', but 'Paris' in line"
+    assert f"data/tasks/country_capital.csv, {fault}" in result.stdout
     assert "Traceback" not in result.stdout
     assert not (changed.folder / MODEL / "episodes/knowledge.jsonl").exists()
 

@@ -150,16 +150,15 @@ def check_folders(models: Mapping[str, Mapping[str, Any]], files: Sequence[str |
 
 
 def check_given(source: str | None, tasks: Iterable[str], files: Sequence[str | Path]) -> None:
-    """Refuse a folder of ready-made episodes that lacks a task's.
+    """Refuse a folder of ready-made episodes that holds none of any task.
 
     Raises:
         StudyError: with file, line, key and remedy.
     """
-    lacking = [f"{task}.jsonl" for task in tasks if source and not Path(source, f"{task}.jsonl").is_file()]
-    if lacking:
-        named = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
+    wanted = [f"{task}.jsonl" for task in tasks]
+    if source and not any(Path(source, name).is_file() for name in wanted):
         raise StudyError(
-            f"{where(('episodes', 'source'), files)}: {source} lacks {named}. Add the files, or set it to null."
+            f"{where(('episodes', 'source'), files)}: {source} holds no episodes ({wanted[0]} …). Correct the path, or set it to null."
         )
 
 
