@@ -215,7 +215,8 @@ def lm(request, saved, tmp_path_factory):
         for module in ours:
             module.packs = "packed" in request.param
         if "screened" in request.param:  # however small its output matrix; where it cannot be packed, it is rounded
-            loaded.__dict__["screen"] = Screen(loaded.model.get_output_embeddings().weight.detach())
+            weight = loaded.model.get_output_embeddings().weight
+            object.__setattr__(loaded, "_screen", (weight, Screen(weight.detach())))
         yield loaded
 
 

@@ -472,7 +472,9 @@ def test_of_equally_good_constant_answers_the_first_is_taken(prefix):
 
 
 @hypothesis.given(
-    st.dictionaries(st.sampled_from(["Africa", "Asia", "Europe", "Oceania", "Ant"]), st.integers(1, 20), min_size=1)
+    st.dictionaries(
+        st.sampled_from(["Africa", "Asia", "Europe", "Oceania", "Ant", "Antarctica"]), st.integers(1, 20), min_size=1
+    )
 )
 def test_the_best_constant_answer_is_that_of_all_that_could_be_tried(counts):
     task = lopsided(counts)
@@ -486,6 +488,12 @@ def test_the_best_constant_answer_is_that_of_all_that_could_be_tried(counts):
         }
         best, share = best_constant(queries, prefix=prefix)
         assert share == pytest.approx(max(shares.values())) == pytest.approx(shares[best])
+
+
+def test_a_constant_answer_that_another_one_begins_is_right_for_both():
+    queries = [("x", ("a",), 0.5), ("apple", ("ab",), 0.5)]  # a bare `a` may be a copy of apple
+    assert best_constant(queries, prefix=True) == ("ab", 1.0)
+    assert best_constant(queries, prefix=False) == ("a", 0.5)
 
 
 def test_what_the_filter_leaves_is_judged_as_it_is_sampled():

@@ -178,6 +178,37 @@ def test_a_layer_whose_weight_is_changed_multiplies_the_new_one(layer, change):
         as_torch_does(layer)
 
 
+def test_another_weight_at_the_address_of_the_last_one_is_seen(layer):
+    """Freed memory is given out again."""
+    for number in range(30):
+        del layer.weight
+        layer.weight = nn.Parameter(torch.full((4, 6), float(number)), requires_grad=False)
+        as_torch_does(layer)
+        layer.weight = nn.Parameter(torch.randn(4, 6), requires_grad=False)
+        layer.weight = nn.Parameter(torch.randn(4, 6), requires_grad=False)
+        as_torch_does(layer)
+
+
+def test_weights_whose_changes_torch_does_not_count_are_not_packed(layer):
+    with torch.inference_mode():
+        layer.weight = nn.Parameter(torch.randn(4, 6), requires_grad=False)
+        as_torch_does(layer)
+        layer.weight.mul_(3)
+        as_torch_does(layer)
+
+
+def test_a_screen_is_of_the_output_matrix_that_there_is(lm, monkeypatch):
+    monkeypatch.setattr(highest_logit, "SMALLEST", 1)
+    monkeypatch.setenv("STUDY_PROCESSOR", "AuthenticAMD avx2 avx512f avx512_bf16")
+    monkeypatch.setattr(highest_logit, "onednn_multiplies_bfloat16", lambda: True)
+    other, hidden = copy.deepcopy(lm), torch.randn(5, lm.hidden)
+    head = other.model.get_output_embeddings()
+    for _ in range(3):
+        head.weight = nn.Parameter(torch.randn_like(head.weight), requires_grad=False)
+        assert other.screen is other.screen
+        assert other.screen.highest(hidden).tolist() == (hidden @ head.weight.T).argmax(-1).tolist()
+
+
 def test_a_layer_that_is_trained_has_the_gradients_of_torch(layer):
     layer.requires_grad_(True)
     inputs = torch.randn(3, 6, requires_grad=True)
@@ -208,7 +239,7 @@ def test_a_copy_of_a_model_finds_out_anew_what_depends_on_its_weights(lm):
     changed = read_states(other, [ids], ["the copy"])[0][0]
     expected, *_ = plain_states(other, ids[0])
     torch.testing.assert_close(changed[0], expected.float(), rtol=1e-4, atol=1e-5)
-    assert not torch.allclose(states, changed) and "screen" not in other.__dict__
+    assert not torch.allclose(states, changed) and "_screen" not in other.__dict__
     torch.testing.assert_close(read_states(lm, [ids], ["the original"])[0][0], states)
 
 

@@ -72,13 +72,17 @@ def test_records_are_merged_and_differences_said(tmp_path):
         ("extract_theta.gone", "1.0", "ccc"),  # of a family that the study no longer has
         ("old_rule", "1.0", "ddd"),  # of another version of the workflow
         ("decode_theta", "2.13.0", "aaa"),
+        ("paper_items.antonyms", "2.13.0", "aaa"),  # of a task, whatever the families are
     ):
         record = {"imported": {"python": "3.12.1", "torch": torch}, "environment": environment}
         (tmp_path / f"{name}.software.json").write_text(json.dumps(record))
-    found = merged_records(read_records([tmp_path], ["linguistic", "knowledge"], ["extract_theta", "decode_theta"]))
+    rules = {"extract_theta": True, "decode_theta": False, "paper_items": False}
+    found = merged_records(read_records([tmp_path], ["linguistic", "knowledge"], rules))
     assert found["software"] == {"python": "3.12.1", "torch": "2.12.0 and 2.13.0"}
-    assert found["differing"] == {"torch": {"2.13.0": ["decode_theta", "extract_theta"], "2.12.0": ["extract_theta"]}}
-    assert found["environments"] == {"aaa": ["decode_theta", "extract_theta"], "bbb": ["extract_theta"]}
+    assert found["differing"] == {
+        "torch": {"2.13.0": ["decode_theta", "extract_theta", "paper_items"], "2.12.0": ["extract_theta"]}
+    }
+    assert found["environments"] == {"aaa": ["decode_theta", "extract_theta", "paper_items"], "bbb": ["extract_theta"]}
 
 
 def test_what_rules_took_is_of_their_jobs(tmp_path, monkeypatch):
@@ -95,6 +99,12 @@ def test_what_rules_took_is_of_their_jobs(tmp_path, monkeypatch):
     assert found.to_dict("records") == [
         {"model": "m", "rule": "extract_theta", "jobs": 2, "seconds": 4.0, "cpu_seconds": 6.0, "peak_memory_mb": 900}
     ]
+    del records["extract_theta"]["results/m/logs/extract_theta.b.software.json"]["usage"]  # of before it was counted
+    found = resources([Path(f"results/m/benchmarks/extract_theta.{part}.tsv") for part in "ab"], records)
+    assert found["cpu_seconds"].isna().all() and found["peak_memory_mb"].tolist() == [800]
+    del records["extract_theta"]["results/m/logs/extract_theta.b.software.json"]  # of a family that is gone
+    found = resources([Path(f"results/m/benchmarks/extract_theta.{part}.tsv") for part in "ab"], records)
+    assert found[["jobs", "seconds", "cpu_seconds"]].values.tolist() == [[1, 2.5, 4.0]]
     before = usage()
     block = b"x" * 300_000_000
     sum(range(2_000_000))

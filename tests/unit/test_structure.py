@@ -44,7 +44,7 @@ ROOMS = {
     "code": {"store.files", "surroundings"},
     "settings": {"errors", "data.pairs", "data.text", "store.files"},
     "resolving": {"errors", "settings"},
-    "registry": {"errors", "settings"},
+    "registry": {"errors", "settings", "store.files"},
     "paths": {"data.pairs", "data.tasks", "errors", "resolving", "settings", "store.files"},
     "job": {"errors", "progress", "store", "surroundings"},
     "study": {"errors", "paths", "settings", "resolving", "registry", "sizing", "code", "store", "names"},

@@ -8,7 +8,7 @@ STAMPED = [
     for file in rule.output
     if str(file).startswith("results/{model}/") and str(file).endswith((".parquet", ".safetensors"))
 ]
-OWN_RULES = sorted({Path(str(log)).name.split(".")[0] for rule in OWN for log in rule.log})
+OWN_RULES = {Path(str(log)).name.split(".")[0]: "{family}" in str(log) for rule in OWN for log in rule.log}
 
 
 rule provenance:

@@ -18,7 +18,8 @@ from taskvectors.surroundings import settle
 
 settle(os.environ, sys.argv[1:], Path.cwd())
 # Snakemake writes the interpreter's path into its commands as it is: blanks, brackets, ampersands and quotes would be the shell's.
-sys.executable = shlex.quote(sys.executable)
+if Path(sys.executable).exists():  # not yet quoted, as by another module of the same workflow
+    sys.executable = shlex.quote(sys.executable)
 
 
 def moves_paths(modifier):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from taskvectors.job import current_job
-from taskvectors.store.files import write_json
+from taskvectors.store.files import files_of, write_json
 from taskvectors.store.provenance import of_model, provenance, resources, stamps_by_model
 from taskvectors.store.software import merged_records, read_records
 from taskvectors.store.tables import write_csv
@@ -18,5 +18,5 @@ if __name__ == "__main__":
         write_json(job.output.provenance, content)
         for path in job.output.of_models:
             write_json(path, of_model(content, Path(path).parent.name))
-        benchmarks = [file for model in models for file in Path(f"results/{model}/benchmarks").glob("*.tsv")]
+        benchmarks = [file for model in models for file in files_of(f"results/{model}/benchmarks", "*.tsv")]
         write_csv(job.output.resources, resources(benchmarks, records))

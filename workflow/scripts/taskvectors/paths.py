@@ -97,9 +97,11 @@ def check_tables(
         StudyError: with file, line, key and remedy.
     """
     for name in names:  # whether they can be read is seen by `check_rows`
-        entries = [tasks[name], *(entry for entry in tasks[name].values() if isinstance(entry, Mapping))]
-        for key, path in ((key, entry[key]) for entry in entries for key in TABLE_KEYS if key in entry):
-            if not Path(path).is_file() and not Path(path).is_relative_to(made):
+        named = [(key, tasks[name]) for key in TABLE_KEYS]
+        named += [(how, entry) for how, entry in tasks[name].items() if isinstance(entry, Mapping)]  # of another task
+        for key, entry in named:
+            path = entry.get(key if key in TABLE_KEYS else "table")
+            if path and not Path(path).is_file() and not Path(path).is_relative_to(made):
                 raise StudyError(
                     f"{where(('tasks', name, key), files)}: {path}: no such file. Correct the path, or add the table."
                 )

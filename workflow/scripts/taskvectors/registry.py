@@ -8,6 +8,7 @@ import yaml
 
 from taskvectors.errors import StudyError
 from taskvectors.settings import check_yaml
+from taskvectors.store.files import files_of
 
 Entries = dict[str, dict[str, Any]]
 Kinds = Mapping[str, type]
@@ -30,7 +31,7 @@ def figures_of(
     """
     required = {"section": str, "title": str, "caption": str, "tables": list}
     known = {"tables": tables, "published": published, "when": conditions}
-    drawn = {file.stem for file in Path(__file__).with_name("figures").glob("*.py")}
+    drawn = {file.stem for file in files_of(Path(__file__).with_name("figures"), "*.py")}
     entries = _read(path, None, required, {"published": list, "when": str, "hover": bool}, known, drawn)
     return {name: entry for name, entry in entries.items() if conditions.get(entry["when"], True)}
 

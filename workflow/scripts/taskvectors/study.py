@@ -263,7 +263,7 @@ class Study:
     @cached_property
     def published(self) -> list[str]:
         """Tables of the paper's numbers."""
-        return sorted(file.stem for file in (self.root / "data/paper").glob("*.csv"))
+        return [file.stem for file in files_of(self.root / "data/paper", "*.csv")]
 
     @cached_property
     def _all_figures(self) -> Entries:
@@ -306,7 +306,7 @@ class Study:
     @cached_property
     def sources(self) -> list[str]:
         """Files of this workflow, below its root, that numbers follow from: code, settings, task tables."""
-        scripts = [file.name for file in code.SCRIPTS.glob("*.py") if file.stem not in NO_NUMBERS]
+        scripts = [file.name for file in files_of(code.SCRIPTS, "*.py") if file.stem not in NO_NUMBERS]
         scripts += self.representations.values()
         files = {f"workflow/scripts/{file}" for script in scripts for file in code.used_by(script)}
         tables = (Path(table) for table in self.task_tables(self.tasks))
@@ -393,7 +393,7 @@ def _check_representations(study: Study) -> None:
     """Refuse a representation without a file, or whose file is none."""
     known = [
         file.stem
-        for file in sorted((code.SCRIPTS / REPRESENTATIONS).glob("*.py"))
+        for file in files_of(code.SCRIPTS / REPRESENTATIONS, "*.py")
         if code.defines(file, "LABEL", "settings", "changes")
     ]
     check_known(study.representations, known, "rivals: representations", f"workflow/scripts/{REPRESENTATIONS}")

@@ -110,7 +110,8 @@ def shortened(text: str, folder: str | Path, name: str) -> str:
     folder = str(folder).rstrip("/")
     if not folder:
         return text
-    return re.sub(rf"(?:(?<![\w/.~+@%-])|(?<=://)){re.escape(folder)}(?![\w.+@%~-])", lambda _: name, text)
+    before, behind = r"(?:(?<![\w/.~+@%-])|(?<=://)|(?<=\s-\w))", r"(?![\w+@%~-]|\.\w)"  # also in file://… and -L…
+    return re.sub(rf"{before}{re.escape(folder)}{behind}", lambda _: name, text)
 
 
 def without_git(environment: MutableMapping[str, str]) -> dict[str, str]:

@@ -74,9 +74,8 @@ def read_episodes(path: str | Path, first_seed: int = 0) -> list[Episode]:
         StudyError: naming file, line and fault.
     """
     text = read_user_text(path, "Correct `episodes: source` or set it to null.")
-    lines = text.removesuffix("\n").split("\n") if text else []
-    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    return [_parse(line, f"{path}, line {number}", first_seed) for number, line in numbered]
+    lines = text.rstrip().split("\n") if text.strip() else []  # blank lines at the end are none
+    return [_parse(line, f"{path}, line {number}", first_seed) for number, line in enumerate(lines, start=1)]
 
 
 MOST_SEEDS = 2**32

@@ -37,13 +37,24 @@ def best_constant(queries: Queries, *, prefix: bool) -> tuple[str, float]:
     Args:
         prefix: scored by prefix: every beginning of an answer is right, unless the query begins so, too (`scoring.is_correct`).
     """
-    share: dict[str, float] = defaultdict(float)
-    for query, answers, probability in queries:
-        whole = [text.strip() for text in answers]
-        beginnings = (text[:length] for text in whole for length in range(1, len(text))) if prefix else ()
-        for answer in dict.fromkeys((*(text for text in beginnings if not query.strip().startswith(text)), *whole)):
-            share[answer] += probability
-    return max(share.items(), key=lambda item: item[1]) if share else ("", 0.0)
+    right: dict[str, dict[int, float]] = defaultdict(dict)  # of an answer the queries that it is right for
+    whole: dict[str, dict[int, float]] = defaultdict(
+        dict
+    )  # of a whole answer, those that longer ones are right for, too
+    for place, (query, answers, probability) in enumerate(queries):
+        for answer in (text.strip() for text in answers):
+            for length in range(1, len(answer)) if prefix else ():
+                if not query.strip().startswith(answer[:length]):
+                    right[answer[:length]][place] = probability
+            right[answer][place] = probability
+            if prefix and not query.strip().startswith(answer):
+                whole[answer][place] = probability
+    shares = {}
+    for answer, found in right.items():
+        for length in range(1, len(answer)):
+            found.update(whole.get(answer[:length], {}))
+        shares[answer] = sum(found.values())
+    return max(shares.items(), key=lambda item: item[1]) if shares else ("", 0.0)
 
 
 def guessing(queries: Queries, prefix: bool) -> dict[str, Any]:

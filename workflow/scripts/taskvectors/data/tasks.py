@@ -37,7 +37,8 @@ class Task:
         family: a label.
         labels: that classes can get.
         role: `main`, or `limit` of a task that one vector may not hold.
-        scoring: `exact`, or `prefix` if an answer counts that begins another, or is begun by it (the paper's rule for knowledge).
+        scoring: `exact`, or `prefix` if an answer counts that begins another, or is begun by it (the paper's rule for knowledge), and
+            the query does not begin so, too.
         demonstrations: in an episode, if the task wants another number than the study.
     """
 

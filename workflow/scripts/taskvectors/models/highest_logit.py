@@ -142,6 +142,7 @@ def screen_of(head: nn.Module) -> Screen | None:
         or not processor().multiplies_bfloat16
         or not onednn_multiplies_bfloat16()
         or weight.numel() < SMALLEST
+        or weight.is_inference()  # whose changes torch does not count
         or 2 * weight.numel() > ROOM_FOR_A_COPY * memory_at_hand()
     ):
         return None

@@ -69,7 +69,7 @@ class OneDnnLinear(nn.Linear):
     """
 
     packs = False  # whether there is room for a copy of the weight in oneDNN's own layout
-    _copy: tuple[Any, Tensor] | None = None  # the weight that was packed, and the packed copy
+    _copy: tuple[Tensor, int, Tensor] | None = None  # the weight that was packed, its version, and the packed copy
 
     def forward(self, input: Tensor) -> Tensor:
         learned = torch.is_grad_enabled() and any(part.requires_grad for part in self.parameters())
@@ -81,13 +81,14 @@ class OneDnnLinear(nn.Linear):
     def packed(self) -> Tensor:
         """The weight as oneDNN multiplies it."""
         weight = self.weight.detach()
-        if not self.packs:
+        if not self.packs or self.weight.is_inference():  # whose changes torch does not count
             return weight
-        version = 0 if weight.is_inference() else self.weight._version
-        known = (weight.data_ptr(), version)
-        if self._copy is None or self._copy[0] != known:
-            self._copy = (known, torch.ops.mkldnn._reorder_linear_weight(weight, None))
-        return self._copy[1]
+        # The weight itself is held, as an address alone may be another one's by now.
+        held, version, copy = self._copy or (None, 0, weight)
+        if held is None or held.data_ptr() != weight.data_ptr() or version != self.weight._version:
+            copy = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+            self._copy = (weight, self.weight._version, copy)
+        return copy
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: part for name, part in self.__dict__.items() if name != "_copy"}

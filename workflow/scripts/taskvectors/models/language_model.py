@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from inspect import signature
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -27,6 +27,8 @@ class LanguageModel:
     model: Any  # of transformers, with a head that unembeds
     tokenizer: Any
     blocks: nn.ModuleList
+
+    _screen: ClassVar[tuple[Any, Screen | None] | None] = None  # the output matrix, and its screen
 
     def __getstate__(self) -> dict[str, Any]:
         """Of a copy: what is found out about the model is found out anew, as its weights may be changed first."""
@@ -68,10 +70,15 @@ class LanguageModel:
         named = [getattr(holder, "eos_token_id", None) for holder in holders]
         return frozenset(chain.from_iterable(ids if isinstance(ids, list) else [ids] for ids in named)) - {None}
 
-    @cached_property
+    @property
     def screen(self) -> Screen | None:
-        """A faster way to the token of highest logit, where there is one."""
-        return screen_of(self.model.get_output_embeddings())
+        """A faster way to the token of highest logit, where there is one for the output matrix as it is now."""
+        head = self.model.get_output_embeddings()
+        known, screen = self._screen or (None, None)
+        if known is None or known is not head.weight:
+            screen = screen_of(head)
+            object.__setattr__(self, "_screen", (head.weight, screen))
+        return screen
 
     @cached_property
     def headless(self) -> nn.Module:

@@ -81,12 +81,15 @@ def _left_in_group(folder: Path, limits: tuple[str, ...], taken: str, given_back
 
 def left_of_slurm(environment: Mapping[str, str]) -> Iterator[int]:
     """What SLURM gave the job on this node, in all, by core or by GPU, less what the process takes; SLURM kills what takes more."""
-    cores = _count(environment.get("SLURM_CPUS_ON_NODE")) or len(os.sched_getaffinity(0))
-    graphics = _count(environment.get("SLURM_GPUS_ON_NODE")) or 1
-    for what, count in {"NODE": 1, "CPU": cores, "GPU": graphics}.items():
-        megabytes = count * _megabytes(environment.get(f"SLURM_MEM_PER_{what}"))
-        if megabytes:  # 0 stands for all that the node has
-            yield int(megabytes * 1024**2) - psutil.Process().memory_info().rss - BESIDE
+    for what in ("NODE", "CPU", "GPU"):
+        megabytes = _megabytes(environment.get(f"SLURM_MEM_PER_{what}"))
+        if not megabytes:  # 0 stands for all that the node has
+            continue
+        if what == "CPU":
+            megabytes *= _count(environment.get("SLURM_CPUS_ON_NODE")) or len(os.sched_getaffinity(0))
+        elif what == "GPU":
+            megabytes *= _count(environment.get("SLURM_GPUS_ON_NODE")) or 1
+        yield int(megabytes * 1024**2) - psutil.Process().memory_info().rss - BESIDE
 
 
 def _count(text: str | None) -> int:
@@ -103,11 +106,10 @@ def _megabytes(text: str | None) -> float:
 
 def left_of_ulimit() -> Iterator[int]:
     """What the shell's `ulimit -v` and `ulimit -d` leave."""
-    used = psutil.Process().memory_info()
-    for kind, taken in ((resource.RLIMIT_AS, used.vms), (resource.RLIMIT_DATA, used.data)):
+    for kind, part in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
         most, _ = resource.getrlimit(kind)
         if most != resource.RLIM_INFINITY:
-            yield most - taken
+            yield most - getattr(psutil.Process().memory_info(), part)
 
 
 def keep_freed_memory() -> None:

@@ -9,6 +9,8 @@ from taskvectors.report.cells import Config
 from taskvectors.report.gradient_words import gradient_methods
 from taskvectors.report.rivals_words import rivals_methods
 
+PREFIXES = """ Of {tasks} a prediction and an answer may be beginnings of each other, as in the paper; not
+where the query begins so, too, as that may be a copy of it. The share that is exactly right stands beside it."""
 TEXT = """**Models.**
 
 {models}
@@ -28,10 +30,7 @@ tasks. The paper's rule, the layer of best dev accuracy whatever it is and the l
 chosen on the test episodes and is an upper bound, not a result. θ at the last layer is a control: it cannot use the query.
 
 **Scoring.** The predicted {answer}, up to a token that ends the text and outer spaces aside, must be an accepted answer; both in
-composed accents (NFC). In tasks scored by prefix (`scoring: prefix`: knowledge tasks, but for continents, two of which begin with
-the same letter) a prediction and an answer may be beginnings of each other, as in the paper; not where the query begins so, too, as
-that may be a copy of it. The share that is exactly right stands beside it. Accepted are the synonyms, spellings and other readings
-listed in the tables.
+composed accents (NFC).{prefixes} Accepted are the synonyms, spellings and other readings listed in the tables.
 
 {repeats}**Views.** Beside all tasks, the report shows the tasks that the paper's figures show: in its figure 4 those whose regular
 accuracy is at least {gain:.0f} points above the baseline, in its figures 3 and 7 those whose best layer passes {passes:.0%}
@@ -96,6 +95,8 @@ def methods(config: Config, tasks: list[str]) -> str:
         if episodes["source"]
         else f" Of tasks with at most {FEW_ANSWERS} answers, each of these\nhas every answer with the same probability."
     )
+    by_prefix = [config["tasks"][task]["label"] for task in tasks if config["tasks"][task].get("scoring") == "prefix"]
+    prefixes = PREFIXES.format(tasks=", ".join(by_prefix)) if by_prefix else ""
     tokens = config["scoring"]["answer_tokens"]
     short, answer = ("is a single token", "token") if tokens == 1 else (f"has at most {tokens} tokens", "line")
     read = "one greedy token is" if tokens == 1 else f"{tokens} greedy tokens are"
@@ -107,6 +108,7 @@ def methods(config: Config, tasks: list[str]) -> str:
         "labels": ", ".join(config["tasks"][task]["label"] for task in tasks),
     }
     fields |= {"short": short, "sampling": sampling, "counts": counts, "even": even, "read": read, "answer": answer}
+    fields |= {"prefixes": prefixes}
     fields |= {"demonstrations": episodes["demonstrations"], "dummies": episodes["dummies"], "repeats": repeats}
     fields |= {"gain": 100 * GAIN, "passes": PASSES, "resamples": RESAMPLES, "forming": config["formation"]["episodes"]}
     fields |= {"pair_episodes": conflict["episodes"], "pair_demonstrations": conflict["demonstrations"]}

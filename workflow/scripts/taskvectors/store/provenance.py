@@ -137,15 +137,17 @@ def resources(benchmarks: Iterable[str | Path], records: Mapping[str, Mapping[st
     rows = []
     for path in sorted(map(Path, benchmarks)):
         rule, model = path.stem.split(".")[0], path.parents[1]
-        record = records.get(rule, {}).get(str(model / "logs" / f"{path.stem}{SUFFIX}"), {})
+        record = records.get(rule, {}).get(str(model / "logs" / f"{path.stem}{SUFFIX}"))
+        if record is None:  # of a family or rule that the study no longer has
+            continue
         used = record.get("usage", {})
         seconds = pd.read_csv(path, sep="\t", na_values="-")["s"].sum()
         rows.append((model.name, rule, seconds, used.get("cpu_seconds"), used.get("peak_memory_mb")))
     jobs = pd.DataFrame(rows, columns=["model", "rule", "seconds", "cpu_seconds", "peak_memory_mb"])
-    groups = jobs.groupby(["model", "rule"], sort=False)
+    groups = jobs.astype({"cpu_seconds": float, "peak_memory_mb": float}).groupby(["model", "rule"], sort=False)
     return groups.agg(
         jobs=("seconds", "size"),
         seconds=("seconds", "sum"),
-        cpu_seconds=("cpu_seconds", "sum"),
+        cpu_seconds=("cpu_seconds", lambda used: used.sum(min_count=len(used))),  # of jobs that all said so
         peak_memory_mb=("peak_memory_mb", "max"),
     ).reset_index()

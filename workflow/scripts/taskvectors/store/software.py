@@ -83,19 +83,19 @@ def usage() -> dict[str, float]:
 
 
 def read_records(
-    folders: Iterable[str | Path], families: Iterable[str], rules: Iterable[str]
+    folders: Iterable[str | Path], families: Iterable[str], rules: Mapping[str, bool]
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """The records in folders of logs, by rule and file; of jobs of a family, only those of the given ones.
 
     Args:
-        rules: of the workflow; records of others were left by another version of it.
+        rules: of the workflow, and whether each has a job for every family; records of others were left by another version of it.
     """
-    known, named = set(families), set(rules)
+    known = set(families)
     records: dict[str, dict[str, dict[str, Any]]] = {}
     for folder in folders:
         for file in sorted(Path(folder).glob(f"*{SUFFIX}")):
             rule, _, part = file.name.removesuffix(SUFFIX).partition(".")
-            if rule in named and (not part or part in known):
+            if rule in rules and (part in known or not rules[rule]):
                 records.setdefault(rule, {})[str(file)] = json.loads(file.read_text(encoding="utf-8"))
     return records
 

@@ -114,7 +114,8 @@ def _git(root: Path, *command: str) -> str | None:
     The folder may belong to another user, as in a container, and be reached by links.
     """
     whole = ["git", "-c", "safe.directory=*", "-C", str(root), *command]
-    environment = without_git(os.environ) | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    ours = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_OPTIONAL_LOCKS": "0"}
+    environment = without_git(os.environ) | ours
     try:
         answer = subprocess.run(whole, capture_output=True, text=True, check=True, env=environment)
     except (OSError, subprocess.CalledProcessError, UnicodeDecodeError):
