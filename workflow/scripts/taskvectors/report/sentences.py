@@ -73,7 +73,7 @@ def _of_controls(controls: pd.DataFrame) -> str:
     cases = f"{len(reached)} cases (a model and a task)"
     if not sure + unsure:
         return f"In none of {cases} does a control do as well as θ."
-    more = f"; in {unsure} more too few episodes tell" if unsure else ""
+    more = f"; in {unsure} more it may, as the episodes are too few to tell" if unsure else ""
     return f"In {sure or 'none'} of {cases} a control does as well as θ{more}."
 
 
