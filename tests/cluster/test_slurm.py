@@ -167,11 +167,12 @@ def test_jobs_that_the_scheduler_kills_come_again(cluster, local, redone, tmp_pa
 def test_a_job_that_fails_to_the_end_is_reported_with_its_log(cluster, redone):
     table = redone.folder / "data/tasks/present_simple_gerund.csv"
     lines = table.read_text(encoding="utf-8").splitlines()
-    table.write_text("\n".join([*lines, lines[1]]) + "\n", encoding="utf-8")
+    given = lines[1].split(",")[0]
+    table.write_text("\n".join([*lines, f"{given},another,"]) + "\n", encoding="utf-8")
     result = run(redone, "--retries", "0", "--", f"{MODEL}/episodes/linguistic.jsonl")
     assert result.returncode != 0
     assert "logs/episodes.linguistic.log" in result.stdout
-    assert "stands already in line 2" in result.stdout
+    assert f"input {given!r} has the answer 'another', but" in result.stdout and "in line 2" in result.stdout
 
 
 def test_a_killed_snakemake_leaves_jobs_that_are_recovered(cluster, local, redone, tmp_path):
