@@ -17,9 +17,8 @@ from taskvectors.surroundings import SCRATCH
 SCRIPTS = Path(__file__).parents[1]  # workflow/scripts
 PACKAGE = Path(__file__).parent.name
 LENGTH = 16  # of a fingerprint: enough to tell files apart, short enough to read
-KNOWN = (
-    SCRATCH / "code.json"
-)  # what was found out of files, by their bytes: every start of Snakemake asks for all of it
+# Digests and imports of files, by the bytes of each file: every start of Snakemake asks for all of them.
+KNOWN = SCRATCH / "code.json"
 
 
 def used_by(script: str) -> list[str]:
@@ -51,7 +50,7 @@ def digest(file: Path) -> str:
 
 
 def _found_out(file: Path) -> dict[str, Any]:
-    """The digest of a file of code, and the names that it imports; known from an earlier start if no byte has changed since."""
+    """The digest of a file of code, and the names that the file imports; kept from an earlier start if no byte has changed since."""
     known, key = _known(), f"{sha256_of(file.read_bytes())} {file.suffix}"
     if key not in known:
         text = _python(file)
@@ -62,7 +61,7 @@ def _found_out(file: Path) -> dict[str, Any]:
 
 @functools.cache
 def _known() -> dict[str, dict[str, Any]]:
-    """What earlier starts found out in this folder, by this very module; written anew at the end, if there is more by then."""
+    """Digests and imports that earlier starts in this folder kept, by this version of the module; new ones are written at the end."""
     own = sha256_of(Path(__file__).read_bytes())
     known: dict[str, dict[str, Any]] = {}
     with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""What the person at the keyboard is told when something is wrong."""
+"""Errors that the user can mend, and advice where a job was killed."""
 
 import re
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ class StudyError(Exception):
 
 
 def advice_for_killed(logs: str | Path | Iterable[str | Path] | None) -> str:
-    """What to do about a job that was killed and could say nothing itself; empty if none was.
+    """Advice about a job that was killed before it could report an error; empty if no job was killed.
 
     Args:
         logs: of Snakemake.

@@ -51,7 +51,7 @@ _made_by: dict[str, Any] = {}  # what this process's job computes with
 
 
 def note(made_by: Mapping[str, Any]) -> None:
-    """Have the stamp of a job that loads a model stand in its record, too: not all of its files carry one."""
+    """Add the stamp of a job that loads a model to the record of the job: some files that the job writes carry no stamp."""
     _made_by.update(made_by)
 
 

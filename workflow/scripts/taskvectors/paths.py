@@ -20,7 +20,7 @@ Keys = tuple[str | int, ...]  # from the top of a configuration to a value
 
 
 def expand_paths(config: dict[str, Any], files: Sequence[str | Path]) -> None:
-    """Put what they stand for in the place of `~` and `$NAME` in paths, unless a path is there as it is written.
+    """Replace `~` and `$NAME` in paths by their values, unless a file or folder has the name as it is written.
 
     Args:
         files: that the configuration was read from, in order; messages name the last that has the key.

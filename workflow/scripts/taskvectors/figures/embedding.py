@@ -55,9 +55,8 @@ def _label_clusters(axis: mpl.axes.Axes, table: pd.DataFrame, tasks: Names) -> N
     figure: Any = axis.figure
     panels: Any = axis.get_gridspec()
     inches = figure.get_size_inches() / panels.get_geometry()[::-1]  # of a panel
-    inch, height = (
-        (np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())) * np.array([1, 0.19]) / inches
-    )  # the height of a name
+    one_inch_and_a_name = np.array([1, 0.19])  # inches: along x, and the height of a name along y
+    inch, height = (np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())) * one_inch_and_a_name / inches
     placed: list[tuple[float, float, float]] = []
     medians = table.groupby("task", sort=False)[["x", "y"]].median().dropna().sort_values("y")
     for task, (x, median) in medians.iterrows():

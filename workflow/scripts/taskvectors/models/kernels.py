@@ -41,14 +41,14 @@ class Processor(NamedTuple):
 
 
 def processor() -> Processor:
-    """This machine's, or the one that the environment names in its place."""
+    """This machine's processor, or the one that the environment names in its place."""
     vendor, *features = os.environ.get(STAND_IN, "").split() or [""]
     return Processor(vendor, frozenset(features)) if vendor else processor_of_machine()
 
 
 @cache
 def processor_of_machine() -> Processor:
-    """What Linux says of this machine's."""
+    """This machine's processor, as Linux describes it."""
     if platform.system() != "Linux":
         return Processor()
     facts = dict(line.split(":", 1) for line in CPUINFO.read_text(encoding="utf-8").splitlines() if ":" in line)
@@ -95,7 +95,7 @@ class OneDnnLinear(nn.Linear):
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Whether oneDNN's float32 operation takes it."""
+    """Whether oneDNN's float32 operation takes the tensor."""
     return tensor.dtype == torch.float32 and tensor.device.type == "cpu"
 
 

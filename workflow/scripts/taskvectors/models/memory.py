@@ -53,7 +53,7 @@ def left_in_groups(groups: Path = GROUPS, mounts: Path = MOUNTS) -> Iterator[int
 
 
 def _text(file: Path) -> str:
-    """Of a file in which names are of any bytes."""
+    """The text of a file; names in the file may hold any bytes."""
     return file.read_text(encoding="utf-8", errors="surrogateescape")
 
 

@@ -26,9 +26,8 @@ def execute(notebook: str | Path, executed: str | Path, parameters: Mapping[str,
     """Run a notebook with these parameters and write it with its outputs, atomically."""
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # where the notebook's kernel finds the library
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["JUPYTER_RUNTIME_DIR"] = (
-            folder  # must be readable by the user alone, which not every file system knows
-        )
+        # Jupyter wants a folder that the user alone can read; not every file system has such modes.
+        os.environ["JUPYTER_RUNTIME_DIR"] = folder
         # Without a file of its own: papermill would write it anew, with all figures, before and after every cell.
         whole = papermill.execute_notebook(
             notebook,
