@@ -4,44 +4,52 @@ The predictions are made up; everything made of them is the study's own code.
 """
 
 import warnings
-from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from taskvectors.analysis.accuracy import accuracy_tables, divergence
-from taskvectors.analysis.choose_layer import layer_choice, layer_sweep
-from taskvectors.analysis.conclusions import CLAIMS, conclusions, in_words
-from taskvectors.analysis.conflict_tables import conflicts, transfers
-from taskvectors.analysis.formation_tables import formation, variance
-from taskvectors.analysis.geometry import distance_histogram, embed, geometry_at_layer, picture_quality, raw_and_centred
-from taskvectors.analysis.gradient_measures import CONTROLS_OF
-from taskvectors.analysis.gradient_tables import gradient_table
-from taskvectors.analysis.rivals_tables import ablation, head_effects, rivals
-from taskvectors.analysis.roles import main_tasks, with_kinds
-from taskvectors.figures.style import Labels, save, set_style
+from prose import prose
+from taskvectors.drawing.style import Labels, drawn, save, set_style
 from taskvectors.names import ALL
-from taskvectors.report.gradient_words import gradient_words
+from taskvectors.observations.rows import main_tasks, with_kinds
+from taskvectors.questions.conflict.tables import conflicts, transfers
+from taskvectors.questions.controls.tables import controls, divergence
+from taskvectors.questions.formation.tables import formation, variance
+from taskvectors.questions.geometry.tables import (
+    distance_histogram,
+    embed,
+    geometry_at_layer,
+    picture_quality,
+    raw_and_centred,
+)
+from taskvectors.questions.gradient.names import CONTROLS_OF
+from taskvectors.questions.gradient.tables import gradient_table
+from taskvectors.questions.layers.tables import layer_choice, layer_sweep
+from taskvectors.questions.layers.views import views
+from taskvectors.questions.limits.tables import limits
+from taskvectors.questions.main_result.summary import summary
+from taskvectors.questions.main_result.tables import accuracy, by_method, by_seed, differences, seed_spread
+from taskvectors.questions.rivals.tables import ablation, head_effects, rivals
+from taskvectors.report.conclusions import conclusions
 from taskvectors.report.html import escaped, table_html
-from taskvectors.report.page_tables import page_table
-from taskvectors.report.rivals_words import rivals_words
-from taskvectors.report.sentences import answer, distance_words, lead
-from taskvectors.report.summary import summary
+from taskvectors.report.pages import page_table
 from taskvectors.store.tables import read_csv, read_csvs, write_csv
+from taskvectors.study import read_study
 
 LAYERS, HIDDEN, DEMONSTRATIONS = 3, 8, 2
 FEW = ["a", "b", "c", "turn"]
 MANY = [f"task_{number}" for number in range(32)]  # more than one panel of the pictures has room for
 FAMILY = {"a": "algorithmic", "b": "algorithmic", "c": "knowledge", "turn": "limits"}
 FAMILY |= {task: "linguistic" if number % 2 else "translation" for number, task in enumerate(MANY)}
-REPORT = yaml.safe_load(Path("workflow/tables.yaml").read_text(encoding="utf-8"))["report"]
-FIGURES = yaml.safe_load(Path("workflow/figures.yaml").read_text(encoding="utf-8"))
+STUDY = read_study()
+CATALOGUE = STUDY.questions
+FIGURES = CATALOGUE.figures
+CLAIMS = {question: file.removesuffix(".py").replace("/", ".") for question, file in CATALOGUE.claims.items()}
 LABELS = {"a": "Task A", "b": "<b>Task B</b>", "c": "Task C", "turn": "There and back"}
 LABELS |= {task: f"Language {task[5:]} → English" for task in MANY}
 MODELS = {"m": "Model M", "n": "Model N"} | {f"model_{number}": f"Llama {number} 13B" for number in range(8)}
@@ -80,19 +88,26 @@ def predictions(rng, tasks, episodes, outcome):
                     add(task, split, "hypothesis", layer, seed=seed)
         for method in ("majority", "copy_query"):
             add(task, "test", method)
-        for layer in range(LAYERS):
-            for method in ("random_theta", "mean_theta"):
-                add(task, "test", method, layer, cosine=0.5, cosine_centred=0.2)
-            for other in tasks:
-                if other != task and FAMILY[other] == FAMILY[task]:
-                    add(task, "test", "other_theta", layer, source=other, cosine=0.5, cosine_centred=0.2)
-            for k in range(DEMONSTRATIONS + 1):
-                add(task, "test", "theta_after", layer, demonstrations=k, cosine=1.0, cosine_centred=1.0)
-    columns = {"source": None, "demonstrations": None, "cosine": np.nan, "cosine_centred": np.nan}
+        for method in ("random_theta", "mean_theta"):
+            add(task, "test", method, LAYERS)  # the chosen one, which is not known yet
+        for other in tasks:
+            if other != task and FAMILY[other] == FAMILY[task]:
+                add(task, "test", "other_theta", LAYERS, source=other)
     table = pd.DataFrame(rows)
-    return table.assign(**{name: value for name, value in columns.items() if name not in table}).astype(
-        {"layer": "Int64", "demonstrations": "Int64"}
-    )
+    return table.assign(source=table.get("source")).astype({"layer": "Int64"})
+
+
+def at_the_chosen(predictions, choice):
+    """As the controls' rule, which knows the layer, would leave them."""
+    chosen = predictions["task"].map(choice.set_index("task")["layer"]).astype("Int64")
+    return predictions.assign(layer=predictions["layer"].mask(predictions["layer"] == LAYERS, chosen))
+
+
+def forming(every, choice):
+    """What the rule on formation would leave: θ itself after every number of demonstrations."""
+    rows = every[(every["method"] == "regular") & (every["split"] == "test") & (every["seed"] == 0)]
+    rows = rows.assign(layer=rows["task"].map(choice.set_index("task")["layer"]), cosine=1.0, cosine_centred=1.0)
+    return pd.concat([rows.assign(demonstrations=k) for k in range(DEMONSTRATIONS + 1)])
 
 
 def cross_predictions(rng, tasks, episodes, outcome):
@@ -187,25 +202,25 @@ def gradient_observations(rng, tasks, episodes, outcome):
         ("online", None),
         *([("other_theta", None)] if several else []),
     ]
-    subjects = [("loss", of, None, step) for of, step in vectors]
+    subjects = [("loss", vector, None, step) for vector, step in vectors]
     subjects += [
         (measure, *subject) for _, *subject in subjects for measure in ("accuracy", "query_loss", "divergence")
     ]
     subjects += [("cosine_to_theta", "descent", None, 4), ("below_midway", "theta", None, None)]
-    ways = {
+    directions = {
         measure: ["gradient", *(control for control in controls if several or control != "other_task")]
         for measure, controls in CONTROLS_OF.items()
     }
     states = ["raw", "centred"] if several else ["raw"]
-    subjects += [("direction", of, kind, None) for of in ways["direction"] for kind in states]
-    subjects += [("increment", of, kind, k) for of in ways["increment"] for kind in states for k in (1, 2)]
-    subjects += [("order", of, None, None) for of in ways["order"]]
-    subjects += [("spread", of, None, None) for of in ("theta", "online")]
+    subjects += [("direction", one, kind, None) for one in directions["direction"] for kind in states]
+    subjects += [("increment", one, kind, k) for one in directions["increment"] for kind in states for k in (1, 2)]
+    subjects += [("order", one, None, None) for one in directions["order"]]
+    subjects += [("spread", one, None, None) for one in ("theta", "online")]
     rows = [
         (task, episode, *subject, float(subject[0] != "accuracy" and rng.normal()) if outcome is None else float(outcome))
         for subject in subjects for task in tasks for episode in range(episodes)
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["task", "episode", "measure", "of", "states", "step", "value"])
+    table = pd.DataFrame(rows, columns=["task", "episode", "measure", "subject", "states", "step", "value"])
     return table.assign(layer=1, share=0.5, left_out=None).astype({"step": "Int64"})
 
 
@@ -215,9 +230,19 @@ def model_tables(model, rng, tasks, episodes, outcome):
     every = with_kinds(predictions(rng, tasks, episodes, outcome), model, kinds)
     first = every[every["seed"] == 0]
     choice = layer_choice(first, 0)
-    found = {"layer_sweep": layer_sweep(first), "layer_choice": choice} | accuracy_tables(every, choice, 0, ["turn"])
+    every = at_the_chosen(every, choice)
+    chosen = by_method(every[every["seed"] == 0], choice)
+    choices = pd.concat([layer_choice(of_seed, 0).assign(seed=seed) for seed, of_seed in every.groupby("seed")])
+    found = {"layer_sweep": layer_sweep(first), "layer_choice": choice, "accuracy": accuracy(chosen, 0)}
+    found |= {
+        "controls": controls(chosen, 0),
+        "differences": differences(chosen, 0),
+        "limits": limits(chosen, ["turn"]),
+    }
+    found |= {"views": views(chosen, found["accuracy"], choice, 0), "seeds": by_seed(every, choices, 0)}
+    found["seed_spread"] = seed_spread(found["seeds"])
     found["divergence"] = divergence(divergences(every, choice, rng), 0)
-    found["formation"] = formation(every, choice, 0)
+    found["formation"] = formation(forming(every, choice), 0)
     cross = cross_predictions(rng, tasks, episodes, outcome)
     found["conflict"] = conflicts(cross, model, [("a", "b")])
     found["transfer"] = transfers(cross, model)
@@ -283,9 +308,9 @@ def study(request, tmp_path_factory):
     return request.param, joined
 
 
-def known(table, value, bounds="ci"):
+def known(table, value):
     """Which rows of a table have an interval; it holds their value."""
-    low, high = table[f"{bounds}_low"], table[f"{bounds}_high"]
+    low, high = table[f"{value}_low"], table[f"{value}_high"]
     there = low.notna()
     assert there.equals(high.notna())
     assert ((low < high) & (low <= table[value] + 1e-9) & (table[value] <= high + 1e-9))[there].all()
@@ -307,14 +332,14 @@ def test_intervals_hold_their_value(study):
     for value in ("divergence", "to_theta", "to_regular"):
         of_itself = rivals["representation"] == value.removeprefix("to_")
         missing = pd.isna(rivals[value])  # where the other one has no such episode
-        assert (known(rivals, value, f"{value}_ci") == ~(one | of_itself | missing)).all()
+        assert (known(rivals, value) == ~(one | of_itself | missing)).all()
     means = tables["gradient"][tables["gradient"]["task"] == ALL]
     varying = (means["measure"] == "accuracy") | (
         case not in ("all wrong", "all right")
     )  # of these all else is made up equal
     assert (known(means, "value") == (varying & (not one))).all()
     assert (known(tables["differences"], "difference") != one).all()
-    assert (known(tables["controls"], "difference", "difference_ci") != one).all()
+    assert (known(tables["controls"], "difference") != one).all()
     assert not one or (tables["controls"]["reached"].all() and tables["controls"]["undecided"].all())
 
 
@@ -334,7 +359,7 @@ def test_extremes_are_what_they_must_be(study):
 
 def test_conclusions_have_a_verdict_for_every_claim(study):
     case, tables = study
-    table = conclusions(tables, LABELS)
+    table = conclusions(tables, LABELS, CLAIMS)
     assert set(table["verdict"]) <= {"shown", "not shown", "undecided", "no basis"}
     verdicts = table.groupby("claim")["verdict"].unique().map(set)
     if case == "all wrong":
@@ -344,24 +369,20 @@ def test_conclusions_have_a_verdict_for_every_claim(study):
     if case in ("limits alone", "one task", "ordinary"):
         assert verdicts["vector_does_task"] <= {"shown", "not shown", "undecided"}
     if case == "one episode":  # a bootstrap of one has no width, and would show anything
-        compared = [
-            claim for claim in verdicts.index if claim.startswith("holds") or CLAIMS[claim].table == "differences"
-        ]
-        compared += ["no_control", "function_vector", "few_steps"]
+        compared = [*table.loc[table["table"] == "differences", "claim"], "no_control", "function_vector", "few_steps"]
         assert all(verdicts[claim] == {"no basis"} for claim in compared)
-    assert f"{len(table[~table['claim'].str.startswith('holds')])} verdicts" in in_words(table)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_drawn(study, tmp_path, name):
     case, t = study
     entry = FIGURES[name]
-    if entry.get("when") in ("limits", "pairs") and not len(t[name]):
+    if entry["when"] in ("limits", "pairs") and not len(t[name]):
         return  # the study has no such tasks, and no such figure
     tables = {table: t[table] for table in entry["tables"]}
-    tables |= {table: pd.read_csv(f"data/paper/{table}.csv") for table in entry.get("published", [])}
+    tables |= {table: pd.read_csv(f"data/paper/{table}.csv") for table in entry["published"]}
     set_style()
-    figure = import_module(f"taskvectors.figures.{name}").draw(tables, Labels(MODELS, LABELS))
+    figure = drawn(CATALOGUE.drawings[name], tables, Labels(MODELS, LABELS))
     pictures = [tmp_path / "figure.svg"] if case in WRITTEN else []  # all others are laid out alone
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # of what has no room or no layout
@@ -411,22 +432,24 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
         "models": {name: {"label": label} for name, label in MODELS.items()},
         "tasks": {name: {"label": label} for name, label in LABELS.items()},
         "episodes": {"demonstrations": DEMONSTRATIONS},
+        "study": {"models": []},
     }
     published = pd.read_csv("data/paper/main_results.csv")
     paper = {f"paper/{file.stem}": read_csv(file) for file in Path("data/paper").glob("*.csv")}
     resources = pd.DataFrame(
         {"model": ["m"], "rule": "weights", "jobs": 1, "seconds": 1.5, "cpu_seconds": 1.25, "peak_memory_mb": 2.5}
     )
-    made = {"conclusions": conclusions(t, LABELS), "summary": summary(t["accuracy"], published, config)}
+    made = {"conclusions": conclusions(t, LABELS, CLAIMS), "summary": summary(t["accuracy"], published, config)}
     tables = {**t, **paper, **made, "resources": resources}
     safe = escaped(config)
-    text = answer(tables, safe) + lead(tables, safe)
-    text += rivals_words(t, safe) + gradient_words(tables, safe)
-    assert "Model M" in text and "nan" not in text and "<b>Task" not in text
-    assert "LLaMA 7B, published, 0.08–0.16" in distance_words(tables, config)
-    for name, entry in REPORT.items():
+    text = " ".join(prose(question.name, tables, safe) for question in CATALOGUE if question.name != "closing")
+    verdicts = made["conclusions"][made["conclusions"]["question"] != "limits"]
+    assert "Model M" in text and "nan" not in text and "<b>Task" not in text and "None" not in text
+    assert "LLaMA 7B, published, 0.08–0.16" in text and f"Of {len(verdicts)} verdicts" in text
+    shown = CATALOGUE.report_tables
+    for name, entry in shown.items():
         if set(entry["tables"]) <= set(tables):
-            table = page_table(name, tables, config)
+            table = page_table(CATALOGUE.shown_by[name].removesuffix(".py").replace("/", "."), name, tables, config)
             assert "<b>Task" not in table_html(table, name, entry["caption"], entry["tables"]), name
-    missing = {name for name, entry in REPORT.items() if not set(entry["tables"]) <= set(tables)}
+    missing = {name for name, entry in shown.items() if not set(entry["tables"]) <= set(tables)}
     assert missing == {"decoded_tokens", "filter"}  # of a tokenizer; the workflow's own tests show them

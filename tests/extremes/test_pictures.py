@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import silhouette_score
 from test_tables import clouds
 
-from taskvectors.analysis.geometry import embed, picture_quality
+from taskvectors.questions.geometry.tables import embed, picture_quality
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from taskvectors.analysis.comparison import compare
 from taskvectors.errors import StudyError
 from taskvectors.store.archived import CHECKSUMS, SETTINGS, archived_config, read_archive, unpack
+from taskvectors.store.comparison import compare
 from taskvectors.store.crate import CRATE, write_archive
 from taskvectors.store.files import sha256_of
 
@@ -131,7 +131,7 @@ def test_damage_in_any_compression_is_refused(tmp_path, method):
 
 def accuracies(*values, tasks=("a", "b")):
     table = pd.DataFrame({"task": list(tasks), "accuracy": list(values)})
-    return table.assign(ci_low=table["accuracy"] - 0.1, ci_high=table["accuracy"] + 0.1)
+    return table.assign(accuracy_low=table["accuracy"] - 0.1, accuracy_high=table["accuracy"] + 0.1)
 
 
 def test_a_fresh_table_is_equal_within_interval_or_different():
@@ -148,9 +148,9 @@ def test_a_fresh_table_is_equal_within_interval_or_different():
     assert compare(plain, plain.assign(x=1.5)) == (
         "different", "1 of 1 rows are beyond rounding, without an interval (column x)",
     )  # fmt: skip
-    named = pd.DataFrame({"as_theta": [0.5], "as_theta_ci_low": [0.4], "as_theta_ci_high": [0.6]})
+    named = pd.DataFrame({"as_theta": [0.5], "as_theta_low": [0.4], "as_theta_high": [0.6]})
     assert compare(named.assign(as_theta=0.59), named)[0] == "within interval"
-    alone = archived.assign(ci_low=np.nan, ci_high=np.nan)  # as of a single episode
+    alone = archived.assign(accuracy_low=np.nan, accuracy_high=np.nan)  # as of a single episode
     assert compare(alone.assign(accuracy=[0.6, 0.7]), alone) == (
         "different", "1 of 2 rows are beyond rounding, without an interval (column accuracy)",
     )  # fmt: skip
@@ -186,21 +186,21 @@ def test_pictures_are_compared_by_their_neighbours():
         {"model": "m", "method": "tsne", "seed": 1, "layer": 3, "task": tasks, "x": xy[:, 0], "y": xy[:, 1]}
     )
     turned = archived.assign(x=-3 * archived["y"], y=archived["x"])
-    assert compare(turned, archived, "embedding")[0] == "within interval"
+    assert compare(turned, archived, "pictures")[0] == "within interval"
     mixed = archived.assign(x=rng.normal(size=60), y=rng.normal(size=60))
-    assert compare(mixed, archived, "embedding")[0] == "different"
+    assert compare(mixed, archived, "pictures")[0] == "different"
     quality = pd.DataFrame({"model": ["m"], "method": ["tsne"], "seed": [1], "trustworthiness": [0.95]})
-    assert compare(quality.assign(trustworthiness=0.93), quality, "embedding_quality")[0] == "within interval"
-    assert compare(quality.assign(trustworthiness=0.8), quality, "embedding_quality")[0] == "different"
+    assert compare(quality.assign(trustworthiness=0.93), quality, "qualities")[0] == "within interval"
+    assert compare(quality.assign(trustworthiness=0.8), quality, "qualities")[0] == "different"
 
 
 def test_histograms_and_lists_of_tokens_may_move_a_little():
     archived = pd.DataFrame({"task": "a", "kind": "within", "bin_low": [0.0, 0.1], "count": [600, 400]})
-    assert compare(archived.assign(count=[601, 399]), archived, "distances")[0] == "equal up to rounding"
-    assert compare(archived.assign(count=[500, 500]), archived, "distances")[0] == "different"
+    assert compare(archived.assign(count=[601, 399]), archived, "histograms")[0] == "equal up to rounding"
+    assert compare(archived.assign(count=[500, 500]), archived, "histograms")[0] == "different"
     tokens = pd.DataFrame(
         {"model": "m", "task": "a", "layer": 1, "token": [f"t{place}" for place in range(200)], "logit": 1.0}
     )
     swapped = tokens.iloc[[1, 0, *range(2, 200)]].reset_index(drop=True)
-    assert compare(swapped, tokens, "decoded_tokens")[0] == "equal up to rounding"
-    assert compare(tokens.assign(token=tokens["token"] + "x"), tokens, "decoded_tokens")[0] == "different"
+    assert compare(swapped, tokens, "token_lists")[0] == "equal up to rounding"
+    assert compare(tokens.assign(token=tokens["token"] + "x"), tokens, "token_lists")[0] == "different"

@@ -466,7 +466,7 @@ def test_of_many_answers_every_pair_is_as_likely():
 def test_of_equally_good_constant_answers_the_first_is_taken(prefix):
     """Not one that hashes of strings choose, which are others in every process."""
     words = [f"{letter}word" for letter in "qwertyuiopasdfghjklzxcvbnm"]
-    assert best_constant([("", tuple(words), 0.5), ("", tuple(reversed(words)), 0.5)], prefix=prefix)[0] == (
+    assert best_constant([("", tuple(words), 0.5), ("", tuple(reversed(words)), 0.5)], prefix_scored=prefix)[0] == (
         "q" if prefix else "qword"
     )
 
@@ -483,32 +483,32 @@ def test_the_best_constant_answer_is_that_of_all_that_could_be_tried(counts):
     tried = {text[:length] for _, answers, _ in queries for text in answers for length in range(1, len(text) + 1)}
     for prefix in (False, True):
         shares = {
-            t: sum(p for query, answers, p in queries if is_correct(t, answers, prefix=prefix, query=query))
+            t: sum(p for query, answers, p in queries if is_correct(t, answers, prefix_scored=prefix, query=query))
             for t in tried
         }
-        best, share = best_constant(queries, prefix=prefix)
+        best, share = best_constant(queries, prefix_scored=prefix)
         assert share == pytest.approx(max(shares.values())) == pytest.approx(shares[best])
 
 
 def test_a_constant_answer_that_another_one_begins_is_right_for_both():
     queries = [("x", ("a",), 0.5), ("apple", ("ab",), 0.5)]  # a bare `a` may be a copy of apple
-    assert best_constant(queries, prefix=True) == ("ab", 1.0)
-    assert best_constant(queries, prefix=False) == ("a", 0.5)
+    assert best_constant(queries, prefix_scored=True) == ("ab", 1.0)
+    assert best_constant(queries, prefix_scored=False) == ("a", 0.5)
 
 
 def test_what_the_filter_leaves_is_judged_as_it_is_sampled():
     """Three continents of SmolLM2's: a third each, but a bare A is right by prefix in two thirds."""
     queries = sampled_queries(lopsided({"Africa": 60, "Asia": 30, "Europe": 10}))
-    assert best_constant(queries, prefix=False)[1] == pytest.approx(1 / 3)
+    assert best_constant(queries, prefix_scored=False)[1] == pytest.approx(1 / 3)
     # Where the input begins with A, too, a bare A may be a copy of it, and is not right: in half of the queries here.
-    assert best_constant(queries, prefix=True) == ("A", pytest.approx(1 / 3))
+    assert best_constant(queries, prefix_scored=True) == ("A", pytest.approx(1 / 3))
     plain = [("x", answers, share) for _, answers, share in queries]
-    assert best_constant(plain, prefix=True) == ("A", pytest.approx(2 / 3))
+    assert best_constant(plain, prefix_scored=True) == ("A", pytest.approx(2 / 3))
     halves = sampled_queries(Task("t", "limits", (Pair("a", ("b",), ("a",)),), "bijection"))
-    assert best_constant(halves, prefix=False)[1] == 0.5
-    assert best_constant(sampled_queries(Task("t", "limits", (), "labels", ("x", "y"))), prefix=False)[1] == 0.5
+    assert best_constant(halves, prefix_scored=False)[1] == 0.5
+    assert best_constant(sampled_queries(Task("t", "limits", (), "labels", ("x", "y"))), prefix_scored=False)[1] == 0.5
     given = [replace(sample(demonstrations=2), answers=(a,), split="test") for a in "aab"]
-    assert best_constant(given_queries(given), prefix=False) == ("a", pytest.approx(2 / 3))
+    assert best_constant(given_queries(given), prefix_scored=False) == ("a", pytest.approx(2 / 3))
 
 
 def test_an_inverse_accepts_every_input_that_leads_there():
@@ -734,4 +734,4 @@ def test_prompts_follow_the_template():
     ],
 )
 def test_scoring(predicted, answers, prefix, expected):
-    assert is_correct(predicted, answers, prefix=prefix) is expected
+    assert is_correct(predicted, answers, prefix_scored=prefix) is expected

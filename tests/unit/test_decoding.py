@@ -2,7 +2,7 @@
 
 import torch
 
-from taskvectors.experiments.decode_theta import Ranks, filtered_ranks, task_words
+from taskvectors.questions.decoding.measure import Ranks, filtered_ranks, task_words
 
 
 def test_the_filter_keeps_alphabetic_tokens_once():

@@ -38,7 +38,7 @@ def test_loss_and_gradient_are_those_of_plain_passes_and_finite_differences(arch
         v = torch.randn(3, lm.hidden, dtype=torch.float64)
         for _ in range(2):  # a second call sees nothing of the first
             losses, gradients = loss(v)
-        torch.testing.assert_close(loss.losses(v), losses, atol=1e-12, rtol=1e-12)
+        torch.testing.assert_close(loss.value(v), losses, atol=1e-12, rtol=1e-12)
         for episode in range(3):
             of = (lm, prompts[episode], answers[episode], layer)
             torch.testing.assert_close(losses[episode], plain_loss(*of, v[episode]), atol=1e-9, rtol=1e-9)

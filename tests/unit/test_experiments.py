@@ -9,25 +9,21 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from taskvectors.data.episodes import Episode
+from taskvectors.data.episodes import Episode, not_showing
 from taskvectors.data.prompts import growing_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.data.sampling import sample_conflict, sample_episode
 from taskvectors.data.tasks import load_task
 from taskvectors.data.tokens import decode_answers, prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
-from taskvectors.experiments.constant_answers import constant_answers
-from taskvectors.experiments.decode_theta import decode_thetas
-from taskvectors.experiments.extract_theta import extract
-from taskvectors.experiments.patch_variants import (
-    mean_of_others,
-    random_like,
-    shared_by_tasks,
-    variants,
-    without_mean,
-)
-from taskvectors.experiments.sweep_conflict import sweep_pairs
-from taskvectors.experiments.sweep_layers import sweep
+from taskvectors.measuring.vectors import mean_of_others, random_directions, shared_by_tasks
 from taskvectors.models.language_model import LanguageModel, find_blocks
+from taskvectors.questions.conflict.measure import sweep_pairs
+from taskvectors.questions.controls.constant_answers import constant_answers
+from taskvectors.questions.controls.measure import variants
+from taskvectors.questions.decoding.measure import decode_thetas
+from taskvectors.questions.formation.measure import forming
+from taskvectors.questions.layers.measure import sweep
+from taskvectors.questions.main_result.measure import extract
 from taskvectors.store.thetas import Thetas
 
 TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
@@ -63,7 +59,7 @@ def test_theta_is_of_every_dev_and_test_episode_and_found_by_name(extracted):
     assert (
         counts["baseline", "baseline", 1] == 6
         and counts["regular", "test", 0] == 6
-        and "dev" not in counts["regular"].index.get_level_values("split")  # nobody reports it
+        and "dev" not in counts["regular"].index.get_level_values("split")  # is not reported
     )
 
 
@@ -78,6 +74,18 @@ def test_the_sweep_patches_each_episode_with_its_own_theta(lm, extracted):
             (token,), _ = plain_answer(lm, ids, 1, Intervention(layer, theta[:, layer]))
             assert found[layer].strip() == lm.tokenizer.decode([token]).strip()
     assert len(table.loc["zero_shot"]) == len(thetas.rows)
+
+
+def random_like(theta, episodes, seed):
+    return random_directions(seed, [("random theta", e.task, e.episode) for e in episodes], theta)
+
+
+def without_mean(episodes) -> set[int]:
+    """Episodes whose query every other episode shows."""
+    return {episode.episode for episode in episodes if not not_showing(episode, episodes)}
+
+
+CHOICE = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 2]})
 
 
 def test_a_random_vector_has_the_length_of_theta_and_its_own_direction():
@@ -113,8 +121,7 @@ def test_an_episode_whose_query_all_others_show_has_no_row_of_the_mean(lm, extra
     query = test[0].query
     showing = [e if e.key == test[0].key else replace(e, demos=((query, "x"), *e.demos[1:])) for e in test]
     others = [e for e in episodes if e.task == "next_letter"]
-    choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 2]})
-    table, far = variants(lm, [*others, *showing], thetas, choice, PREFIX, 1, forming_episodes=2, seed=0)
+    table, far = variants(lm, [*others, *showing], thetas, CHOICE, PREFIX, 1, seed=0)
     for made in (table, far):
         counts = made[made["task"] == "to_upper"].groupby("method").size()
         assert counts["mean_theta"] == counts["random_theta"] - len(without_mean(showing)) < counts["random_theta"]
@@ -128,12 +135,8 @@ def test_a_family_of_which_nothing_is_left_has_empty_tables_of_the_same_form(lm,
     assert none.theta.shape == (0, lm.layers, lm.hidden) and list(empty) == list(table) and len(empty) == 0
     assert list(sweep(lm, [], none, PREFIX, 1)) == list(sweep(lm, episodes, thetas, PREFIX, 1))
     assert list(constant_answers([], PREFIX, 0)) == list(constant_answers(episodes, PREFIX, 0))
-    choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 2]})
-    for made, of_none in zip(
-        variants(lm, episodes, thetas, choice, PREFIX, 1, forming_episodes=2, seed=0),
-        variants(lm, [], thetas, choice, PREFIX, 1, forming_episodes=2, seed=0),
-        strict=True,
-    ):
+    of_all, of_nothing = (variants(lm, some, thetas, CHOICE, PREFIX, 1, seed=0) for some in (episodes, []))
+    for made, of_none in zip(of_all, of_nothing, strict=True):
         assert list(made) == list(of_none) and len(of_none) == 0
 
 
@@ -154,15 +157,14 @@ def test_constant_answers_are_of_the_other_episodes_and_the_query_itself():
     assert table["correct"].tolist() == [True, True, False, True] and table["layer"].isna().all()
 
 
-def test_variants_are_every_control_and_every_arrow(lm, extracted):
+def test_variants_are_every_control(lm, extracted):
     episodes, thetas, _ = extracted
-    choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 2]})
-    table, far = variants(lm, episodes, thetas, choice, PREFIX, 1, forming_episodes=2, seed=0)
+    table, far = variants(lm, episodes, thetas, CHOICE, PREFIX, 1, seed=0)
     assert set(table["seed"]) == {0} and set(table["split"]) == {"test"}
     counts = table.groupby("method").size().to_dict()
     tested = [e for e in episodes if (e.split, e.seed) == ("test", 0)]
     means = sum(3 - len(without_mean([e for e in tested if e.task == task])) for task in TASKS)
-    assert counts == {"random_theta": 6, "other_theta": 6, "mean_theta": means, "theta_after": 2 * 2 * 3} and means >= 4
+    assert counts == {"random_theta": 6, "other_theta": 6, "mean_theta": means} and means >= 4
     assert table.groupby("task")["layer"].unique().map(list).to_dict() == {"next_letter": [1], "to_upper": [2]}
     others = table[table["method"] == "other_theta"]
     assert dict(zip(others["task"], others["source"], strict=True)) == {
@@ -173,7 +175,12 @@ def test_variants_are_every_control_and_every_arrow(lm, extracted):
         "zero_shot": 6, "hypothesis": 6, "random_theta": 6, "other_theta": 6, "mean_theta": means,
     }  # fmt: skip
     assert far["divergence"].between(0, 1).all()
-    after = table[table["method"] == "theta_after"]
+
+
+def test_theta_forms_at_every_arrow(lm, extracted):
+    episodes, thetas, _ = extracted
+    after = forming(lm, episodes, thetas, CHOICE, PREFIX, 1, count=2, seed=0)
+    assert len(after) == 2 * 2 * 3 and set(after["split"]) == {"test"} and set(after["seed"]) == {0}
     assert sorted(after["demonstrations"].unique()) == [0, 1, 2]
     assert (after["cosine"] <= 1 + 1e-5).all() and after["cosine"].notna().all()
 
@@ -192,7 +199,8 @@ def test_variants_are_answers_and_distributions_of_plain_passes(lm):
     lm, episodes = of_strong_weights(lm), sampled()
     thetas, _ = extract(lm, episodes, PREFIX, 1)
     choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 1]})
-    table, far = variants(lm, episodes, thetas, choice, PREFIX, 1, forming_episodes=2, seed=0)
+    table, far = variants(lm, episodes, thetas, choice, PREFIX, 1, seed=0)
+    table = pd.concat([table, forming(lm, episodes, thetas, choice, PREFIX, 1, count=2, seed=0)])
     answered = table.set_index(["task", "method", table["demonstrations"].fillna(-1), "episode"])["predicted"]
     divergence = far.set_index(["task", "method", "episode"])["divergence"]
     for task, other in (("to_upper", "next_letter"), ("next_letter", "to_upper")):
@@ -207,7 +215,7 @@ def test_variants_are_answers_and_distributions_of_plain_passes(lm):
         for place, episode in enumerate(test):
             bare, shown = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode), regular_prompt(episode)])
             p = plain_answer(lm, shown)[1].double().softmax(dim=-1)
-            changes = {method: (Intervention(1, of[place][None]),) for method, of in vectors.items()}
+            changes = {method: (Intervention(1, rows[place][None]),) for method, rows in vectors.items()}
             if episode.episode in without_mean(test):
                 del changes["mean_theta"]
             for method, change in {"zero_shot": (), **changes}.items():

@@ -13,26 +13,33 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
-from taskvectors.analysis.conclusions import CLAIMS
-from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED, Finding
-from taskvectors.analysis.gradient_claims import findings_of_gradient, least
-from taskvectors.analysis.gradient_measures import CONTROLS, CONTROLS_OF, COSINES, FEW, OF_VECTORS
-from taskvectors.analysis.gradient_tables import gradient_table
+from prose import prose
 from taskvectors.data.prompts import prompt, regular_prompt, zero_shot_prompt
-from taskvectors.data.sampling import episode_rng, sample_episode, shuffled_answers
+from taskvectors.data.sampling import sample_episode, shuffled_answers
 from taskvectors.data.tasks import load_task
 from taskvectors.data.tokens import answer_ids, decode_answers, prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.model_check import load_model
 from taskvectors.engine.read import mean_theta
-from taskvectors.experiments import descents
-from taskvectors.experiments.extract_theta import extract
-from taskvectors.experiments.gradient import chosen_share, gradient, of_next_task, ways_of, without_training
-from taskvectors.experiments.gradient_cosines import Moves, centred, cosines
-from taskvectors.experiments.gradient_orders import orders_of
+from taskvectors.measuring.vectors import random_directions
 from taskvectors.models.language_model import block_hidden, with_hidden
 from taskvectors.models.untrained import untrained
-from taskvectors.report.gradient_words import EXPECTED, gradient_words
+from taskvectors.observations.claims import NO_BASIS, REFUTED, SHOWN, UNDECIDED, Finding, least
+from taskvectors.questions.gradient import descents
+from taskvectors.questions.gradient.claims import claims
+from taskvectors.questions.gradient.cosines import Moves, centred, cosines
+from taskvectors.questions.gradient.measure import (
+    chosen_share,
+    demonstration_sets,
+    gradient,
+    of_next_task,
+    without_training,
+)
+from taskvectors.questions.gradient.names import CONTROLS, CONTROLS_OF, COSINES, FEW, OF_VECTORS
+from taskvectors.questions.gradient.orders import orders_of
+from taskvectors.questions.gradient.page import EXPECTED
+from taskvectors.questions.gradient.tables import gradient_table
+from taskvectors.questions.main_result.measure import extract
 
 TASKS = {
     name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper", "prev_letter")
@@ -122,7 +129,7 @@ def plain_slope(lm, pairs, v: torch.Tensor) -> torch.Tensor:
 
 def value(observations, episode, measure, of, step=None, states=None):
     rows = observations[(observations["task"] == episode.task) & (observations["episode"] == episode.episode)]
-    rows = rows[(rows["measure"] == measure) & (rows["of"] == of)]
+    rows = rows[(rows["measure"] == measure) & (rows["subject"] == of)]
     rows = rows[rows["step"].isna() if step is None else rows["step"] == step]
     rows = rows[rows["states"].isna() if states is None else rows["states"] == states]
     return rows["value"].item()
@@ -182,7 +189,7 @@ def test_descent_is_that_of_plain_passes(lm, episodes, observations):
 def test_cosines_are_those_of_plain_gradients(lm, episodes, observations):
     asked = asked_of(episodes)
     others = [next_of(episode, episodes) for episode in asked]
-    shuffled = ways_of(asked, None, SEED)["shuffled"]
+    shuffled = demonstration_sets(asked, None, SEED)["shuffled"]
     for place in (0, 3):
         episode = asked[place]
         v0, theta = plain_theta(lm, episode, ()), plain_theta(lm, episode, episode.demos)
@@ -253,7 +260,7 @@ def test_orders_differ_and_begin_with_the_episodes_own(lm, episodes, observation
     assert value(observations, episode, "spread", "theta") == pytest.approx(float(spread), abs=1e-4)
     length = observations["share"].iloc[0] * (plain_theta(lm, episode, episode.demos) - v0).norm()
     other = next_of(episode, episodes)
-    for of, (pairs,) in ways_of([episode], [other], SEED).items():
+    for of, (pairs,) in demonstration_sets([episode], [other], SEED).items():
         ends = [plain_online(lm, v0, [pairs[i] for i in order], length) for order in orders]
         descended = torch.stack(ends) - torch.stack(ends).mean(dim=0)
         alike = cosine_similarity(away, descended).mean()
@@ -322,11 +329,10 @@ def test_random_directions_are_drawn_of_the_episode_and_demonstration(lm, episod
     for episode in asked_of(episodes):
         v0 = plain_theta(lm, episode, ())
         change = plain_theta(lm, episode, episode.demos) - v0
-        rng = episode_rng(SEED, "random direction", episode.task, episode.episode, 0)
-        way = torch.randn(lm.hidden, generator=torch.Generator().manual_seed(rng.getrandbits(63)))
+        (way,) = random_directions(SEED, [("random direction", episode.task, episode.episode, 0)], change[None])
         told = value(observations, episode, "direction", "random_direction", None, "raw")
         assert told == pytest.approx(float(cosine_similarity(change, way, dim=0)), abs=1e-3)
-    drawn_once = observations.query("of == 'random_direction' and states == 'raw'")["value"]
+    drawn_once = observations.query("subject == 'random_direction' and states == 'raw'")["value"]
     assert drawn_once.nunique() == len(drawn_once)  # another for each demonstration
 
 
@@ -342,18 +348,19 @@ def test_every_measure_has_its_rows_and_its_reference(observations, table):
     mean = table[table["task"] == "all"]
     assert set(mean["measure"]) == {*OF_VECTORS, *COSINES, "cosine_to_theta", "below_midway", "spread"}
     assert mean[["n", "value"]].notna().all(axis=None)
-    keys = ["measure", "of", "states", "step"]
+    keys = ["measure", "subject", "states", "step"]
     spread = observations.groupby([*keys, "task"], dropna=False)["value"].agg(np.ptp).groupby(keys, dropna=False).max()
     for _, row in mean.iterrows():
         # Shares have an interval even where all episodes agree: unlike ones may have gone unseen.
-        varies = row["measure"] in ("increment", "accuracy") or spread.loc[spread.index == tuple(row[keys])].max() > 0
-        assert pd.notna([row["ci_low"], row["ci_high"]]).all() == varies, row[keys].tolist()
-    compared = mean[mean["measure"].isin(OF_VECTORS) & (mean["of"] != "theta") | mean["of"].isin(CONTROLS)]
+        key = tuple(np.nan if part is None else part for part in row[keys])
+        varies = row["measure"] in ("increment", "accuracy") or spread.loc[spread.index == key].max() > 0
+        assert pd.notna([row["value_low"], row["value_high"]]).all() == varies, row[keys].tolist()
+    compared = mean[mean["measure"].isin(OF_VECTORS) & (mean["subject"] != "theta") | mean["subject"].isin(CONTROLS)]
     assert compared["difference"].notna().all()
-    assert mean[mean["of"].isin(["theta", "gradient"])]["difference"].isna().all()
+    assert mean[mean["subject"].isin(["theta", "gradient"])]["difference"].isna().all()
     assert (mean["n"] == 6).all() and (table[table["task"] != "all"]["n"] == 2).all()
     by_task = table[(table["task"] != "all")]
-    keys = ["measure", "of", "states", "step"]
+    keys = ["measure", "subject", "states", "step"]
     for key, rows in by_task.groupby(keys, dropna=False):
         whole = mean.loc[(mean[keys].astype(object).fillna("") == pd.Series(key, keys).fillna("")).all(axis=1), "value"]
         assert rows["value"].mean() == pytest.approx(whole.item())
@@ -361,28 +368,30 @@ def test_every_measure_has_its_rows_and_its_reference(observations, table):
 
 def test_differences_are_paired(observations, table):
     wide = observations[(observations["measure"] == "accuracy")].assign(step=observations["step"].fillna(-1))
-    wide = wide.pivot(index=["task", "episode"], columns=["of", "step"], values="value")
-    row = table.query("task == 'all' and measure == 'accuracy' and of == 'descent' and step == 2").iloc[0]
+    wide = wide.pivot(index=["task", "episode"], columns=["subject", "step"], values="value")
+    row = table.query("task == 'all' and measure == 'accuracy' and subject == 'descent' and step == 2").iloc[0]
     assert row["difference"] == pytest.approx((wide["descent", 2] - wide["theta", -1]).groupby("task").mean().mean())
     cosines = observations[(observations["measure"] == "direction") & (observations["states"] == "centred")]
-    wide = cosines.pivot(index=["task", "episode"], columns="of", values="value")
+    wide = cosines.pivot(index=["task", "episode"], columns="subject", values="value")
     row = table.query(
-        "task == 'all' and measure == 'direction' and of == 'random_weights' and states == 'centred'"
+        "task == 'all' and measure == 'direction' and subject == 'random_weights' and states == 'centred'"
     ).iloc[0]
     assert row["difference"] == pytest.approx((wide["random_weights"] - wide["gradient"]).mean(), abs=1e-6)
 
 
 def test_increments_are_told_of_each_demonstration_and_of_all(observations, table):
-    rows = table.query("task == 'all' and measure == 'increment' and of == 'gradient' and states == 'raw'")
+    rows = table.query("task == 'all' and measure == 'increment' and subject == 'gradient' and states == 'raw'")
     assert rows["step"].astype(object).where(rows["step"].notna(), None).tolist() == [1, 2, 3, None]
-    own = observations.query("measure == 'increment' and of == 'gradient' and states == 'raw'")
+    own = observations.query("measure == 'increment' and subject == 'gradient' and states == 'raw'")
     assert rows["value"].iloc[-1] == pytest.approx(own["value"].mean())
     assert rows["value"].iloc[1] == pytest.approx(own[own["step"] == 2]["value"].mean())
 
 
 def test_one_demonstration_knows_no_order_and_no_shuffling(lm):
     observations = run(lm, drawn(1))
-    assert not observations["measure"].isin(["order", "spread"]).any() and "shuffled" not in set(observations["of"])
+    assert not observations["measure"].isin(["order", "spread"]).any() and "shuffled" not in set(
+        observations["subject"]
+    )
     verdicts = verdicts_of(gradient_table(observations, "m", KINDS, 0))
     for claim in ("along_gradient", "increments_along_gradient", "order_as_online"):
         assert verdicts[claim] == NO_BASIS  # held against all controls, or not at all
@@ -391,13 +400,13 @@ def test_one_demonstration_knows_no_order_and_no_shuffling(lm):
 def test_an_episode_of_one_demonstration_alone_is_without_shuffled_answers(lm, episodes):
     short = replace(asked_of(episodes)[0], demos=asked_of(episodes)[0].demos[:1])
     observations = run(lm, [short if e.key == short.key else e for e in episodes])
-    shuffled = observations[(observations["of"] == "shuffled") & (observations["states"] == "raw")]
+    shuffled = observations[(observations["subject"] == "shuffled") & (observations["states"] == "raw")]
     told = set(zip(shuffled["task"], shuffled["episode"], strict=True))
     assert len(told) == 5 and (short.task, short.episode) not in told
     orders = observations[observations["measure"] == "order"]
     # It is the other task's episode of one, which online descent on a single pair leads to one end in any order.
-    of_other = orders["of"] == "other_task"
-    assert set(orders["of"]) == {"gradient", *CONTROLS_OF["order"]}
+    of_other = orders["subject"] == "other_task"
+    assert set(orders["subject"]) == {"gradient", *CONTROLS_OF["order"]}
     assert of_other.sum() == 4 and (~of_other).sum() == 3 * 5
 
 
@@ -426,13 +435,13 @@ def test_equal_demonstrations_know_no_order(lm, episodes):
 def test_without_room_for_random_weights_cosines_have_no_basis(lm, monkeypatch):
     monkeypatch.setattr("taskvectors.models.untrained.memory_at_hand", lambda: 1000)
     observations = run(lm, drawn(3), test=3)
-    assert "random_weights" not in set(observations["of"]) and "gradient" in set(observations["of"])
+    assert "random_weights" not in set(observations["subject"]) and "gradient" in set(observations["subject"])
     verdicts = verdicts_of(gradient_table(observations, "m", KINDS, 0))
     assert all(verdicts[claim] == NO_BASIS for claim in OF_MEASURE) and verdicts["lowers_loss"] != NO_BASIS
 
 
 def verdicts_of(table) -> dict[str, str]:
-    return {claim: finding.verdict(CLAIMS[claim].threshold) for claim, finding in findings_of_gradient(table).items()}
+    return {name: finding.verdict(claim.threshold) for name, claim, finding in claims({"gradient": table}, {})}
 
 
 def test_one_episode_is_no_basis(lm, episodes):
@@ -443,10 +452,10 @@ def test_one_episode_is_no_basis(lm, episodes):
 def test_one_task_has_no_other_and_nothing_shared(lm):
     sizes = {"baseline": (1, 0), "dev": (1, 3), "test": (8, 3)}
     observations = run(lm, drawn(3, ["to_upper"], sizes), test=8)
-    assert "other_task" not in set(observations["of"]) and "centred" not in set(observations["states"])
+    assert "other_task" not in set(observations["subject"]) and "centred" not in set(observations["states"])
     table = gradient_table(observations, "m", KINDS, 0)
     assert set(verdicts_of(table).values()) == {NO_BASIS}
-    assert table.loc[(table["task"] == "all") & (table["measure"] == "loss"), "ci_low"].notna().all()
+    assert table.loc[(table["task"] == "all") & (table["measure"] == "loss"), "value_low"].notna().all()
 
 
 def test_answers_of_several_tokens_count_whole_and_are_learned_by_their_first(lm, episodes, observations):
@@ -474,7 +483,7 @@ def test_what_cannot_be_measured_is_left_out_and_says_why(lm, episodes, case):
     assert words in observations["left_out"].item()
     table = gradient_table(observations, "m", KINDS, 0)
     assert table["left_out"].item() == observations["left_out"].item() and table["n"].item() == 0
-    assert findings_of_gradient(table) == {} and findings_of_gradient(pd.DataFrame()) == {}
+    assert list(claims({"gradient": table}, {})) == list(claims({}, {})) == []
 
 
 def made_up(gain: float, rng, episodes: int = 20) -> pd.DataFrame:
@@ -495,7 +504,7 @@ def made_up(gain: float, rng, episodes: int = 20) -> pd.DataFrame:
                 told.append((measure, "gradient", states, step, 0.1 + gain + next(noise)))
                 told += [(measure, of, states, step, 0.1 * (of == "shuffled") + next(noise)) for of in controls]
             rows += [(task, episode, *row) for row in told]
-    table = pd.DataFrame(rows, columns=["task", "episode", "measure", "of", "states", "step", "value"])
+    table = pd.DataFrame(rows, columns=["task", "episode", "measure", "subject", "states", "step", "value"])
     return table.assign(layer=1, share=0.5, left_out=None).astype({"step": "Int64"})
 
 
@@ -505,7 +514,8 @@ def test_claims_are_shown_and_refuted(gain, verdict):
     verdicts = verdicts_of(table)
     assert len(verdicts) == 5 and set(verdicts.values()) == {verdict}
     # The control that comes nearest counts: 0.1 is the cosine with shuffled answers.
-    assert findings_of_gradient(table)["along_gradient"].value == pytest.approx(gain, abs=0.02)
+    found = {name: finding.value for name, _, finding in claims({"gradient": table}, {})}
+    assert found["along_gradient"] == pytest.approx(gain, abs=0.02)
 
 
 OF_MEASURE = {"along_gradient": "direction", "increments_along_gradient": "increment", "order_as_online": "order"}
@@ -515,7 +525,7 @@ OF_MEASURE = {"along_gradient": "direction", "increments_along_gradient": "incre
 def test_without_one_of_its_controls_a_claim_has_no_basis(claim, control):
     """What remains would show it."""
     rows = made_up(0.2, np.random.default_rng(0))
-    without = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["of"] != control)]
+    without = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["subject"] != control)]
     verdicts = verdicts_of(gradient_table(without, "m", KINDS, 0))
     assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
 
@@ -524,7 +534,7 @@ def test_without_one_of_its_controls_a_claim_has_no_basis(claim, control):
 def test_a_task_without_a_control_leaves_no_basis(claim, control):
     """The others would show it; of this one nobody knows."""
     rows = made_up(0.2, np.random.default_rng(0))
-    without = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["of"] != control) | (rows["task"] != "to_upper")]
+    without = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["subject"] != control) | (rows["task"] != "to_upper")]
     verdicts = verdicts_of(gradient_table(without, "m", KINDS, 0))
     assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
 
@@ -533,7 +543,7 @@ def accuracies(theta, v0, descent) -> pd.DataFrame:
     """Made-up observations in which these are right in so many of 60 episodes a task."""
     rows = made_up(0.2, np.random.default_rng(0), episodes=60)
     for of, count in {"theta": theta, "v0": v0, "descent": descent}.items():
-        these = (rows["measure"] == "accuracy") & (rows["of"] == of)
+        these = (rows["measure"] == "accuracy") & (rows["subject"] == of)
         rows.loc[these, "value"] = (rows["episode"] < count).astype(float)
     return rows
 
@@ -557,11 +567,11 @@ def test_as_much_as_theta_says_something_where_theta_does_more_than_v0(theta, v0
 def test_answers_that_agree_in_all_episodes_are_not_certain():
     """An interval without width would show anything; of sixteen episodes a fifth may be otherwise."""
     rows = made_up(0.2, np.random.default_rng(0), episodes=8)
-    of_descent = (rows["measure"] == "accuracy") & (rows["of"] == "descent")
+    of_descent = (rows["measure"] == "accuracy") & (rows["subject"] == "descent")
     alike = rows.assign(value=rows["value"].mask(of_descent, (rows["episode"] != 1).astype(float)))
     table = gradient_table(alike, "m", KINDS, 0)
     assert verdicts_of(table)["few_steps"] == UNDECIDED
-    of_old = table.assign(difference_ci_low=table["difference"], difference_ci_high=table["difference"])  # in archives
+    of_old = table.assign(difference_low=table["difference"], difference_high=table["difference"])  # in archives
     assert verdicts_of(of_old)["few_steps"] == NO_BASIS
 
 
@@ -569,18 +579,18 @@ def test_a_task_in_which_a_control_is_of_other_episodes_is_held_against_nothing(
     rows = made_up(0.2, np.random.default_rng(0))
     of = (rows["task"] == "to_upper") & (rows["measure"] == "direction")
     early, late = (
-        of & (rows["of"] == "gradient") & (rows["episode"] < 10),
-        of & (rows["of"] == "shuffled") & (rows["episode"] >= 10),
+        of & (rows["subject"] == "gradient") & (rows["episode"] < 10),
+        of & (rows["subject"] == "shuffled") & (rows["episode"] >= 10),
     )
-    apart = rows[~of | ~rows["of"].isin(["gradient", "shuffled"]) | early | late]
+    apart = rows[~of | ~rows["subject"].isin(["gradient", "shuffled"]) | early | late]
     assert verdicts_of(gradient_table(apart, "m", KINDS, 0))["along_gradient"] == NO_BASIS
 
 
 def test_theta_that_any_other_lowers_the_loss_as_well_as_is_no_finding():
     rows = made_up(0.2, np.random.default_rng(0))
-    alike = rows.assign(value=rows["value"].where(rows["of"] != "other_theta", rows["value"] - 0.3))
+    alike = rows.assign(value=rows["value"].where(rows["subject"] != "other_theta", rows["value"] - 0.3))
     assert verdicts_of(gradient_table(alike, "m", KINDS, 0))["lowers_loss"] == REFUTED
-    without = gradient_table(rows[rows["of"] != "other_theta"], "m", KINDS, 0)
+    without = gradient_table(rows[rows["subject"] != "other_theta"], "m", KINDS, 0)
     assert verdicts_of(without)["lowers_loss"] == NO_BASIS
 
 
@@ -591,7 +601,7 @@ def test_a_claim_needs_episodes_of_its_own(claim):
     few = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["task"] == "to_upper") & (rows["episode"] < 2)]
     verdicts = verdicts_of(gradient_table(few, "m", KINDS, 0))
     assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
-    one = (rows["of"] == "shuffled") & (rows["measure"] == OF_MEASURE[claim])
+    one = (rows["subject"] == "shuffled") & (rows["measure"] == OF_MEASURE[claim])
     few = rows[~one | (rows["episode"] < 2)]  # a control that is measured in half as many as it takes
     assert verdicts_of(gradient_table(few, "m", KINDS, 0))[claim] == NO_BASIS
 
@@ -629,10 +639,10 @@ def test_two_episodes_of_one_task_are_no_basis(lm):
 def test_shuffled_answers_are_the_same_for_all_that_is_compared(episodes):
     asked = asked_of(episodes)
     one = asked[1]
-    assert ways_of(asked, None, SEED)["shuffled"][1] == shuffled_answers(
+    assert demonstration_sets(asked, None, SEED)["shuffled"][1] == shuffled_answers(
         one.demos, SEED, "gradient", one.task, one.episode
     )
-    assert list(ways_of([replace(one, demos=one.demos[:1])], None, SEED)["shuffled"]) == [()]
+    assert list(demonstration_sets([replace(one, demos=one.demos[:1])], None, SEED)["shuffled"]) == [()]
 
 
 @pytest.mark.parametrize(
@@ -646,8 +656,9 @@ def test_shuffled_answers_are_the_same_for_all_that_is_compared(episodes):
     ],
 )
 def test_the_paragraph_answers_by_the_verdicts(table, verdicts, answer):
-    claims = pd.DataFrame({"model": "m", "claim": list(EXPECTED), "verdict": verdicts})
-    words = gradient_words({"gradient": table, "conclusions": claims}, {"models": {"m": {"label": "M"}}})
+    conclusions = pd.DataFrame({"model": "m", "claim": list(EXPECTED), "verdict": verdicts})
+    words = prose("gradient", {"gradient": table, "conclusions": conclusions}, {"models": {"m": {"label": "M"}}})
+    words = words[words.index("**M**") :]
     assert words.startswith(f"**M**: {answer}")
     for claim, verdict in zip(EXPECTED, verdicts, strict=True):
         before = words[: words.index(EXPECTED[claim])].lower()

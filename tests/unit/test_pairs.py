@@ -161,7 +161,7 @@ def test_hundreds_of_faults_are_shown_in_part(tmp_path):
 @given(query=st.text("abc ", max_size=6), answer=st.text("abc", min_size=1, max_size=6), length=st.integers(1, 6))
 def test_by_prefix_no_beginning_of_the_query_is_right_unless_it_is_the_answer(query, answer, length):
     copied = query.strip()[:length].strip()
-    assert is_correct(copied, [answer], prefix=True, query=query) == (copied == answer)
+    assert is_correct(copied, [answer], prefix_scored=True, query=query) == (copied == answer)
 
 
 @pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry.get("scoring") == "prefix"])
@@ -171,16 +171,16 @@ def test_a_copied_input_is_never_right_by_prefix(name):
         words = pair.input.split(" ")
         for count in range(1, len(words) + 1):
             copied = " ".join(words[:count])
-            assert not is_correct(copied, pair.answers, prefix=True, query=pair.input), (pair, copied)
-        assert not is_correct(pair.input, pair.answers, prefix=True), pair  # whatever the query is taken for
+            assert not is_correct(copied, pair.answers, prefix_scored=True, query=pair.input), (pair, copied)
+        assert not is_correct(pair.input, pair.answers, prefix_scored=True), pair  # whatever the query is taken for
 
 
 def test_a_copy_of_the_query_with_something_behind_it_is_a_copy():
-    assert not is_correct("Nigeria->", ["Niger"], prefix=True, query="Nigeria")
-    assert is_correct("Nigerian", ["Niger"], prefix=True, query="Niamey") and is_correct(
-        "S", ["Spanish"], prefix=True, query="Cervantes"
+    assert not is_correct("Nigeria->", ["Niger"], prefix_scored=True, query="Nigeria")
+    assert is_correct("Nigerian", ["Niger"], prefix_scored=True, query="Niamey") and is_correct(
+        "S", ["Spanish"], prefix_scored=True, query="Cervantes"
     )
-    assert is_correct("Spanish", ["Spanish"], prefix=True, query="Spanish Harlem")
+    assert is_correct("Spanish", ["Spanish"], prefix_scored=True, query="Spanish Harlem")
 
 
 def test_continents_are_scored_whole():

@@ -1,19 +1,14 @@
 """Representations and heads on a tiny random model: what is put in, what is chosen, what is counted, and who is left out."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from scipy.spatial.distance import jensenshannon
 
-from taskvectors.analysis.conclusions import CLAIMS, _of_rivals
-from taskvectors.analysis.rivals_tables import ablation, head_effects
-from taskvectors.analysis.rivals_tables import rivals as rivals_table
-from taskvectors.analysis.top_heads import TOP_HEADS
+from prose import prose
 from taskvectors.data.prompts import dummy_prompts, prompt, regular_prompt, zero_shot_prompt
 from taskvectors.data.sampling import sample_episode, shuffled_answers
 from taskvectors.data.tasks import load_task
@@ -22,22 +17,25 @@ from taskvectors.engine.costs import counted_passes
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.heads import head_mask, read_heads
 from taskvectors.errors import StudyError
-from taskvectors.experiments.extract_theta import extract
-from taskvectors.experiments.measure_heads import INTACT, RANDOM, TOP, heads_of, measure
-from taskvectors.experiments.rivals import best, rivals, tried_layers
-from taskvectors.report.rivals_words import rivals_words
-from taskvectors.representations import function_vector, learned_many, mean_theta, random_heads, theta_per_arrow
-from taskvectors.representations.learning import learned
-from taskvectors.representations.reading import CORRECT, SHUFFLED, Reading, Setting, named, not_showing
+from taskvectors.questions.main_result.measure import extract
+from taskvectors.questions.rivals.claims import claims
+from taskvectors.questions.rivals.context import CORRECT, SHUFFLED, Setting, TaskContext, representation_of
+from taskvectors.questions.rivals.heads import INTACT, RANDOM, TOP, heads_of, measure
+from taskvectors.questions.rivals.learning import learned
+from taskvectors.questions.rivals.measure import best, rivals, tried_layers
+from taskvectors.questions.rivals.representations import random_heads, theta_per_arrow
+from taskvectors.questions.rivals.representations.learned_many import training_pairs
+from taskvectors.questions.rivals.tables import TOP_HEADS, ablation, head_effects
+from taskvectors.questions.rivals.tables import rivals as rivals_table
 from taskvectors.study import read_study
-
-ROOT = Path(__file__).parents[2]
 
 TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
 PREFIX = dict.fromkeys(TASKS, False)
 SIZES = {"dev": 2, "test": 3, "layer_step": 1, "strengths": [1, 2], "heads": [1, 3], "trials": 2,
          "ablated": {"heads": 3, "episodes": 2}, "learning": {"pairs": 4, "steps": 3, "rate": 0.1}}  # fmt: skip
-NAMES = list(read_study().representations)
+STUDY = read_study()
+REPRESENTATIONS = {name: representation_of(file) for name, file in STUDY.representations.items()}
+NAMES = list(REPRESENTATIONS)
 KINDS = {task: {"family": "f", "role": "main"} for task in TASKS}
 
 
@@ -61,18 +59,16 @@ def measured(lm, episodes):
 
 
 @pytest.fixture(scope="module")
-def reading(lm, episodes, thetas, measured):
+def context(lm, episodes, thetas, measured):
     pools = {task: [e for e in episodes if e.task == task and e.split != "baseline"] for task in TASKS}
     heads = {task: heads_of(*measured[:2], task) for task in TASKS}
-    return Reading(lm, pools, thetas, tried_layers(lm.layers, 1, 1), 1, heads, SIZES, 0)
+    return TaskContext(lm, pools, thetas, tried_layers(lm.layers, 1, 1), 1, heads, SIZES, 0)
 
 
 @pytest.fixture(scope="module")
 def table(lm, episodes, thetas, measured):
     choice = pd.DataFrame({"task": list(TASKS), "layer": 1, "common_layer": 1})
-    return rivals(
-        lm, episodes, thetas, choice, *measured[:2], {name: named(name) for name in NAMES}, SIZES, PREFIX, 1, 0
-    )
+    return rivals(lm, episodes, thetas, choice, *measured[:2], REPRESENTATIONS, SIZES, PREFIX, 1, 0)
 
 
 def test_every_representation_answers_the_same_queries(table):
@@ -154,14 +150,14 @@ def test_controls_and_the_dear_ones_run_at_the_setting_of_what_they_stand_beside
         assert test.loc[name, "heads"].tolist() == test.loc["function_vector", "heads"].tolist(), name
 
 
-def test_a_mean_theta_is_of_episodes_that_do_not_show_the_query(reading, episodes, thetas):
+def test_a_mean_theta_is_of_episodes_that_do_not_show_the_query(context, episodes, thetas):
     episode = next(e for e in episodes if e.split == "test")
-    (change,) = mean_theta.changes(reading, [episode], [Setting(2)])
+    (change,) = REPRESENTATIONS["mean_theta"].changes(context, [episode], [Setting(2)])
     others = [
-        other for other in reading.pools[episode.task]
+        other for other in context.pools[episode.task]
         if other.key != episode.key and episode.query not in {*(x for x, _ in other.demos), *other.dummies}
     ]  # fmt: skip
-    assert 0 < len(others) < len(reading.pools[episode.task]) - 1
+    assert 0 < len(others) < len(context.pools[episode.task]) - 1
     expected = thetas.of_episodes(other.key for other in others)[:, 2].mean(axis=0)
     np.testing.assert_allclose(change.vectors[0], expected, atol=1e-5)
 
@@ -186,7 +182,8 @@ def test_means_of_heads_leave_out_prompts_that_show_the_query(lm, episodes, meas
             torch.testing.assert_close(values, read[layer][trials.index(other)], atol=1e-5, rtol=1e-5)
     for layer, values in enumerate(heads.means(CORRECT, "no such input")):
         torch.testing.assert_close(values, read[layer].mean(dim=0), atol=1e-5, rtol=1e-5)
-    assert not_showing("a", [{"a"}, {"a", "b"}]) == [] and not_showing("b", [{"a"}, {"a", "b"}]) == [0]
+    shown = replace(heads, shown=[{"a"}, {"a", "b"}])
+    assert shown.without("a") == [] and shown.without("b") == [0]
     assert len(effects) == len(TASKS) * 2 * lm.layers * heads.count
     assert set(ablated["method"]) == {INTACT, TOP, RANDOM} and len(ablated) == 3 * 2 * len(TASKS)
 
@@ -233,12 +230,12 @@ def test_random_heads_are_as_many_of_the_same_layers_and_never_the_same():
     assert random_heads.like(every[:3], 2, 2, 0, "x") == [every[3]]  # there are no more
 
 
-def vectors_of(module, reading, episodes, setting):
-    (change,) = module.changes(reading, episodes, [setting])
+def vectors_of(module, context, episodes, setting):
+    (change,) = module.changes(context, episodes, [setting])
     return change
 
 
-def test_what_is_put_in_is_what_each_says(reading, lm, episodes, thetas):
+def test_what_is_put_in_is_what_each_says(context, lm, episodes, thetas):
     few = [e for e in episodes if e.split == "test"][2:5]  # of both tasks
     theta = torch.from_numpy(thetas.of_episodes(e.key for e in few))
     bare = torch.stack([
@@ -246,13 +243,13 @@ def test_what_is_put_in_is_what_each_says(reading, lm, episodes, thetas):
         for e in few
     ])  # fmt: skip
     close = {"atol": 1e-4, "rtol": 1e-4}
-    change = vectors_of(named("theta"), reading, few, Setting(1))
+    change = vectors_of(REPRESENTATIONS["theta"], context, few, Setting(1))
     assert (change.layer, change.how) == (1, "replace") and torch.equal(change.vectors, theta[:, 1])
-    change = vectors_of(named("added_theta"), reading, few, Setting(1, 2.0))
+    change = vectors_of(REPRESENTATIONS["added_theta"], context, few, Setting(1, 2.0))
     assert (change.how, change.strength) == ("add", 2.0)
     torch.testing.assert_close(change.vectors, theta[:, 1] - bare[:, 1], **close)
-    change = vectors_of(named("state_vector"), reading, few, Setting(1))
-    onward = vectors_of(named("momentum_state_vector"), reading, few, Setting(1))
+    change = vectors_of(REPRESENTATIONS["state_vector"], context, few, Setting(1))
+    onward = vectors_of(REPRESENTATIONS["momentum_state_vector"], context, few, Setting(1))
     for vector, further, e in zip(change.vectors, onward.vectors, few, strict=True):
         queries = [*(x for x, _ in e.demos), e.dummies[0]]
         upto = prompt_ids(lm.tokenizer, [prompt(e.demos[:k], queries[k]) for k in (1, 2, 3)])  # the last three arrows
@@ -260,27 +257,27 @@ def test_what_is_put_in_is_what_each_says(reading, lm, episodes, thetas):
         mean = (first + second + last) / 3
         torch.testing.assert_close(vector, mean, **close)
         torch.testing.assert_close(further, mean + (second - first) / 3 + 2 * (last - second) / 3, **close)
-    change = vectors_of(named("random_direction"), reading, few, Setting(2))
+    change = vectors_of(REPRESENTATIONS["random_direction"], context, few, Setting(2))
     torch.testing.assert_close(change.vectors.norm(dim=-1), theta[:, 2].norm(dim=-1), **close)
     assert torch.nn.functional.cosine_similarity(change.vectors, theta[:, 2]).abs().max() < 0.9
-    change = vectors_of(theta_per_arrow, reading, few, Setting(1))
+    change = vectors_of(REPRESENTATIONS["theta_per_arrow"], context, few, Setting(1))
     for place, e in enumerate(few):
-        others = reading.others(e)[:3]
+        others = context.others(e)[:3]
         expected = torch.from_numpy(thetas.of_episodes(o.key for o in others))[:, 1]
         torch.testing.assert_close(change.vectors[place, :-1], expected, **close)
         torch.testing.assert_close(change.vectors[place, -1], theta[place, 1], **close)
 
 
-def test_function_vectors_put_in_the_top_heads_and_controls_others(reading, lm, episodes):
+def test_function_vectors_put_in_the_top_heads_and_controls_others(context, lm, episodes):
     few = [e for e in episodes if e.split == "test"][2:5]
     for name, kind, ranked in (
         ("function_vector", CORRECT, True),
         ("shuffled_heads", SHUFFLED, True),
         ("random_heads", CORRECT, False),
     ):
-        changes = vectors_of(named(name), reading, few, Setting(heads=3))
+        changes = vectors_of(REPRESENTATIONS[name], context, few, Setting(heads=3))
         for place, e in enumerate(few):
-            heads = reading.measured[e.task]
+            heads = context.measured[e.task]
             means = heads.means(kind, e.query)
             top = set(map(tuple, heads.ranked[:3]))
             put = {
@@ -292,19 +289,19 @@ def test_function_vectors_put_in_the_top_heads_and_controls_others(reading, lm, 
                 torch.testing.assert_close(change.vectors[place], means[change.layer])
 
 
-def test_arrows_are_where_the_lines_end(reading, lm, episodes):
+def test_arrows_are_where_the_lines_end(context, lm, episodes):
     few = [e for e in episodes if e.split == "test"][:3]
-    positions = theta_per_arrow.arrow_positions(reading, few)
+    positions = theta_per_arrow.arrow_positions(context, few)
     for place, episode in enumerate(few):
-        (ids,) = prompt_ids(lm.tokenizer, theta_per_arrow.prompts(reading, [episode]))
-        upto = prompt_ids(lm.tokenizer, theta_per_arrow.lines(reading, episode))
+        (ids,) = prompt_ids(lm.tokenizer, REPRESENTATIONS["theta_per_arrow"].prompts(context, [episode]))
+        upto = prompt_ids(lm.tokenizer, theta_per_arrow.lines(context, episode))
         assert [len(ids) + at for at in positions[place].tolist()] == [len(part) - 1 for part in upto]
         assert len(upto) == 4 and positions[place, -1] == -1
 
 
-def test_a_learned_vector_lowers_the_loss_and_its_queries_are_held_out(reading, lm, episodes):
+def test_a_learned_vector_lowers_the_loss_and_its_queries_are_held_out(context, lm, episodes):
     few = [e for e in episodes if e.split == "test" and e.task == "to_upper"][:2]
-    pairs = learned_many.training_pairs(reading, "to_upper", few)
+    pairs = training_pairs(context, "to_upper", few)
     assert len(pairs) == SIZES["learning"]["pairs"] and not {x for x, _ in pairs} & {e.query for e in few}
     start = torch.zeros(1, lm.hidden)
     learning = {"steps": 12, "rate": 0.1}
@@ -321,25 +318,29 @@ def test_a_learned_vector_lowers_the_loss_and_its_queries_are_held_out(reading, 
     assert loss(vector) < loss(start) - 0.1
 
 
-def test_who_cannot_be_put_in_is_left_out_by_name(reading, lm, episodes, thetas, measured):
-    without = replace(reading, measured={})
-    assert "heads cannot be told apart" in function_vector.unusable(without, "to_upper")
-    asked = next(e.query for e in reading.pools["to_upper"] if e.split == "test")
-    shown = {task: [replace(e, demos=((asked, "x"),)) for e in pool] for task, pool in reading.pools.items()}
-    assert "too few are left" in learned_many.unusable(replace(reading, pools=shown), "to_upper")
-    assert "3 demonstrations" in named("state_vector").unusable(replace(reading, pools=shown), "to_upper")
-    heads = {task: replace(heads, shown=[{asked}] * 2) for task, heads in reading.measured.items()}
-    assert "raise `rivals: trials`" in function_vector.unusable(replace(reading, measured=heads), "to_upper")
-    alone = {"to_upper": [e for e in reading.pools["to_upper"] if e.split == "test"][:1]}
-    assert "every other episode shows" in mean_theta.unusable(replace(reading, pools=alone), "to_upper")
-    assert replace(reading, layer=None).at_common_layer() == []
+def test_who_cannot_be_put_in_is_left_out_by_name(context, lm, episodes, thetas, measured):
+    without = replace(context, measured={})
+    assert "heads cannot be told apart" in REPRESENTATIONS["function_vector"].unusable(without, "to_upper")
+    asked = next(e.query for e in context.pools["to_upper"] if e.split == "test")
+    shown = {task: [replace(e, demos=((asked, "x"),)) for e in pool] for task, pool in context.pools.items()}
+    assert "too few are left" in REPRESENTATIONS["learned_many"].unusable(replace(context, pools=shown), "to_upper")
+    assert "3 demonstrations" in REPRESENTATIONS["state_vector"].unusable(replace(context, pools=shown), "to_upper")
+    heads = {task: replace(heads, shown=[{asked}] * 2) for task, heads in context.measured.items()}
+    assert "raise `rivals: trials`" in REPRESENTATIONS["function_vector"].unusable(
+        replace(context, measured=heads), "to_upper"
+    )
+    alone = {"to_upper": [e for e in context.pools["to_upper"] if e.split == "test"][:1]}
+    assert "every other episode shows" in REPRESENTATIONS["mean_theta"].unusable(
+        replace(context, pools=alone), "to_upper"
+    )
+    assert replace(context, layer=None).at_common_layer() == []
     many = {**SIZES, "heads": [10_000]}
-    assert "fewer heads" in function_vector.unusable(replace(reading, sizes=many), "to_upper")
+    assert "fewer heads" in REPRESENTATIONS["function_vector"].unusable(replace(context, rivals=many), "to_upper")
     one = [e for e in episodes if e.task == "to_upper"]
     choice = pd.DataFrame({"task": ["to_upper"], "layer": [1], "common_layer": [1]})
     table = rivals(
         lm, one, thetas, choice, *(table[table["task"] == "to_upper"] for table in measured[:2]),
-        {name: named(name) for name in ("theta", "function_vector")}, SIZES, PREFIX, 1, 0,
+        {name: REPRESENTATIONS[name] for name in ("theta", "function_vector")}, SIZES, PREFIX, 1, 0,
     )  # fmt: skip
     left = table[table["method"] == "function_vector"]
     assert left["left_out"].str.contains("no other task to choose them on").all() and len(left) == 1
@@ -396,7 +397,7 @@ def test_signs_of_differences_and_verdicts_by_hand():
     mean = rivals[rivals["task"] == "all"].set_index("representation")
     assert mean.loc["mean_theta", "to_theta"] == 0.5 and mean.loc["function_vector", "to_theta"] == -0.5
     assert mean.loc["theta", "to_regular"] == -0.5 and mean.loc["learned_many", "to_regular"] == 0
-    assert mean.loc["mean_theta", "to_theta_ci_low"] > 0 > mean.loc["function_vector", "to_theta_ci_high"]
+    assert mean.loc["mean_theta", "to_theta_low"] > 0 > mean.loc["function_vector", "to_theta_high"]
     assert mean.loc["learned_many", "left_out"] == "without to_upper" and mean.loc["learned_many", "n"] == 16
     assert mean.loc["theta", "forward"] == 9 and rivals.loc[rivals["task"] != "all", "forward"].isna().all()
     ablated = pd.DataFrame([
@@ -406,30 +407,33 @@ def test_signs_of_differences_and_verdicts_by_hand():
     lost = ablation(ablated, "m", KINDS, 0)
     at = lost.set_index(["ablated", "task"])
     assert at.loc[("top_heads", "all"), "to_random"] == -0.75 and at.loc[("intact", "all"), "to_random"] == 0.25
-    found = _of_rivals({"rivals": rivals, "ablation": lost})
-    values = {name: finding.value for name, finding in found.items()}
+    found = {name: (claim, finding) for name, claim, finding in claims({"rivals": rivals, "ablation": lost}, {})}
+    values = {name: finding.value for name, (_, finding) in found.items()}
     assert values == {"function_vector": -0.5, "learned_vector": 0, "averaging_beats": 0.5, "top_heads": 0.75}
-    verdicts = {name: finding.verdict(CLAIMS[name].threshold) for name, finding in found.items()}
+    verdicts = {name: finding.verdict(claim.threshold) for name, (claim, finding) in found.items()}
     assert verdicts == {
         "function_vector": "not shown", "averaging_beats": "shown", "top_heads": "shown",
         "learned_vector": "undecided",  # of sixteen episodes that agree a fifth may be otherwise
     }  # fmt: skip
-    words = rivals_words({"rivals": rivals, "ablation": lost}, {"models": {"m": {"label": "M"}}})
+    words = prose("rivals", {"rivals": rivals, "ablation": lost}, {"models": {"m": {"label": "M"}}})
     assert "−75 [−" in words and "the published sign." in words and "mean_theta does most, 100%" in words
     bounds = [column for column in [*rivals, *lost] if column.endswith(("_low", "_high"))]
-    alone = [of.assign(**{name: np.nan for name in bounds if name in of}) for of in (rivals, lost)]  # of one episode
-    words = rivals_words({"rivals": alone[0], "ablation": alone[1]}, {"models": {"m": {"label": "M"}}})
-    assert "too few to tell who does more." in words and "−75 points, of which episodes are too few to tell." in words
+    alone = [
+        table.assign(**{name: np.nan for name in bounds if name in table}) for table in (rivals, lost)
+    ]  # of one episode
+    words = prose("rivals", {"rivals": alone[0], "ablation": alone[1]}, {"models": {"m": {"label": "M"}}})
+    assert "too few to tell who does more." in words and "−75 points, but episodes are too few to tell." in words
     assert "nan" not in words
     once = rivals.assign(n=rivals["n"].clip(upper=1))
-    assert _of_rivals({"rivals": once, "ablation": lost})["function_vector"].verdict(0) == "no basis"
+    first = next(claims({"rivals": once, "ablation": lost}, {}))
+    assert first[0] == "function_vector" and first[2].verdict(0) == "no basis"
 
 
 def test_heads_that_cannot_be_told_apart_leave_empty_tables(lm, episodes, monkeypatch):
     def refused(lm):
         raise StudyError("its attention heads cannot be told apart")
 
-    monkeypatch.setattr("taskvectors.experiments.measure_heads.head_count", refused)
+    monkeypatch.setattr("taskvectors.questions.rivals.heads.head_count", refused)
     effects, means, ablated = measure(lm, episodes, SIZES, PREFIX, 1, 0)
     assert len(effects) == len(means) == len(ablated) == 0
     assert len(head_effects(effects, "m", 0)) == len(ablation(ablated, "m", KINDS, 0)) == 0
@@ -441,10 +445,10 @@ def test_trials_that_all_show_the_query_tell_no_effect(lm, episodes):
     assert len(effects) == len(ablated) == 0 and len(outputs) == 2 * lm.layers * len(TASKS)
 
 
-def test_v0_is_read_once_and_costs_the_same_whoever_asks(reading, lm, episodes):
+def test_v0_is_read_once_and_costs_the_same_whoever_asks(context, lm, episodes):
     """Of some episodes alone no more than if they had been read by themselves; twice in a row no more than once."""
     some, every = [e for e in episodes if e.split == "test"][:2], [e for e in episodes if e.split == "test"]
-    alone, anew, then = (replace(reading, spent={}, _bare={}) for _ in range(3))
+    alone, anew, then = (replace(context, spent={}, _bare={}) for _ in range(3))
     with counted_passes(lm) as own:
         states = alone.bare(some)
         alone.bare(some)
@@ -463,14 +467,14 @@ def test_v0_is_read_once_and_costs_the_same_whoever_asks(reading, lm, episodes):
     assert sum(then.spent.values()) == pytest.approx(whole.forward)
 
 
-def test_theta_after_no_demonstrations_is_the_mean_of_the_dummies_bare_prompts(reading, lm, episodes):
+def test_theta_after_no_demonstrations_is_the_mean_of_the_dummies_bare_prompts(context, lm, episodes):
     episode = next(e for e in episodes if e.split == "test")
     ids = prompt_ids(lm.tokenizer, [prompt((), x) for x in episode.dummies])
     expected = torch.stack([plain_states(lm, one)[0] for one in ids]).mean(dim=0)
-    torch.testing.assert_close(reading.bare([episode])[0], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(context.bare([episode])[0], expected, atol=1e-4, rtol=1e-4)
 
 
-def test_captions_say_how_many_heads_are_told():
-    entries = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text())["head_effects"]["caption"]
-    table = yaml.safe_load((ROOT / "workflow/tables.yaml").read_text())
-    assert TOP_HEADS == 10 and "the ten largest" in entries and "The ten heads" in str(table)
+def test_captions_say_how_many_heads_are_listed():
+    (question,) = (question for question in STUDY.questions if question.name == "rivals")
+    assert TOP_HEADS == 10 and "the ten largest" in question.figures["head_effects"]["caption"]
+    assert "The ten heads" in question.shown["heads"]["caption"]

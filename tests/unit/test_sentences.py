@@ -5,8 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from taskvectors.analysis.findings import NO_BASIS, REFUTED, SHOWN, UNDECIDED
-from taskvectors.report.sentences import answer, lead
+from prose import prose
+from taskvectors.observations.claims import NO_BASIS, REFUTED, SHOWN, UNDECIDED
 
 METHODS = {"baseline": 0.08, "zero_shot": 0.061, "hypothesis": 0.513, "regular": 0.592, "hypothesis_common": 0.453}
 NAMES = ("m", "n", "o", "p")
@@ -20,9 +20,10 @@ def study(models: int, verdicts=(SHOWN,), held=(), reached=(), undecided=()):
         "tasks": {"t": {"label": "Task T"}, "u": {"label": "Task U"}},
         "episodes": {"demonstrations": 5},
     }
-    intervals = {"ci_low": 0.0, "ci_high": 1.0}
+    accurate = {"accuracy_low": 0.0, "accuracy_high": 1.0}
+    different = {"difference_low": 0.0, "difference_high": 1.0}
     accuracy = [
-        {"model": name, "task": "all", "method": method, "accuracy": share + 0.1 * place, **intervals}
+        {"model": name, "task": "all", "method": method, "accuracy": share + 0.1 * place, **accurate}
         for place, name in enumerate(names)
         for method, share in METHODS.items()
     ]
@@ -32,7 +33,7 @@ def study(models: int, verdicts=(SHOWN,), held=(), reached=(), undecided=()):
             "task": "all",
             "reference": method,
             "difference": METHODS["hypothesis"] - METHODS[method],
-            **intervals,
+            **different,
         }
         for name in names
         for method in ("regular", "zero_shot")
@@ -44,11 +45,18 @@ def study(models: int, verdicts=(SHOWN,), held=(), reached=(), undecided=()):
         for task in ("t", "u")
     ]  # fmt: skip
     claims = [
-        {"model": name, "claim": "vector_does_task", "verdict": verdicts[place % len(verdicts)], "value": 0.4}
+        {
+            "model": name,
+            "question": "main_result",
+            "claim": "vector_does_task",
+            "verdict": verdicts[place % len(verdicts)],
+            "value": 0.4,
+        }
         for place, name in enumerate(names)
     ]
     claims += [
-        {"model": names[0], "claim": f"holds_{i}", "verdict": verdict, "value": 0.1} for i, verdict in enumerate(held)
+        {"model": names[0], "question": "limits", "claim": f"holds_{i}", "verdict": verdict, "value": 0.1}
+        for i, verdict in enumerate(held)
     ]
     choice = [
         {"model": name, "family": "f", "role": "main", "task": task, "layer": 3, "common_layer": 4, "own": True}
@@ -62,6 +70,15 @@ def study(models: int, verdicts=(SHOWN,), held=(), reached=(), undecided=()):
     tables = {"accuracy": accuracy, "differences": differences, "controls": controls, "conclusions": claims}
     tables |= {"layer_choice": choice, "seed_spread": spread}
     return {name: pd.DataFrame(rows) for name, rows in tables.items()}, config
+
+
+def lead(tables, config) -> str:
+    text = prose("opening", tables, config)
+    return text[text.index("## The answer") : text.index("## What is shown")].strip()
+
+
+def answer(tables, config) -> str:
+    return prose("main_result", tables, config | {"study": {"models": []}})
 
 
 @pytest.mark.parametrize(
@@ -86,7 +103,7 @@ def test_numbers_stand_beside_their_models_and_of_many_models_as_a_range():
 
 def test_differences_of_numbers_that_stand_side_by_side_add_up():
     """All of the same test queries: those of the baseline are others."""
-    (paragraph,) = answer(*study(1)).split("\n\n")
+    paragraph = answer(*study(1))
     bare, regular, hypothesis = (int(re.search(pattern, paragraph)[1]) for pattern in (
         r"answers (\d+)%", r"(\d+)% \[0%, 100%\] with 5", r"and (\d+)% \[0%, 100%\] without"))  # fmt: skip
     assert (bare, regular, hypothesis) == (6, 59, 51)

@@ -18,24 +18,24 @@ from packaging.specifiers import SpecifierSet
 
 from taskvectors.code import used_by
 from taskvectors.data.prompts import prompt
-from taskvectors.report import methods
-from taskvectors.sizing import tokens_read
+from taskvectors.study import read_study
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 LIBRARY = ROOT / "workflow/scripts/taskvectors"
-# Which rooms of the library may import which. Data walks one way, and tables are all that its two halves share.
-BASICS = {"errors", "progress", "store", "names", "analysis.roles", "analysis.gradient_measures"}
+STUDY = read_study()
+# Which rooms of the library may import which; every room may import itself.
+BASICS = {"errors", "progress", "store", "names", "observations"}
+MEASURING = BASICS | {"data", "models", "engine", "measuring", "sizing"}
 ROOMS = {
     "data": BASICS,
     "models": BASICS | {"data", "sizing"},
     "engine": BASICS | {"data.tokens", "data.prompts", "models"},
-    "representations": BASICS | {"data", "models", "engine"},
-    "experiments": BASICS | {"data", "models", "engine", "representations", "job", "sizing"},
-    "analysis": BASICS | {"analysis"},
-    "figures": BASICS | {"analysis"},
-    "report": BASICS | {"analysis", "figures.style"},
-    "store": {"errors", "progress", "code", "surroundings"},
+    "measuring": MEASURING | {"job"},
+    "observations": {"names"},
+    "drawing": BASICS,
+    "report": BASICS,
+    "store": {"errors", "progress", "code", "surroundings", "observations.intervals"},
     "names": set(),
     "surroundings": set(),
     "errors": set(),
@@ -44,10 +44,23 @@ ROOMS = {
     "code": {"store.files", "surroundings"},
     "settings": {"errors", "data.pairs", "data.text", "store.files"},
     "resolving": {"errors", "settings"},
-    "registry": {"errors", "settings", "store.files"},
+    "entries": {"errors", "settings", "store.files"},
+    "catalogue": {"entries", "errors", "store.archived"},
     "paths": {"data.pairs", "data.tasks", "errors", "resolving", "settings", "store.files"},
     "job": {"errors", "progress", "store", "surroundings"},
-    "study": {"errors", "paths", "settings", "resolving", "registry", "sizing", "code", "store", "names"},
+    "study": {"errors", "paths", "settings", "resolving", "entries", "catalogue", "sizing", "code", "store", "names"},
+}
+# In the folder of a question: which of its modules, and what else, each may import. All others measure.
+READING = BASICS | {"names", "tables", "views"}
+IN_A_QUESTION = {
+    "names": {"names"},
+    "tables": BASICS | {"names"},
+    "views": BASICS | {"tables"},
+    "summary": BASICS | {"report.cells"},
+    "claims": READING,
+    "page": READING | {"claims", "report.cells"},
+    "figures": READING | {"drawing"},
+    "episodes": BASICS | {"data"},
 }
 
 
@@ -66,11 +79,19 @@ def imports(file: Path) -> set[str]:
     return found - {""}
 
 
+def among(imported: str, rooms: set[str]) -> bool:
+    return any(imported == one or imported.startswith(f"{one}.") for one in rooms)
+
+
 def allowed(module: str, imported: str) -> bool:
-    room = module.split(".", maxsplit=1)[0]
-    return imported.split(".", maxsplit=1)[0] == room or any(
-        imported == one or imported.startswith(f"{one}.") for one in ROOMS[room]
-    )
+    room, *inside = module.split(".")
+    if room != "questions":
+        return imported.split(".", maxsplit=1)[0] == room or among(imported, ROOMS[room])
+    question, kind = inside[0], inside[1]
+    own = imported.removeprefix(f"questions.{question}.")
+    if kind not in IN_A_QUESTION:  # it measures
+        return among(imported, MEASURING) or (own != imported and own not in ("tables", "claims", "page"))
+    return among(own, IN_A_QUESTION[kind]) or own.split(".")[0] == kind
 
 
 def test_rooms_import_one_way():
@@ -82,6 +103,30 @@ def test_rooms_import_one_way():
         if not allowed(module, imported)
     ]
     assert wrong == []
+
+
+def test_questions_know_each_other_through_tables_alone():
+    for module in modules():
+        if module.startswith("questions."):
+            others = {one for one in imports(modules()[module]) if one.startswith("questions.")}
+            assert all(one.split(".")[1] == module.split(".")[1] for one in others), module
+
+
+def test_tables_claims_pages_and_figures_do_not_need_torch(really_imported):
+    """Nor does anything that they import."""
+    for script, files in really_imported.items():
+        parts = Path(script).parts
+        if parts[:2] == ("taskvectors", "questions") and (
+            parts[3] == "figures" or parts[3].removesuffix(".py") in IN_A_QUESTION
+        ):
+            heavy = [file for file in files if "torch" in external(ROOT / "workflow/scripts" / file)]
+            assert not heavy, (script, heavy)
+
+
+def test_nothing_is_looked_up_by_globals_or_vars_of_a_module():
+    for file in LIBRARY.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"globals\(\)|vars\(\w*(module|representation)|ModuleType", text), file
 
 
 def test_nothing_but_the_job_knows_snakemake():
@@ -100,10 +145,10 @@ def test_files_are_short_scripts_shorter_and_names_mean_one_thing():
         lines = [line for line in script.read_text(encoding="utf-8").splitlines() if line.strip()]
         code = [line for line in lines if not line.startswith(("from ", "import ", '"""'))]
         assert len(code) <= 20, script
-    names = [file.stem for file in LIBRARY.rglob("*.py")]
+    # Every question has the same modules; all other names mean one thing.
+    names = [name for name in modules() if not re.fullmatch(r"(questions|report\.frame)\.\w+\.(\w+)", name)]
+    names = [name.rsplit(".", maxsplit=1)[-1] for name in names]
     assert sorted(names) == sorted(set(names))
-    for script in {file.stem for file in SCRIPTS} & set(names):  # a rule is called as what it calls
-        assert any(file.endswith(f"/{script}.py") for file in used_by(f"{script}.py")), script
 
 
 def test_functions_fit_a_screen():
@@ -133,7 +178,7 @@ for script in sys.argv[1:]:
     print(script, os.fdopen(read).read(), sep="\\t", flush=True)
     os.wait()
 """
-    scripts = [*SCRIPTS, *(LIBRARY / "figures").glob("*.py")]
+    scripts = [*SCRIPTS, *LIBRARY.glob("questions/**/*.py"), *LIBRARY.glob("report/frame/**/*.py")]
     result = subprocess.run(
         [sys.executable, "-c", code, *map(str, scripts)], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -148,7 +193,7 @@ for script in sys.argv[1:]:
 
 
 def test_fingerprints_are_of_all_that_scripts_import(really_imported):
-    """And of no more."""
+    """And of no more; what is imported by the name in an entry is tested with the workflow's rules."""
     for script, files in really_imported.items():
         assert set(used_by(script)) == files | {script}, script
 
@@ -204,22 +249,21 @@ def test_the_list_of_results_is_that_of_the_tables():
     assert document.documented() == document.README.read_text(encoding="utf-8")
 
 
-def test_a_cluster_is_told_of_every_rule_that_loads_a_model():
-    """Their cores and, commented, their GPUs stand in the profile; their time follows from what they read."""
+def test_every_rule_that_loads_a_model_says_what_it_reads():
+    """Its time on a cluster, and `make plan`, follow from that."""
     rules = "\n".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "workflow/rules").glob("*.smk")))
     named = re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", rules, re.MULTILINE | re.DOTALL)
     with_model = {name for name, body in named if "gpu=model_gpus" in body}
-    profile = (ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
-    assert len(with_model) > 5 and set(yaml.safe_load(profile)["set-threads"]) == with_model
-    assert set(re.findall(r"^#   (\w+): [&*]gpu", profile, re.MULTILINE)) == with_model
-    default = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-    assert set(tokens_read(default, tasks=1, pairs=1)) == with_model
+    assert len(with_model) > 5 and set(STUDY.tokens) == with_model
+    assert all(count > 0 for count in STUDY.tokens.values())
+    descending = {rule for question in STUDY.questions for rule in question.descends}
+    assert descending == {name for name, body in named if f'model_memory(wildcards, attempt, "{name}")' in body}
 
 
-def test_what_is_told_of_the_prompt_is_the_template():
+def test_what_is_said_of_the_prompt_is_the_template():
     lines = prompt((("{x}", "{y}"),), "{query}").split("\n")
-    to_be_formatted = [line.replace("{", "{{").replace("}", "}}") for line in lines]
-    assert all(f"`{line}`" in methods.TEXT for line in to_be_formatted), "report/methods.py"
+    said = (ROOT / STUDY.questions.pages["main_result"]).read_text(encoding="utf-8")
+    assert all(f"`{line}`" in said for line in lines), "questions/main_result/page.md"
     drawn = html.unescape((ROOT / "workflow/report/page/method.svg").read_text(encoding="utf-8"))
     shown = [*prompt((("a", "b"), ("m", "n")), "q").split("\n"), prompt((), "x")]
     assert all(f">{line}<" in drawn for line in shown), "report/page/method.svg"
@@ -259,9 +303,14 @@ def external(file: Path) -> set[str]:
 
 def rules_in_environments() -> list[tuple[str, str, list[str]]]:
     """Every rule's name and environment, and the files of code that its jobs may import."""
-    drawn = [f"taskvectors/figures/{file.name}" for file in (LIBRARY / "figures").glob("*.py")]
-    kept = [f"taskvectors/representations/{file.name}" for file in (LIBRARY / "representations").glob("*.py")]
-    by_name = {"figure.py": drawn, "rivals.py": kept, "study_notebook.py": ["../notebooks/study.ipynb"]}
+    pages = [*STUDY.questions.page_modules.values(), "taskvectors/report/page.py"]
+    by_name = {
+        "figure.py": list(STUDY.questions.drawings.values()),
+        "rivals.py": list(STUDY.representations.values()),
+        "conclusions.py": list(STUDY.questions.claims.values()),
+        "study_notebook.py": pages,
+        "latex_tables.py": pages,
+    }
     found = []
     for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for body in re.split(r"^ *rule\b", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:

@@ -27,7 +27,7 @@ def refused(text: str, folder) -> str:
     (folder / "mine.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(StudyError) as error:
         study = read_study(["mine.yaml"])
-        assert study.figures and study.report_tables
+        assert study.questions.figures and study.questions.report_tables
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -206,7 +206,7 @@ def test_a_study_is_what_the_configuration_says():
     assert study.task_tables(["english_french"]) == [
         str(ROOT / f"data/tasks/{name}.csv") for name in ("en_fr", "fr_en")
     ]
-    assert study.absent == {} and set(study.evidence) <= set(study.tables)
+    assert study.questions.absent == {} and set(study.questions.evidence) <= set(study.questions.tables)
 
 
 def test_the_workflow_s_own_files_are_found_from_anywhere(elsewhere, monkeypatch):
@@ -243,14 +243,14 @@ def test_every_configuration_of_ours_is_a_study(monkeypatch):
     monkeypatch.chdir(ROOT)
     for name in ("smoke", "full", "paper", "archive", "config"):
         study = read_study([f"config/{name}.yaml"])
-        assert study.models and study.tasks and study.figures, name
+        assert study.models and study.tasks and study.questions.figures, name
 
 
 def test_each_rule_that_loads_a_model_asks_for_time():
     study = study_of({})
     assert set(study.tokens) == {
-        "extract_theta", "sweep_layers", "patch_variants", "decode_theta", "sweep_conflict", "measure_heads", "rivals",
-        "gradient",
+        "extract_theta", "sweep_layers", "patch_variants", "form_theta", "decode_theta", "sweep_conflict", "measure_heads",
+        "rivals", "gradient",
     }  # fmt: skip
     assert all(
         study.minutes("smollm2-135m", rule, 1) >= study.minutes("smollm2-135m", rule, 5) >= 20 for rule in study.tokens
@@ -272,13 +272,21 @@ def archive_without(folder, *tables):
 def test_what_an_older_archive_lacks_is_left_out_with_a_word(elsewhere):
     archive_without(elsewhere, "views", "formation")
     study = study_of({"archive": "old.zip"})
-    absent = {name: lacking for name, lacking in study.absent.items() if lacking in (["views"], ["formation"])}
+    absent = {
+        name: lacking for name, lacking in study.questions.absent.items() if lacking in (["views"], ["formation"])
+    }
     assert absent == {"views": ["views"], "layer_choice": ["views"], "formation": ["formation"]}
-    assert not {"layer_choice", "formation"} & set(study.figures) and not {"views", "formation"} & set(
-        study.report_tables
+    assert not {"layer_choice", "formation"} & set(study.questions.figures) and not {"views", "formation"} & set(
+        study.questions.report_tables
     )
-    assert "accuracy_bars" in study.figures and "views" not in study.latex_sources and "views" not in study.tables
-    page = Page({}, study.figures, study.report_tables, study.absent, study.config)
+    assert (
+        "accuracy_bars" in study.questions.figures
+        and "views" not in study.questions.latex_sources
+        and "views" not in study.questions.tables
+    )
+    page = Page(
+        {}, study.questions.figures, study.questions.report_tables, study.questions.absent, study.config, {}, ""
+    )
     assert (
         page.figure("formation")
         == '<p class="missing" id="formation">Left out: the archive lacks <code>formation.csv</code>.</p>'
@@ -299,25 +307,21 @@ def test_an_archive_of_before_an_experiment_can_be_planned(elsewhere):
     }
     write_archive(elsewhere / "old.zip", files)
     study = study_of({"archive": "old.zip"})
-    assert study.tokens == {} and study.sizes_of("gradient") == {} and study.representations == {}
+    assert study.tokens == {} and study.settings_of("gradient") == {} and study.representations == {}
 
 
 def test_an_archive_without_what_claims_rest_on_is_refused(elsewhere):
     archive_without(elsewhere, "controls")
-    with pytest.raises(
-        StudyError, match=r"archive: old.zip: the archive lacks controls, which claims rest on. Make it anew"
-    ):
-        assert study_of({"archive": "old.zip"}).tables
+    with pytest.raises(StudyError, match=r"archive: old.zip lacks controls, which claims rest on. Make it anew"):
+        assert study_of({"archive": "old.zip"}).questions.tables
 
 
-def test_limits_of_an_archive_without_roles_are_those_of_their_family(elsewhere):
+def test_an_archive_whose_tables_have_other_columns_is_refused(elsewhere):
+    """Of a version that named its intervals otherwise."""
     archive_without(elsewhere)
-    settings = json.loads((elsewhere / "files/provenance.json").read_text(encoding="utf-8"))
-    for entry in settings["config"]["tasks"].values():
-        entry.pop("role", None)
-    (elsewhere / "files/provenance.json").write_text(json.dumps(settings), encoding="utf-8")
-    files = {
-        str(file.relative_to(elsewhere / "files")): file for file in (elsewhere / "files").rglob("*") if file.is_file()
-    }
+    table = elsewhere / "files/tables/smollm2-135m/views.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("accuracy_low", "ci_low"), encoding="utf-8")
+    files = {str(file.relative_to(elsewhere / "files")): file for file in (elsewhere / "files").rglob("*.*")}
     write_archive(elsewhere / "old.zip", files)
-    assert study_of({"archive": "old.zip"}).limits == study_of({}).limits
+    with pytest.raises(StudyError, match=r"old.zip: views.csv has not the columns of this version of the study"):
+        assert study_of({"archive": "old.zip"}).questions.tables

@@ -5,7 +5,7 @@ import pytest
 import seaborn as sns
 from matplotlib.colors import to_hex
 
-from taskvectors.figures.style import SHEET, set_style
+from taskvectors.drawing.style import SHEET, set_style
 
 # One font that comes with matplotlib is named instead, and every map where it is used.
 LEFT_OUT = {"font.sans-serif", "image.cmap"}

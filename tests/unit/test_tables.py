@@ -13,17 +13,21 @@ from scipy.spatial.distance import cosine
 from scipy.stats import binomtest, bootstrap, norm, sem
 from sklearn.metrics import silhouette_score
 
-from taskvectors.analysis.accuracy import accuracy, by_method, by_seed, controls, differences, limits, seed_spread
-from taskvectors.analysis.choose_layer import layer_choice
-from taskvectors.analysis.conclusions import CLAIMS, _beyond_controls, can_do, pooled
-from taskvectors.analysis.conflict_tables import conflicts, transfers
-from taskvectors.analysis.findings import Finding
-from taskvectors.analysis.formation_tables import formation, variance
-from taskvectors.analysis.geometry import distance_histogram, geometry_at_layer, raw_and_centred
-from taskvectors.analysis.roles import main_tasks, with_kinds
-from taskvectors.analysis.statistics import ANSWERS, DIFFERENCES, accuracies, bootstrap_mean, paired_differences, wilson
-from taskvectors.analysis.views import VIEWS, tasks_in_view
 from taskvectors.errors import StudyError
+from taskvectors.observations.claims import Finding, pooled
+from taskvectors.observations.intervals import ANSWERS, DIFFERENCES, bootstrap_mean, wilson
+from taskvectors.observations.rows import main_tasks, with_kinds
+from taskvectors.observations.summaries import paired_differences, shares
+from taskvectors.questions.conflict.tables import conflicts, transfers
+from taskvectors.questions.controls.claims import CLAIMS, beyond_controls
+from taskvectors.questions.controls.tables import controls
+from taskvectors.questions.formation.tables import formation, variance
+from taskvectors.questions.geometry.tables import distance_histogram, geometry_at_layer, raw_and_centred
+from taskvectors.questions.layers.tables import layer_choice
+from taskvectors.questions.layers.views import VIEWS, tasks_in_view
+from taskvectors.questions.limits.claims import can_do
+from taskvectors.questions.limits.tables import limits
+from taskvectors.questions.main_result.tables import accuracy, by_method, by_seed, differences, seed_spread
 from taskvectors.report.cells import in_points, percent, with_interval
 from taskvectors.store.files import atomic, write_text
 from taskvectors.store.tables import STRINGS, read_csv, write_csv
@@ -64,7 +68,7 @@ def test_wilson_is_the_textbook_formula(correct, n):
 
 
 def test_accuracy_table_counts():
-    table = accuracies(
+    table = shares(
         pd.DataFrame({"task": ["a", "a", "b"], "split": "dev", "correct": [True, False, True]}), ["task", "split"]
     )
     assert table[["task", "n", "accuracy"]].to_numpy().tolist() == [["a", 2, 0.5], ["b", 1, 1.0]]
@@ -101,9 +105,9 @@ def predictions():
             rows += [
                 (task, 0, "test", e, control, None, "w", "w", control == "majority" and e % 2 == 0) for e in range(6)
             ]
-        for layer in range(3):  # swept at the chosen layer (1 for a, 2 for b) and others
-            rows += [(task, 0, "test", e, "random_theta", layer, "w", "w", layer == 1) for e in range(6)]
-            rows += [(task, 0, "test", e, "other_theta", layer, "w", "w", layer == 2) for e in range(6)]
+        layer = {"a": 1, "b": 2}[task]  # the chosen one
+        rows += [(task, 0, "test", e, "random_theta", layer, "w", "w", layer == 1) for e in range(6)]
+        rows += [(task, 0, "test", e, "other_theta", layer, "w", "w", layer == 2) for e in range(6)]
     columns = ["task", "seed", "split", "episode", "method", "layer", "predicted", "answer", "correct"]
     table = pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
     table["exact"] = table["correct"] & (
@@ -133,7 +137,8 @@ def test_layer_choice_and_accuracy_by_method():
     paired = differences(chosen, seed=0).set_index(["task", "reference"])["difference"]
     assert (paired["a", "regular"], paired["b", "regular"], paired["all", "regular"]) == (0, -0.5, -0.25)
     assert (paired["a", "majority"], paired["b", "majority"]) == (0.5, 0)
-    seeds = by_seed(repeats, seed=0)
+    choices = pd.concat([layer_choice(of_seed, 0).assign(seed=seed) for seed, of_seed in repeats.groupby("seed")])
+    seeds = by_seed(repeats, choices, seed=0)
     by = seeds.set_index(["task", "seed", "method"])["accuracy"]
     assert (by["all", 0, "hypothesis"], by["all", 5, "hypothesis"]) == (0.75, 0.75)  # layers are chosen anew
     assert (by["a", 5, "hypothesis"], by["b", 5, "hypothesis"], by["a", 5, "regular"]) == (1, 0.5, 0.5)
@@ -178,8 +183,8 @@ def test_a_task_has_a_layer_of_its_own_only_where_theta_does_something():
         "works": 1, "never": 0, "anyway": 0, "bare": 0, "worse": 3, "tied": 0, "limit": 3,
     }  # fmt: skip
     assert choice.loc["works", ["best_layer", "dev_accuracy", "unpatched", "gain"]].tolist() == [1, 0.8, 0, 0.8]
-    assert choice.loc["worse", "gain"] == pytest.approx(0.2 - 0.6) and choice.loc["worse", "gain_ci_high"] < 0
-    assert choice.loc["never", "gain"] == 0 and -0.2 < choice.loc["never", "gain_ci_low"] < 0
+    assert choice.loc["worse", "gain"] == pytest.approx(0.2 - 0.6) and choice.loc["worse", "gain_high"] < 0
+    assert choice.loc["never", "gain"] == 0 and -0.2 < choice.loc["never", "gain_low"] < 0
 
 
 @pytest.mark.parametrize(("episodes", "own"), [(1, False), (5, False), (6, True)])
@@ -199,7 +204,7 @@ def test_the_choice_is_among_the_layers_and_own_only_with_a_gain(layers, bare):
     means = [np.mean(values) for values in layers]
     assert choice["layer"] in range(3) and choice["dev_accuracy"] == max(means)
     assert choice["paper_layer"] == np.argmax(means)
-    assert choice["own"] == (choice["gain_ci_low"] > 0) and choice["gain"] == pytest.approx(max(means) - np.mean(bare))
+    assert choice["own"] == (choice["gain_low"] > 0) and choice["gain"] == pytest.approx(max(means) - np.mean(bare))
 
 
 def test_a_control_is_judged_by_the_paired_interval():
@@ -235,7 +240,7 @@ def test_a_control_is_judged_by_the_paired_interval():
     }
     assert judged.loc["zero_shot", "difference"] == pytest.approx(0.1)
     by_hand = bootstrap_mean([np.array(theta) - np.array(methods["zero_shot"])], 0)
-    assert judged.loc["zero_shot", ["difference", "difference_ci_low", "difference_ci_high"]].tolist() == list(by_hand)
+    assert judged.loc["zero_shot", ["difference", "difference_low", "difference_high"]].tolist() == list(by_hand)
 
 
 @pytest.mark.parametrize(("episodes", "verdict"), [(1, "no basis"), (5, "no basis"), (6, "shown")])
@@ -248,7 +253,7 @@ def test_of_episodes_too_few_to_tell_no_control_is_said_to_do_as_well(episodes, 
     columns = ["model", "family", "role", "task", "episode", "method", "source", "layer", "correct"]
     judged = controls(pd.DataFrame(rows, columns=columns), seed=0)
     assert judged["undecided"].all() == judged["reached"].all() == (episodes < 6)
-    assert _beyond_controls(judged).verdict(CLAIMS["no_control"].threshold) == verdict
+    assert beyond_controls(judged).verdict(CLAIMS["no_control"].threshold) == verdict
 
 
 def test_views_are_the_papers_rules_and_limits_stand_apart():
@@ -256,10 +261,11 @@ def test_views_are_the_papers_rules_and_limits_stand_apart():
         "good": ("f", 0.1, 0.9, 0.8),
         "edge": ("f", 0.1, 0.3, 0.75),  # .20 is enough for figure 4; .75 is not for figures 3 and 7
         "flat": ("f", 0.5, 0.6, 0.9),
-        "hard": ("limits", 0.0, 1.0, 1.0),  # as in tables of the first version, which have no roles
+        "hard": ("limits", 0.0, 1.0, 1.0),
     }
     rows = [(f, t, m, v) for t, (f, b, r, _) in by_task.items() for m, v in (("baseline", b), ("regular", r))]
     accuracy = pd.DataFrame(rows, columns=["family", "task", "method", "accuracy"])
+    accuracy["role"] = accuracy["family"].map({"f": "main", "limits": "limit"})
     choice = pd.DataFrame({"task": list(by_task), "dev_accuracy": [best for *_, best in by_task.values()]})
     shown = {view: tasks_in_view(accuracy, choice, view) for view in VIEWS}
     assert shown == {"all": ["good", "edge", "flat"], "gain": ["good", "edge"], "passes": ["good", "flat"]}
@@ -372,7 +378,7 @@ def test_there_is_no_interval_of_one_episode_nor_of_what_is_equal_by_definition(
         assert mean == np.mean([values.mean() for values in groups]) and np.isnan(bounds).all()
     table = pd.DataFrame({"task": "t", "episode": [0, 0], "method": ["a", "b"], "correct": [True, False]})
     row = paired_differences(table, "a", ["b"], seed=0).set_index("task").loc["t"]
-    assert row[["n", "difference"]].tolist() == [1, 1] and row[["ci_low", "ci_high"]].isna().all()
+    assert row[["n", "difference"]].tolist() == [1, 1] and row[["difference_low", "difference_high"]].isna().all()
 
 
 def test_conflict_and_transfer_score_both_tasks():
@@ -468,13 +474,12 @@ def test_variance_components_equal_those_of_plain_analysis_of_variance():
 def test_formation_follows_k_at_the_chosen_layer():
     rows = [
         (task, e, layer, k, layer == 1 and k > e, 0.5 + k / 10)
-        for task in "ab" for e in range(2) for layer in (1, 2) for k in range(3)
+        for task, layer in (("a", 1), ("b", 2)) for e in range(2) for k in range(3)
     ]  # fmt: skip
     columns = ["task", "episode", "layer", "demonstrations", "correct", "cosine"]
     variants = pd.DataFrame(rows, columns=columns).assign(model="m", family="f", role="main", method="theta_after")
     variants["cosine_centred"] = variants["cosine"] / 2
-    choice = pd.DataFrame({"task": ["a", "b"], "layer": [1, 2]})
-    table = formation(variants, choice, seed=0).set_index(["task", "demonstrations"])
+    table = formation(variants, seed=0).set_index(["task", "demonstrations"])
     assert table.loc["a", "accuracy"].tolist() == [0, 0.5, 1] and table.loc["b", "accuracy"].tolist() == [0, 0, 0]
     assert table.loc["all", "accuracy"].tolist() == [0, 0.25, 0.5]
     assert table.loc["all", "cosine"].tolist() == pytest.approx([0.5, 0.6, 0.7])
@@ -539,10 +544,9 @@ def test_claims_about_other_tasks_are_made_at_both_layers():
     assert shares == {"layer": pytest.approx((0.9 + 0.02) / 2), "common_layer": pytest.approx((0.9 + 0.76) / 2)}
 
 
-def test_roles_decide_what_is_a_limit_and_old_tables_say_it_by_their_family():
+def test_roles_decide_what_is_a_limit():
     table = pd.DataFrame({"task": ["a", "b"], "family": ["limits", "f"], "role": ["main", "limit"]})
     assert main_tasks(table)["task"].tolist() == ["a"]
-    assert main_tasks(table.drop(columns="role"))["task"].tolist() == ["b"]
     assert len(main_tasks(table.assign(role="limit"))) == 2
 
 
@@ -551,14 +555,18 @@ def test_means_over_tasks_are_of_numbers_of_demonstrations_that_all_have():
     rows = [(task, 0, k, 2, True, 1.0, 1.0) for task, most in (("a", 2), ("b", 4)) for k in range(most + 1)]
     columns = ["task", "episode", "demonstrations", "layer", "correct", "cosine", "cosine_centred"]
     variants = pd.DataFrame(rows, columns=columns).assign(model="m", family="f", role="main", method="theta_after")
-    table = formation(variants, pd.DataFrame({"task": ["a", "b"], "layer": [2, 2]}), seed=0)
+    table = formation(variants, seed=0)
     assert table.groupby("task")["demonstrations"].max().to_dict() == {"a": 2, "b": 4, "all": 2}
 
 
 def test_a_value_without_an_interval_is_written_alone():
-    bounds = {"ci_low": [0.49, np.nan, np.nan], "ci_high": [0.54, np.nan, np.nan]}
-    told = pd.DataFrame({"accuracy": [0.521, 0.521, 1.0], "difference": [-0.03, -0.03, np.nan], **bounds})
-    told = told.assign(gap_ci_low=[-0.07, np.nan, np.nan], gap_ci_high=[0.01, np.nan, np.nan])
-    assert [percent(row) for _, row in told.iterrows()] == ["52% [49%, 54%]", "52%", "100%"]
-    assert [in_points(row, "gap_") for _, row in told.iterrows()] == ["−3 [−7, +1]", "−3", "–"]
-    assert with_interval(told) == ["0.52 [0.49, 0.54]", "0.52", "1.00"]
+    low, high = [0.49, np.nan, np.nan], [0.54, np.nan, np.nan]
+    rows = pd.DataFrame({"accuracy": [0.521, 0.521, 1.0], "accuracy_low": low, "accuracy_high": high})
+    rows["gap"], rows["gap_low"], rows["gap_high"] = (
+        [-0.03, -0.03, np.nan],
+        [-0.07, np.nan, np.nan],
+        [0.01, np.nan, np.nan],
+    )
+    assert [percent(row) for _, row in rows.iterrows()] == ["52% [49%, 54%]", "52%", "100%"]
+    assert [in_points(row, "gap") for _, row in rows.iterrows()] == ["−3 [−7, +1]", "−3", "–"]
+    assert with_interval(rows) == ["0.52 [0.49, 0.54]", "0.52", "1.00"]

@@ -32,8 +32,8 @@ from taskvectors.data.tokens import (
     short_answers,
 )
 from taskvectors.errors import StudyError
-from taskvectors.experiments.decode_theta import task_words
 from taskvectors.models.random_weights import random_model
+from taskvectors.questions.decoding.measure import task_words
 
 ROOT = Path(__file__).parents[2]
 LLAMA = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False}

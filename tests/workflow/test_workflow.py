@@ -70,7 +70,9 @@ def test_the_study_leaves_report_figures_and_tables(finished):
         for suffix in ("svg", "pdf", "png", "csv"):
             assert (finished.folder / f"reports/figures/{name}.{suffix}").stat().st_size > 500
     accuracy = pd.read_csv(finished.folder / MODEL / "accuracy.csv")
-    assert ((accuracy["ci_low"] <= accuracy["accuracy"]) & (accuracy["accuracy"] <= accuracy["ci_high"])).all()
+    assert (
+        (accuracy["accuracy_low"] <= accuracy["accuracy"]) & (accuracy["accuracy"] <= accuracy["accuracy_high"])
+    ).all()
     sweep = pd.read_csv(finished.folder / MODEL / "layer_sweep.csv")
     assert set(sweep["layer"]) == set(range(30)) and set(sweep["split"]) == {"dev", "test"}
 

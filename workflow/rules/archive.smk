@@ -13,10 +13,10 @@ OWN_RULES = {Path(str(log)).name.split(".")[0]: "{family}" in str(log) for rule 
 
 rule provenance:
     input:
-        tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.tables),
+        tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.questions.tables),
         weights=collect("results/{model}/weights", model=STUDY.models),
         stamped=collect(STAMPED, model=STUDY.models, family=STUDY.families),
-        figures=collect("reports/figures/{figure}.csv", figure=STUDY.figures),  # their jobs say what they ran on
+        figures=collect("reports/figures/{figure}.csv", figure=STUDY.questions.figures),  # their jobs say what they ran on
     output:
         provenance="results/provenance.json",
         of_models=collect("results/{model}/provenance.json", model=STUDY.models),
@@ -40,11 +40,11 @@ rule provenance:
 
 rule archive:
     input:
-        tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.tables),
-        study=["results/conclusions.csv", "results/summary.csv"],
+        tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.questions.tables),
+        study=[f"results/{name}.csv" for name in STUDY.questions.study_tables if name != "resources"],
         provenance="results/provenance.json",
         resources="results/resources.csv",
-        figures=collect("reports/figures/{figure}.{format}", figure=STUDY.figures, format=["svg", "pdf", "png", "csv"]),
+        figures=collect("reports/figures/{figure}.{format}", figure=STUDY.questions.figures, format=["svg", "pdf", "png", "csv"]),
         environment=[
             STUDY.path_of(f"envs/{file}")
             for file in ("requirements.txt", "inference.yaml", "analysis.yaml", "report.yaml")
@@ -70,7 +70,7 @@ rule archived_tables:
     input:
         archive=STUDY.archive or [],
     output:
-        tables=collect(f"{ARCHIVED}/{{model}}/{{table}}.csv", model=STUDY.models, table=STUDY.tables),
+        tables=collect(f"{ARCHIVED}/{{model}}/{{table}}.csv", model=STUDY.models, table=STUDY.questions.tables),
         provenance=f"{ARCHIVED}/provenance.json",
         resources=f"{ARCHIVED}/resources.csv",
     log:
@@ -88,7 +88,7 @@ rule archived_tables:
 
 rule check_results:
     input:
-        tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.tables),
+        tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.questions.tables),
         archive=STUDY.path_of("data/archive/default.zip"),
     output:
         verdicts="results/check_results.csv",
@@ -99,6 +99,7 @@ rule check_results:
         "../../envs/analysis.yaml"
     params:
         *code_of("check_results.py"),
+        kinds={name: STUDY.questions.all_tables[name]["compared"] for name in STUDY.questions.tables},
     message:
         "Comparing the tables with {input.archive}"
     script:

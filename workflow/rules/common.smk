@@ -38,16 +38,21 @@ if moves_paths(workflow.modifier.path_modifier):
 
 try:
     STUDY = study_of(config, workflow.configfiles, rows=workflow.is_main_process)
-    STUDY.figures, STUDY.report_tables  # a typo in their entries stops here
+    STUDY.questions, STUDY.questions.tables  # a typo in an entry or a page stops here, and an archive of another version
 except StudyError as error:
     raise WorkflowError(str(error))
 
 ARCHIVED = f"results/archive/{Path(STUDY.archive or 'none').stem}"
 TABLES = ARCHIVED if STUDY.archive else "results"  # where figures and report find tables
 # A pass of one job keeps no core busy all the time, and half of a short job is its start: several share the cores better.
-MODEL_THREADS = max(1, (workflow.resource_settings.cores or 1) // STUDY.config["compute"]["jobs_at_once"])
+# On a cluster every job has cores of its own.
+MODEL_THREADS = (
+    max(1, workflow.resource_settings.cores // STUDY.config["compute"]["jobs_at_once"])
+    if workflow.resource_settings.cores
+    else STUDY.config["compute"]["cluster_threads"]
+)
 # For captions in Snakemake's report, which see no more of the study than this. Bound anew, as another workflow's stays as it is.
-config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.all_tables.items()}}
+config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.questions.all_tables.items()}}
 
 
 onerror:
@@ -73,19 +78,24 @@ def code_of(*scripts):
     return [named(file) for file in sorted({file for script in scripts for file in code.used_by(script)})]
 
 
+def imported(file):
+    """A file below workflow/scripts, as Python imports it."""
+    return file.removesuffix(".py").replace("/", ".")
+
+
 def table(name, folder=TABLES):
-    """A table that a rule writes, listed in Snakemake's report if workflow/tables.yaml says how; one of the study in this folder."""
-    entry = STUDY.all_tables[name]
+    """A table that a rule writes, listed in Snakemake's report if its entry has a title; one of the study in this folder."""
+    entry = STUDY.questions.all_tables[name]
     path = f"{folder}/{name}.csv" if entry["study"] else f"results/{{model}}/{name}.csv"
     if not entry["title"]:
         return path
     labels = {"model": "all" if entry["study"] else "{model}", "table": entry["title"]}
-    return report(path, caption="../report/table.rst", category=entry["section"], labels=labels)
+    return report(path, caption="../report/table.rst", category=STUDY.questions.sections[name], labels=labels)
 
 
 def of_all_models(name):
     """A table of every model, or the one over all models."""
-    if STUDY.all_tables[name]["study"]:
+    if STUDY.questions.all_tables[name]["study"]:
         return [f"{TABLES}/{name}.csv"]
     return collect("{folder}/{model}/{table}.csv", folder=TABLES, model=STUDY.models, table=name)
 

@@ -44,7 +44,7 @@ rule sweep_conflict:
         *code_of("sweep_conflict.py"),
         dtype=of_model("dtype"),
         device=of_model("device"),
-        prefix=STUDY.scored_by_prefix(STUDY.conflict_tasks),
+        prefix_scored=STUDY.scored_by_prefix(STUDY.conflict_tasks),
         without=STUDY.config["conflict"]["transfer"]["episodes"],
         answer_tokens=STUDY.answer_tokens,
     message:

@@ -37,7 +37,7 @@ rule episodes:
     params:
         *code_of("episodes.py"),
         tasks=family_tasks,
-        sizes=STUDY.config["episodes"],
+        settings=STUDY.config["episodes"],
         seeds=STUDY.config["study"]["seeds"],
         answer_tokens=STUDY.answer_tokens,
     message:

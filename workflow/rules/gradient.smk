@@ -22,8 +22,8 @@ rule gradient:
         *code_of("gradient.py"),
         dtype=of_model("dtype"),
         device=of_model("device"),
-        prefix=STUDY.scored_by_prefix(STUDY.main_tasks),
-        gradient=STUDY.sizes_of("gradient"),
+        prefix_scored=STUDY.scored_by_prefix(STUDY.main_tasks),
+        settings=STUDY.settings_of("gradient"),
         answer_tokens=STUDY.answer_tokens,
         seed=STUDY.seed,
     message:

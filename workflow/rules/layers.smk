@@ -21,7 +21,7 @@ rule sweep_layers:
         *code_of("sweep_layers.py"),
         dtype=of_model("dtype"),
         device=of_model("device"),
-        prefix=prefix_by_task,
+        prefix_scored=prefix_by_task,
         answer_tokens=STUDY.answer_tokens,
     message:
         "{wildcards.model}: layer sweep of the {wildcards.family} tasks"
@@ -35,6 +35,7 @@ rule choose_layer:
     output:
         sweep=table("layer_sweep"),
         choice=table("layer_choice"),
+        choices="results/{model}/layers/choices.parquet",
     log:
         "results/{model}/logs/choose_layer.log",
     conda:
@@ -47,3 +48,23 @@ rule choose_layer:
         "{wildcards.model}: choosing layers on dev episodes"
     script:
         "../scripts/choose_layer.py"
+
+
+rule layer_views:
+    input:
+        chosen="results/{model}/layers/chosen.parquet",
+        accuracy="results/{model}/accuracy.csv",
+        choice="results/{model}/layer_choice.csv",
+    output:
+        views=table("views"),
+    log:
+        "results/{model}/logs/layer_views.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        *code_of("layer_views.py"),
+        seed=STUDY.seed,
+    message:
+        "{wildcards.model}: accuracy by layer choice, over all tasks and over those that the paper shows"
+    script:
+        "../scripts/layer_views.py"

@@ -1,7 +1,7 @@
-# The report: conclusions from the tables; a notebook executed on tables and figures, then rendered to one self-contained page.
+# The report: conclusions from the tables; a notebook of the pages of all questions, executed, then rendered to one page.
 rule conclusions:
     input:
-        **{name: of_all_models(name) for name in STUDY.evidence},
+        **{name: of_all_models(name) for name in STUDY.questions.evidence},
     output:
         conclusions=table("conclusions"),
     log:
@@ -10,45 +10,27 @@ rule conclusions:
     conda:
         "../../envs/analysis.yaml"
     params:
-        *code_of("conclusions.py"),
+        *code_of("conclusions.py", *STUDY.questions.claims.values()),
         tasks=STUDY.task_labels,
+        modules={question: imported(file) for question, file in STUDY.questions.claims.items()},
     message:
         "Conclusions"
     script:
         "../scripts/conclusions.py"
 
 
-rule summary:
-    input:
-        accuracy=of_all_models("accuracy"),
-        published=published(["main_results"]),
-    output:
-        summary=table("summary"),
-    log:
-        "results/logs/summary.log",
-    localrule: True
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        *code_of("summary.py"),
-        config={"models": STUDY.models},
-    message:
-        "Summary: ours and the paper's"
-    script:
-        "../scripts/summary.py"
-
-
 PAGE = "workflow/report/page"
+SHOWN = {name: {**entry, "module": imported(STUDY.questions.shown_by[name])} for name, entry in STUDY.questions.report_tables.items()}
 
 
 rule study_notebook:
     input:
-        **{name: of_all_models(name) for name in STUDY.shown_tables},
+        **{name: of_all_models(name) for name in STUDY.questions.shown_tables},
         published=published(STUDY.published),
-        figures=collect("reports/figures/{figure}.svg", figure=STUDY.figures),
+        figures=collect("reports/figures/{figure}.svg", figure=STUDY.questions.figures),
         provenance=f"{TABLES}/provenance.json",
         schematic=STUDY.path_of(f"{PAGE}/method.svg"),
-        notebook=STUDY.path_of("workflow/notebooks/study.ipynb"),
+        pages=[STUDY.path_of(page) for page in STUDY.questions.pages.values()],
     output:
         notebook=f"{TABLES}/study.ipynb",
     log:
@@ -56,13 +38,21 @@ rule study_notebook:
     conda:
         "../../envs/report.yaml"
     params:
-        *code_of("study_notebook.py", "../notebooks/study.ipynb"),
-        tables=STUDY.shown_tables,
+        *code_of("study_notebook.py", "taskvectors/report/page.py", *STUDY.questions.page_modules.values()),
+        tables=STUDY.questions.shown_tables,
+        sections=[
+            {
+                "page": STUDY.path_of(page),
+                "module": imported(STUDY.questions.page_modules[name]),
+                "lacking": STUDY.questions.lacking(name),
+            }
+            for name, page in STUDY.questions.pages.items()
+        ],
         page={
             "config": {key: value for key, value in STUDY.config.items() if key != "compute"},
-            "figures": STUDY.figures,
-            "shown": STUDY.report_tables,
-            "absent": STUDY.absent,
+            "figures": STUDY.questions.figures,
+            "shown": SHOWN,
+            "absent": STUDY.questions.absent,
         },
     message:
         "Report: executing the notebook"
@@ -97,17 +87,17 @@ rule study_page:
 # For a paper.
 rule latex_tables:
     input:
-        **{name: of_all_models(name) for name in STUDY.latex_sources},
+        **{name: of_all_models(name) for name in STUDY.questions.latex_sources},
     output:
-        collect("reports/tables/{table}.tex", table=STUDY.latex_tables),
+        collect("reports/tables/{table}.tex", table=STUDY.questions.latex_tables),
     log:
         "results/logs/latex_tables.log",
     localrule: True
     conda:
         "../../envs/report.yaml"
     params:
-        *code_of("latex_tables.py"),
-        captions={name: entry["caption"] for name, entry in STUDY.latex_tables.items()},
+        *code_of("latex_tables.py", *(STUDY.questions.shown_by[name] for name in STUDY.questions.latex_tables)),
+        tables={name: SHOWN[name] for name in STUDY.questions.latex_tables},
         config={"models": STUDY.models, "tasks": STUDY.tasks},
     message:
         "Tables in LaTeX"

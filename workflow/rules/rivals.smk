@@ -22,8 +22,8 @@ rule measure_heads:
         *code_of("measure_heads.py"),
         dtype=of_model("dtype"),
         device=of_model("device"),
-        prefix=STUDY.scored_by_prefix(STUDY.main_tasks),
-        rivals={key: size for key, size in STUDY.sizes_of("rivals").items() if key in ("trials", "ablated")},
+        prefix_scored=STUDY.scored_by_prefix(STUDY.main_tasks),
+        settings={key: value for key, value in STUDY.settings_of("rivals").items() if key in ("trials", "ablated")},
         answer_tokens=STUDY.answer_tokens,
         seed=STUDY.seed,
     message:
@@ -57,8 +57,9 @@ rule rivals:
         *code_of("rivals.py", *STUDY.representations.values()),
         dtype=of_model("dtype"),
         device=of_model("device"),
-        prefix=STUDY.scored_by_prefix(STUDY.main_tasks),
-        rivals=STUDY.sizes_of("rivals"),
+        prefix_scored=STUDY.scored_by_prefix(STUDY.main_tasks),
+        settings=STUDY.settings_of("rivals"),
+        representations=STUDY.representations,
         answer_tokens=STUDY.answer_tokens,
         seed=STUDY.seed,
     message:

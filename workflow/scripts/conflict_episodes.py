@@ -1,9 +1,9 @@
 """Rule conflict_episodes: pairs of episodes of two tasks on the same query."""
 
-from taskvectors.data.conflict_episodes import conflict_episodes
 from taskvectors.data.episodes import write_episodes
 from taskvectors.job import current_job
 from taskvectors.models.loading import load_tokenizer
+from taskvectors.questions.conflict.episodes import conflict_episodes
 from taskvectors.store.tables import read_csvs
 
 if __name__ == "__main__":

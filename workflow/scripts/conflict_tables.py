@@ -1,7 +1,7 @@
 """Rule conflict_tables: how often a patched prompt of task A is answered as task A, as task B and as neither, by layer."""
 
-from taskvectors.analysis.conflict_tables import conflicts, transfers
 from taskvectors.job import current_job
+from taskvectors.questions.conflict.tables import conflicts, transfers
 from taskvectors.store.parquet import read_parquets
 from taskvectors.store.tables import write_csv
 

@@ -1,10 +1,10 @@
 """Rule decode_theta: the tokens that the mean θ of each task points to, at every layer (paper, section 5.2, tables 3 and 7)."""
 
-from taskvectors.analysis.roles import main_tasks
 from taskvectors.data.episodes import read_episodes
-from taskvectors.experiments.decode_theta import decode_thetas
-from taskvectors.experiments.model_of_job import model_of
 from taskvectors.job import current_job
+from taskvectors.measuring.model_of_job import model_of
+from taskvectors.observations.rows import main_tasks
+from taskvectors.questions.decoding.measure import decode_thetas
 from taskvectors.store.tables import read_csv, write_csv
 from taskvectors.store.thetas import read_thetas
 

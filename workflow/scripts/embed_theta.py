@@ -1,8 +1,8 @@
 """Rule embed_theta: t-SNE and UMAP pictures of θ at the common layer, and how far each can be trusted."""
 
-from taskvectors.analysis.geometry import pictures
-from taskvectors.analysis.roles import main_tasks
 from taskvectors.job import current_job
+from taskvectors.observations.rows import main_tasks
+from taskvectors.questions.geometry.tables import pictures
 from taskvectors.store.tables import read_csv, write_csv
 from taskvectors.store.thetas import read_thetas
 

@@ -12,7 +12,7 @@ if __name__ == "__main__":
         tokenizer, context = load_tokenizer(job.input.weights), context_length(load_config(job.input.weights))
         params = job.params
         episodes, filtered = family_episodes(
-            tokenizer, context, params.tasks, params.sizes, params.seeds, params.answer_tokens
+            tokenizer, context, params.tasks, params.settings, params.seeds, params.answer_tokens
         )
         filtered.insert(0, "model", job.wildcards.model)
         write_csv(job.output.filtered, filtered)

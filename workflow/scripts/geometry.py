@@ -1,8 +1,8 @@
 """Rule geometry: cosine distances of θ within and between tasks, and how well θ separates tasks, at every layer."""
 
-from taskvectors.analysis.geometry import geometry_tables
-from taskvectors.analysis.roles import main_tasks
 from taskvectors.job import current_job
+from taskvectors.observations.rows import main_tasks
+from taskvectors.questions.geometry.tables import geometry_tables
 from taskvectors.store.tables import read_csv, write_csv
 from taskvectors.store.thetas import read_thetas
 

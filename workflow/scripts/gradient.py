@@ -1,9 +1,9 @@
 """Rule gradient: θ beside gradient descent on the demonstrations that it was read behind."""
 
 from taskvectors.data.episodes import read_episodes
-from taskvectors.experiments.gradient import gradient
-from taskvectors.experiments.model_of_job import model_of
 from taskvectors.job import current_job
+from taskvectors.measuring.model_of_job import model_of
+from taskvectors.questions.gradient.measure import gradient
 from taskvectors.store.parquet import write_parquet
 from taskvectors.store.tables import read_csv
 from taskvectors.store.thetas import read_thetas
@@ -12,9 +12,9 @@ if __name__ == "__main__":
     with current_job() as job:
         lm, made = model_of(job)
         params = job.params
-        episodes = [e for path in job.input.episodes for e in read_episodes(path) if e.task in params.prefix]
+        episodes = [e for path in job.input.episodes for e in read_episodes(path) if e.task in params.prefix_scored]
         thetas, choice = read_thetas(job.input.theta, made), read_csv(job.input.choice)
-        sizes, scored = params.gradient, (params.prefix, params.answer_tokens)
+        settings, scored = params.settings, (params.prefix_scored, params.answer_tokens)
         write_parquet(
-            job.output.observations, gradient(lm, episodes, thetas, choice, sizes, *scored, params.seed), made
+            job.output.observations, gradient(lm, episodes, thetas, choice, settings, *scored, params.seed), made
         )

@@ -1,7 +1,7 @@
 """Rule gradient_tables: θ against gradient descent, on the mean over tasks and by task."""
 
-from taskvectors.analysis.gradient_tables import gradient_table
 from taskvectors.job import current_job
+from taskvectors.questions.gradient.tables import gradient_table
 from taskvectors.store.parquet import read_parquets
 from taskvectors.store.tables import write_csv
 

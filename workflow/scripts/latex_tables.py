@@ -4,7 +4,7 @@ from pathlib import Path
 
 from taskvectors.job import current_job
 from taskvectors.report.latex import latex_table
-from taskvectors.report.page_tables import page_table
+from taskvectors.report.pages import page_table
 from taskvectors.store.files import write_text
 from taskvectors.store.tables import read_tables
 
@@ -12,5 +12,6 @@ if __name__ == "__main__":
     with current_job() as job:
         tables = read_tables(job.input)
         for file in map(Path, job.output):
-            table = page_table(file.stem, tables, job.params.config)
-            write_text(file, latex_table(table, file.stem, job.params.captions[file.stem]))
+            entry = job.params.tables[file.stem]
+            table = page_table(entry["module"], file.stem, tables, job.params.config)
+            write_text(file, latex_table(table, file.stem, entry["caption"]))

@@ -1,10 +1,10 @@
 """Rule rivals: representations of a task side by side, on the same queries."""
 
 from taskvectors.data.episodes import read_episodes
-from taskvectors.experiments.model_of_job import model_of
-from taskvectors.experiments.rivals import rivals
 from taskvectors.job import current_job
-from taskvectors.representations.reading import named
+from taskvectors.measuring.model_of_job import model_of
+from taskvectors.questions.rivals.context import representation_of
+from taskvectors.questions.rivals.measure import rivals
 from taskvectors.store.parquet import read_parquets, write_parquet
 from taskvectors.store.tables import read_csv
 from taskvectors.store.thetas import read_thetas
@@ -13,11 +13,11 @@ if __name__ == "__main__":
     with current_job() as job:
         lm, made = model_of(job)
         params = job.params
-        episodes = [e for path in job.input.episodes for e in read_episodes(path) if e.task in params.prefix]
+        episodes = [e for path in job.input.episodes for e in read_episodes(path) if e.task in params.prefix_scored]
         effects, outputs = (read_parquets([path], made) for path in (job.input.effects, job.input.outputs))
         table = rivals(
             lm, episodes, read_thetas(job.input.theta, made), read_csv(job.input.choice), effects, outputs,
-            {name: named(name) for name in params.rivals["representations"]}, params.rivals, params.prefix, params.answer_tokens,
-            params.seed,
+            {name: representation_of(file) for name, file in params.representations.items()},
+            params.settings, params.prefix_scored, params.answer_tokens, params.seed,
         )  # fmt: skip
         write_parquet(job.output.predictions, table, made)

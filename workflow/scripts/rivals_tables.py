@@ -1,7 +1,7 @@
 """Rule rivals_tables: rivals of θ side by side, effects of heads, and what is lost without the strongest."""
 
-from taskvectors.analysis.rivals_tables import ablation, head_effects, rivals
 from taskvectors.job import current_job
+from taskvectors.questions.rivals.tables import ablation, head_effects, rivals
 from taskvectors.store.parquet import read_parquets
 from taskvectors.store.tables import write_csv
 

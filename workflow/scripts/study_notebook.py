@@ -1,13 +1,17 @@
-"""Rule study_notebook: the report's notebook, executed on the study's tables and figures."""
+"""Rule study_notebook: the report's notebook, made from the pages of the questions and executed on tables and figures."""
 
 from pathlib import Path
 
 from taskvectors.job import current_job
-from taskvectors.report.notebook import execute
+from taskvectors.report.notebook import built, execute
+from taskvectors.report.pages import Section
+from taskvectors.store.tables import read_csvs
 
 if __name__ == "__main__":
     with current_job() as job:
-        tables = {name: list(files) for name, files in job.input.items() if name in job.params.tables}
-        tables |= {f"paper/{Path(file).stem}": [file] for file in job.input.published}
-        files = {name: job.input[name] for name in ("provenance", "schematic")}
-        execute(job.input.notebook, job.output.notebook, {**job.params.page, **files, "tables": tables})
+        files = {name: list(paths) for name, paths in job.input.items() if name in job.params.tables}
+        files |= {f"paper/{Path(path).stem}": [path] for path in job.input.published}
+        page, tables = job.params.page, {name: read_csvs(paths) for name, paths in files.items()}
+        notebook = built([Section(**section) for section in job.params.sections], tables, page["config"])
+        more = {"tables": files, "provenance": job.input.provenance, "schematic_file": job.input.schematic}
+        execute(notebook, job.output.notebook, {**page, **more})

@@ -1,7 +1,7 @@
 """Rule summary: mean accuracies of our models and the paper's."""
 
 from taskvectors.job import current_job
-from taskvectors.report.summary import summary
+from taskvectors.questions.main_result.summary import summary
 from taskvectors.store.tables import read_csvs, write_csv
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ KNOWN = SCRATCH / "code.json"
 
 
 def used_by(script: str) -> list[str]:
-    """A script or notebook and the modules of the library that it imports, directly or not.
+    """A script and the modules of the library that it imports, directly or not.
 
     Args:
         script: relative to workflow/scripts, for instance `accuracy.py`; so are the results.
@@ -38,22 +38,22 @@ def used_by(script: str) -> list[str]:
 
 @functools.cache
 def fingerprint(file: str) -> str:
-    """A digest of a file below workflow/scripts: of Python less comments and docstrings, of a notebook's code, else of the bytes."""
+    """A digest of a file below workflow/scripts: of Python less comments and docstrings, else of the bytes."""
     return digest(SCRIPTS / file)
 
 
 def digest(file: Path) -> str:
     """See `fingerprint`; of any file."""
-    if file.suffix in (".py", ".ipynb"):
+    if file.suffix == ".py":
         return _found_out(file)["digest"]
     return sha256_of(file.read_bytes())[:LENGTH]
 
 
 def _found_out(file: Path) -> dict[str, Any]:
     """The digest of a file of code, and the names that the file imports; kept from an earlier start if no byte has changed since."""
-    known, key = _known(), f"{sha256_of(file.read_bytes())} {file.suffix}"
+    known, key = _known(), sha256_of(file.read_bytes())
     if key not in known:
-        text = _python(file)
+        text = file.read_text(encoding="utf-8")
         found = {"digest": sha256_of(_without_comments(text).encode())[:LENGTH], "imports": sorted(_names(text))}
         known[key] = found
     return known[key]
@@ -91,7 +91,7 @@ def defines(file: Path, *names: str) -> bool:
 @functools.cache
 def _imported(file: str) -> frozenset[str]:
     """Files of the library that a file imports, anywhere in it; a package's own `__init__.py` with every module in it."""
-    if Path(file).suffix not in (".py", ".ipynb"):
+    if Path(file).suffix != ".py":
         return frozenset()
     inside = [Path(*name.split(".")) for name in _found_out(SCRIPTS / file)["imports"]]
     files = {path.with_suffix(".py") for path in inside}
@@ -116,15 +116,6 @@ def _run(tree: ast.AST) -> Iterator[ast.AST]:
         if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"):
             yield node
             yield from _run(node)
-
-
-def _python(file: Path) -> str:
-    """The code of a Python file, or of a notebook's code cells."""
-    text = file.read_text(encoding="utf-8")
-    if file.suffix != ".ipynb":
-        return text
-    cells = json.loads(text)["cells"]
-    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 def _without_comments(text: str) -> str:

@@ -16,3 +16,22 @@ MARKED_FROM = 0.35  # a task in which a constant answer is right more often is m
 # Kinds of what stands in for the demonstrations, and what they are seen beside:
 RIVAL, CONTROL, REFERENCE = "rival", "control", "reference"
 POINTS = "points: "  # begins the id of a group of points in an SVG; the name of their task follows
+# Methods of the main experiment that θ must beat, and their labels. A new one: here, in `questions/controls/measure.py`, and in
+# words in the `page.md` beside that.
+CONTROLS = {
+    "zero_shot": "zero-shot",
+    "majority": "majority answer",
+    "copy_query": "copy the query",
+    "random_theta": "random vector",
+    "other_theta": "θ of another task",
+    "last_layer": "θ at last layer",
+}
+METHODS = CONTROLS | {
+    "baseline": "baseline",
+    "hypothesis": "θ (hypothesis)",
+    "regular": "demonstrations (regular)",
+    "hypothesis_common": "θ at the common layer",
+    "hypothesis_paper": "θ at the layer of the paper's rule",
+    "hypothesis_oracle": "θ at the oracle's layer",
+    "mean_theta": "mean θ of other episodes",
+}

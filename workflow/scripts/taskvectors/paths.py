@@ -76,6 +76,9 @@ def _paths(config: Mapping[str, Any]) -> Iterator[Keys]:
     for name, entry in config["tasks"].items():
         yield from (("tasks", name, key) for key in TABLE_KEYS if key in entry)
     yield from (("task_folders", place, "folder") for place, _ in enumerate(config.get("task_folders", ())))
+    for place, name in enumerate(config.get("rivals", {}).get("representations", ())):
+        if name.endswith(".py"):
+            yield "rivals", "representations", place
     if config.get("episodes", {}).get("source"):
         yield "episodes", "source"
     if config.get("archive"):

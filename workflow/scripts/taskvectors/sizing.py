@@ -76,42 +76,39 @@ def disk_gb(entry: Mapping[str, Any]) -> float:
     return parameters(entry) * BYTES[entry["dtype"]] / 1e9
 
 
-def tokens_read(config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, float]:
+def tokens_read(reads: Mapping[str, str], config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, float]:
     """Tokens that every model rule reads per model, a token counting as one pass through all blocks.
 
     Args:
+        reads: by rule, an expression (Jinja) of settings (`episodes.test`) and of these quantities: `tasks` and `pairs`;
+            `demonstration` and `query`, their tokens; `prompt`, of a query and dummies behind demonstrations; `patched`, of a
+            query patched at every layer; `read` and `bare`, episodes a task with demonstrations and without; `heads`.
         config: of the study.
         tasks: their number.
         pairs: of conflicting tasks.
     """
-    sizes, repeats = config["episodes"], config["episodes"]["repeats"]
+    from jinja2.sandbox import SandboxedEnvironment  # here, as few starts need it
+
+    episodes, repeats = config["episodes"], config["episodes"]["repeats"]
     further = len(config["study"]["seeds"]) - 1
-    shown = sizes["dev"] + sizes["test"] + further * (repeats["dev"] + repeats["test"])
-    bare = sizes["baseline"] + further * repeats["baseline"]
-    prompt = sizes["demonstrations"] * DEMONSTRATION + (1 + sizes["dummies"]) * QUERY
-    # Patched at every layer, a query costs half a pass per layer for its last token; half of 32 layers is typical.
-    patched = QUERY + 16
-    variants = 10 * patched / 4 + (sizes["demonstrations"] + 1) * patched / 2
-    conflict = config["conflict"]
-    kept = conflict["demonstrations"] * DEMONSTRATION + (1 + sizes["dummies"]) * QUERY
-    rivals = config["rivals"]
-    taken = rivals["dev"] + 3 * rivals["test"]
-    learned = rivals["learning"]["steps"] * (rivals["learning"]["pairs"] * 2 + rivals["test"] * sizes["demonstrations"])
-    descent, demonstrations = config["gradient"], sizes["demonstrations"]
-    steps = descent["test"] * (max(descent["steps"]) + 4 * descent["orders"] + 20)
-    steps += 4 * descent["dev"] * len(descent["shares"])
-    read = descent["test"] * 2 * (descent["orders"] + demonstrations / 2) * prompt / 2  # by two models
-    return {
-        "gradient": tasks * (1.5 * demonstrations * steps + read),
-        "measure_heads": tasks * (rivals["trials"] * (4 * prompt + HEADS) + rivals["ablated"]["episodes"] * prompt),
-        "rivals": tasks * (taken * (prompt + 2 * patched) + 2 * learned),
-        "extract_theta": tasks * (shown * prompt + bare * QUERY),
-        "sweep_layers": tasks * shown * patched,
-        "patch_variants": tasks * sizes["test"] * variants,
-        "decode_theta": tasks * 32.0,
-        "sweep_conflict": (pairs * conflict["episodes"] + 2 * tasks * conflict["transfer"]["episodes"])
-        * (2 * kept + patched),
+    quantities = {
+        "tasks": tasks,
+        "pairs": pairs,
+        "demonstration": DEMONSTRATION,
+        "query": QUERY,
+        "prompt": episodes["demonstrations"] * DEMONSTRATION + (1 + episodes["dummies"]) * QUERY,
+        # Patched at every layer, a query costs half a pass per layer for its last token; half of 32 layers is typical.
+        "patched": QUERY + 16,
+        "read": episodes["dev"] + episodes["test"] + further * (repeats["dev"] + repeats["test"]),
+        "bare": episodes["baseline"] + further * repeats["baseline"],
+        "heads": HEADS,
     }
+    environment = SandboxedEnvironment()
+    tokens: dict[str, Any] = {
+        rule: environment.compile_expression(expression, undefined_to_none=False)({**config, **quantities})
+        for rule, expression in reads.items()
+    }
+    return {rule: float(count) for rule, count in tokens.items()}
 
 
 def hours(entry: Mapping[str, Any], tokens: float, teraflops: float) -> float:

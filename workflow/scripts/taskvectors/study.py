@@ -11,9 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from taskvectors import code, registry, settings, sizing
+from taskvectors import code, settings, sizing
+from taskvectors.catalogue import Catalogue
+from taskvectors.entries import read_questions
 from taskvectors.errors import StudyError
-from taskvectors.names import LIMIT, MAIN
+from taskvectors.names import LIMIT
 from taskvectors.paths import (
     check_folders,
     check_given,
@@ -22,6 +24,7 @@ from taskvectors.paths import (
     check_tables,
     expand_paths,
     locate_archive,
+    where,
 )
 from taskvectors.resolving import (
     add_tables_of_folders,
@@ -31,15 +34,14 @@ from taskvectors.resolving import (
     resolve_made_tasks,
     tables_of_entry,
 )
-from taskvectors.store.archived import archived_config, archived_tables
+from taskvectors.store.archived import archived_config
 from taskvectors.store.files import MODEL_FILES, files_of
 
 Entry = Mapping[str, Any]  # of a model, a task, a table or a figure
-Entries = dict[str, dict[str, Any]]
 ROOT = Path(__file__).parents[3]  # where the workflow lies, with what comes with it
 DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml")
-SCHEMA, TABLES, FIGURES = (f"workflow/{file}" for file in ("schemas/config.schema.yaml", "tables.yaml", "figures.yaml"))
-REPRESENTATIONS = "taskvectors/representations"  # below workflow/scripts
+SCHEMA = "workflow/schemas/config.schema.yaml"
+REPRESENTATIONS = "taskvectors/questions/rivals/representations"  # below workflow/scripts
 ITEMS = "results/items"  # the paper's own, made by a rule
 # Scripts that make no number of the study, whatever they import.
 NO_NUMBERS = {"figure", "summary", "latex_tables", "study_notebook", "study_page", "provenance", "archive"}
@@ -108,12 +110,8 @@ class Study:
 
     @cached_property
     def kinds(self) -> dict[str, dict[str, str]]:
-        """Family and role of every task. Archives of the study's first version say no role: there limits were a family."""
-        of_family = {"limits": LIMIT}
-        return {
-            name: {"family": entry["family"], "role": entry.get("role", of_family.get(entry["family"], MAIN))}
-            for name, entry in self.tasks.items()
-        }
+        """Family and role of every task."""
+        return {name: {"family": entry["family"], "role": entry["role"]} for name, entry in self.tasks.items()}
 
     @property
     def families(self) -> list[str]:
@@ -154,13 +152,13 @@ class Study:
 
     @property
     def representations(self) -> dict[str, str]:
-        """Files of the representations that are put side by side, below workflow/scripts, by name."""
-        asked = self.sizes_of("rivals").get("representations", [])
-        return {name: f"{REPRESENTATIONS}/{name}.py" for name in asked}
+        """Files of the representations that are put side by side, by name: the workflow's, below workflow/scripts, and the user's."""
+        wanted = self.settings_of("rivals").get("representations", [])
+        return {Path(name).stem: name if name.endswith(".py") else f"{REPRESENTATIONS}/{name}.py" for name in wanted}
 
-    def sizes_of(self, experiment: str) -> dict[str, Any]:
-        """What the configuration says of an experiment; nothing in an archive of before it."""
-        return self.config.get(experiment, {})
+    def settings_of(self, question: str) -> dict[str, Any]:
+        """The settings of a question; none in an archive of before it."""
+        return self.config.get(question, {})
 
     def of_family(self, family: str) -> dict[str, Entry]:
         """Entries of a family's tasks."""
@@ -206,9 +204,10 @@ class Study:
         return sizing.gpus(self.models[model], self.config["compute"]["gpu"]["memory_gb"])
 
     def memory_mb(self, model: str, rule: str = "") -> int:
-        """What a job that loads the model asks for; that of `gradient` holds more."""
+        """What a job that loads the model asks for; one that descends holds more."""
         entry, demonstrations = self.models[model], self.config["episodes"]["demonstrations"]
-        beside = sizing.descent_bytes(entry, demonstrations) if rule == "gradient" else 0
+        descends = any(rule in question.descends for question in self.questions)
+        beside = sizing.descent_bytes(entry, demonstrations) if descends else 0
         return sizing.memory_mb(entry) + math.ceil(beside / 1e6)
 
     def hours(self, model: str) -> dict[str, float]:
@@ -220,88 +219,24 @@ class Study:
     @property
     def tokens(self) -> dict[str, float]:
         """Tokens that every rule that loads a model reads; none does for an archive, which may know less than today's experiments."""
-        return {} if self.archive else sizing.tokens_read(self.config, len(self.tasks), len(self.pairs))
+        reads = {rule: reads for question in self.questions for rule, reads in question.reads.items()}
+        return {} if self.archive else sizing.tokens_read(reads, self.config, len(self.tasks), len(self.pairs))
 
     def minutes(self, model: str, rule: str, jobs: int) -> int:
         """What one of the `jobs` of a rule asks for: three times the estimate, and twenty minutes for start and a slow disk."""
         return 20 + int(180 * self.hours(model)[rule] / jobs)
 
     @cached_property
-    def all_tables(self) -> Entries:
-        """Every table that a study writes (workflow/tables.yaml), by name."""
-        return registry.tables_of(self.root / TABLES)
-
-    @cached_property
-    def tables(self) -> list[str]:
-        """Names of the tables of every model; of an archive, those that it holds."""
-        names = [name for name, entry in self.all_tables.items() if not entry["study"]]
-        if not self.archive:
-            return names
-        held = archived_tables(self.archive)
-        lacking = [name for name in names if any(f"{model}/{name}" not in held for model in self.models)]
-        if needed := [name for name in lacking if self.all_tables[name]["evidence"]]:
-            raise StudyError(
-                f"archive: {self.archive}: the archive lacks {', '.join(needed)}, which claims rest on. Make it anew with "
-                "`make archive`, or check out the version of the code that provenance.json in it names."
-            )
-        return [name for name in names if name not in lacking]
-
-    @property
-    def evidence(self) -> list[str]:
-        """Tables that claims and answers rest on, if they are there."""
-        return [
-            name
-            for name, entry in self.all_tables.items()
-            if entry["evidence"] or (entry["separate"] and name in self.tables)
-        ]
-
-    @property
-    def shown_tables(self) -> list[str]:
-        """Tables that the page shows something of."""
-        return [*self.tables, *(name for name, entry in self.all_tables.items() if entry["study"])]
+    def questions(self) -> Catalogue:
+        """The questions of the library, in the order of the page, and what they write and show in this study."""
+        conditions = {"limits": bool(self.limits), "pairs": bool(self.pairs), "transfer": self.transfer}
+        questions = read_questions(self.published, conditions)
+        return Catalogue(questions, conditions, list(self.models), self.root, self.archive)
 
     @cached_property
     def published(self) -> list[str]:
         """Tables of the paper's numbers."""
         return [file.stem for file in files_of(self.root / "data/paper", "*.csv")]
-
-    @cached_property
-    def _all_figures(self) -> Entries:
-        conditions = {"limits": bool(self.limits), "pairs": bool(self.pairs), "transfer": self.transfer}
-        of_models = [name for name, entry in self.all_tables.items() if not entry["study"]]
-        return registry.figures_of(self.root / FIGURES, of_models, self.published, conditions)
-
-    @cached_property
-    def _all_report_tables(self) -> Entries:
-        return registry.report_tables_of(self.root / TABLES, self.all_tables, self.published)
-
-    @property
-    def figures(self) -> Entries:
-        """The figures of this study (workflow/figures.yaml), by name; without those whose tables an archive lacks."""
-        return {name: entry for name, entry in self._all_figures.items() if not self._lacking(entry)}
-
-    @property
-    def report_tables(self) -> Entries:
-        """What the page shows of tables (workflow/tables.yaml), by name; without those whose tables an archive lacks."""
-        return {name: entry for name, entry in self._all_report_tables.items() if not self._lacking(entry)}
-
-    @property
-    def latex_tables(self) -> Entries:
-        return {name: entry for name, entry in self.report_tables.items() if entry["latex"]}
-
-    @property
-    def latex_sources(self) -> list[str]:
-        """Tables that tables in LaTeX are made of."""
-        return list(dict.fromkeys(table for entry in self.latex_tables.values() for table in entry["tables"]))
-
-    @property
-    def absent(self) -> dict[str, list[str]]:
-        """Figures and tables of the page that are left out, and what an archive lacks for them."""
-        entries = {**self._all_report_tables, **self._all_figures}
-        return {name: lacking for name, entry in entries.items() if (lacking := self._lacking(entry))}
-
-    def _lacking(self, entry: Entry) -> list[str]:
-        return [table for table in entry["tables"] if table not in self.shown_tables]
 
     @cached_property
     def sources(self) -> list[str]:
@@ -360,7 +295,7 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
         if rows:
             own = {name: study.tasks[name] for name in asked.get("tasks", {}) if name in study.tasks}
             check_rows(study.task_tables(study.tasks), root, own, files)
-        _check_representations(study)
+        _check_representations(study, files)
     for pair in study.config["conflict"]["pairs"]:
         check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")
     settings.check_labels_differ("models", study.models, study.config)
@@ -389,11 +324,21 @@ def _archived(archive: str) -> dict[str, Any]:
         raise StudyError(f"archive: {error}") from None
 
 
-def _check_representations(study: Study) -> None:
+def _check_representations(study: Study, files: Sequence[str | Path]) -> None:
     """Refuse a representation without a file, or whose file is none."""
-    known = [
-        file.stem
-        for file in files_of(code.SCRIPTS / REPRESENTATIONS, "*.py")
-        if code.defines(file, "LABEL", "settings", "changes")
-    ]
-    check_known(study.representations, known, "rivals: representations", f"workflow/scripts/{REPRESENTATIONS}")
+    known = [file.stem for file in files_of(code.SCRIPTS / REPRESENTATIONS, "*.py")]
+    wanted = study.settings_of("rivals")["representations"]
+    check_known(
+        [name for name in wanted if not name.endswith(".py")],
+        known,
+        "rivals: representations",
+        f"workflow/scripts/{REPRESENTATIONS}",
+    )
+    if len(study.representations) < len(wanted):
+        raise StudyError("rivals: representations: two have the same name. Rename a file.")
+    for place, name in enumerate(wanted):
+        if name.endswith(".py") and not (Path(name).is_file() and code.defines(Path(name), "representation")):
+            key = where(("rivals", "representations", place), files)
+            raise StudyError(
+                f"{key}: {name}: no such file, or it defines no `representation`. Correct the path, or add it."
+            )

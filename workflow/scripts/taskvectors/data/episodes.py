@@ -5,7 +5,7 @@ An episode holds demonstrations, a query with its accepted answers, and the dumm
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,11 @@ class Episode:
         """How error messages call it."""
         of = f" of {' and '.join(self.pair)}" if self.pair else ""
         return f"task {self.task}, {self.split} episode {self.episode}{of}, seed {self.seed}"
+
+    @property
+    def shown(self) -> set[str]:
+        """Inputs in the prompts that its θ is read from."""
+        return {*(x for x, _ in self.demos), *self.dummies}
 
     @property
     def key(self) -> tuple[str, str, int, int]:
@@ -170,3 +175,8 @@ def first_of_tasks(episodes: Iterable[Episode], split: str, seed: int, count: in
     """The first episodes of every task in a split of a study seed, so many each."""
     tasks = by_task(episode for episode in episodes if (episode.split, episode.seed) == (split, seed))
     return [episode for of_task in tasks.values() for episode in of_task[:count]]
+
+
+def not_showing(episode: Episode, among: Sequence[Episode]) -> list[int]:
+    """Places of the other episodes that do not show the query of this one."""
+    return [i for i, other in enumerate(among) if other.key != episode.key and episode.query not in other.shown]

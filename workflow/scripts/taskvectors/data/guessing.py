@@ -31,11 +31,11 @@ def given_queries(episodes: Iterable[Episode]) -> Queries:
     return [(episode.query, episode.answers, 1 / len(test)) for episode in test]
 
 
-def best_constant(queries: Queries, *, prefix: bool) -> tuple[str, float]:
+def best_constant(queries: Queries, *, prefix_scored: bool) -> tuple[str, float]:
     """The answer that is right for the largest share of queries, of equal ones the first, and this share.
 
     Args:
-        prefix: scored by prefix: every beginning of an answer is right, unless the query begins so, too (`scoring.is_correct`).
+        prefix_scored: scored by prefix_scored: every beginning of an answer is right, unless the query begins with it (`scoring.is_correct`).
     """
     right: dict[str, dict[int, float]] = defaultdict(dict)  # of an answer the queries that it is right for
     whole: dict[str, dict[int, float]] = defaultdict(
@@ -43,11 +43,11 @@ def best_constant(queries: Queries, *, prefix: bool) -> tuple[str, float]:
     )  # of a whole answer, those that longer ones are right for, too
     for place, (query, answers, probability) in enumerate(queries):
         for answer in (text.strip() for text in answers):
-            for length in range(1, len(answer)) if prefix else ():
+            for length in range(1, len(answer)) if prefix_scored else ():
                 if not query.strip().startswith(answer[:length]):
                     right[answer[:length]][place] = probability
             right[answer][place] = probability
-            if prefix and not query.strip().startswith(answer):
+            if prefix_scored and not query.strip().startswith(answer):
                 whole[answer][place] = probability
     shares = {}
     for answer, found in right.items():
@@ -57,10 +57,10 @@ def best_constant(queries: Queries, *, prefix: bool) -> tuple[str, float]:
     return max(shares.items(), key=lambda item: item[1]) if shares else ("", 0.0)
 
 
-def guessing(queries: Queries, prefix: bool) -> dict[str, Any]:
+def guessing(queries: Queries, prefix_scored: bool) -> dict[str, Any]:
     """The best constant answers, exact and by prefix, their shares, and whether that of the task's own score is too large."""
     guesses: dict[str, Any] = {}
     for name, by_prefix in (("constant", False), ("constant_prefix", True)):
-        guesses[name], guesses[f"{name}_share"] = best_constant(queries, prefix=by_prefix)
-    share = guesses["constant_prefix_share" if prefix else "constant_share"]
+        guesses[name], guesses[f"{name}_share"] = best_constant(queries, prefix_scored=by_prefix)
+    share = guesses["constant_prefix_share" if prefix_scored else "constant_share"]
     return guesses | {"guessable": share > MARKED_FROM}

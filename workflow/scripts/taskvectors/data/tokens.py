@@ -137,17 +137,17 @@ def answer_ids(tokenizer: Tokenizer, prompts: list[str], answers: list[str]) -> 
     return [both[len(ids) :] if both[: len(ids)] == ids else [] for ids, both in zip(before, together, strict=True)]
 
 
-def first_answer_ids(tokenizer: Tokenizer, prompts: list[str], answers: list[str], name: str) -> Ids:
+def first_answer_ids(tokenizer: Tokenizer, prompts: list[str], answers: list[str], names: Sequence[str]) -> Ids:
     """The first token of each answer behind its prompt.
 
     Args:
-        name: how to call their episode in an error message.
+        names: how to call the episode of each in an error message.
 
     Raises:
         StudyError: for an answer that the tokenizer joins with the end of its prompt.
     """
     ids = answer_ids(tokenizer, prompts, answers)
-    for text, answer, tokens in zip(prompts, answers, ids, strict=True):
+    for text, answer, tokens, name in zip(prompts, answers, ids, names, strict=True):
         if not tokens:
             raise StudyError(
                 f"{name}: the tokenizer of the model joins the answer {answer!a} with the arrow before it ({text + answer!a}): it "

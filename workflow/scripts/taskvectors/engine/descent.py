@@ -156,8 +156,8 @@ class AnswerLoss:
         self._check_finite(losses, v.grad)
         return losses.cpu(), v.grad.cpu()
 
-    def losses(self, vectors: Tensor) -> Tensor:
-        """The losses alone, which take a third of the time. Arguments, raises: as of a call."""
+    def value(self, vectors: Tensor) -> Tensor:
+        """The losses `[episode]` alone, which take a third of the time. Arguments, raises: as of a call."""
         with torch.no_grad():
             losses = self._losses(vectors.to(self.prefilled.lm.device), lambda whole: None)
         self._check_finite(losses, losses[:, None])

@@ -1,6 +1,6 @@
-"""Cells of the report's tables and numbers of its sentences: labels, intervals, ranges."""
+"""Cells of the page's tables and numbers of its sentences: labels, intervals, ranges."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,28 +10,30 @@ from taskvectors.names import ALL
 
 Config = Mapping[str, Any]
 METHODS = ("baseline", "hypothesis", "regular")
+FEW_MODELS = 3  # a sentence names the numbers of so many models one by one; of more it gives the range
 
 
 def percent(row: pd.Series, value: str = "accuracy") -> str:
     """A share with its interval, such as 52% [49%, 54%]; 52% where there is no interval."""
     written = "{:.0%}".format
-    return written(row[value]) + in_brackets(row["ci_low"], row["ci_high"], written)
+    return written(row[value]) + in_brackets(row[f"{value}_low"], row[f"{value}_high"], written)
 
 
-def in_points(row: pd.Series, ci: str = "", value: str = "difference") -> str:
+def in_points(row: pd.Series, value: str = "difference") -> str:
     """A difference with its interval, such as +3 [−1, +7]; +3 where there is no interval, a dash where there is no difference."""
     if pd.isna(row[value]):
         return "–"
-
-    def written(share: float) -> str:
-        return f"{round(100 * share):+d}".replace("-", "−")
-
-    return written(row[value]) + in_brackets(row[f"{ci}ci_low"], row[f"{ci}ci_high"], written)
+    return signed_points(row[value]) + in_brackets(row[f"{value}_low"], row[f"{value}_high"], signed_points)
 
 
-def with_interval(table: pd.DataFrame, value: str = "accuracy", ci: str = "ci", digits: int = 2) -> list[str]:
+def signed_points(share: float) -> str:
+    """Percentage points with a true sign, such as −8."""
+    return f"{round(100 * share):+d}".replace("-", "−")
+
+
+def with_interval(table: pd.DataFrame, value: str = "accuracy", digits: int = 2) -> list[str]:
     """Cells such as 0.52 [0.49, 0.54]; 0.52 where there is no interval."""
-    columns = zip(table[value], table[f"{ci}_low"], table[f"{ci}_high"], strict=True)
+    columns = zip(table[value], table[f"{value}_low"], table[f"{value}_high"], strict=True)
     written = partial(decimal, digits=digits)
     return [written(number) + in_brackets(low, high, written) for number, low, high in columns]
 
@@ -51,10 +53,33 @@ def how_many(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
+def listed(words: Iterable[str]) -> str:
+    """Such as a, b and c."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def span(values: pd.Series) -> str:
-    """The lowest and highest of some numbers; of a single task, or θ, there may be none."""
+    """The lowest and highest of some numbers; a single task, or θ, may have none."""
     there = values.dropna()
     return f"{there.min():.2f}–{there.max():.2f}" if len(there) else "none"
+
+
+def by_model(values: Mapping[str, float], config: Config, written: Callable[[float], str] = "{:.0%}".format) -> str:
+    """A number of every model, such as 51% (Model M) and 74% (Model N); of many models the range."""
+    there = {model: value for model, value in values.items() if pd.notna(value)}
+    if not there:
+        return "–"
+    if len(there) == 1:
+        return written(next(iter(there.values())))
+    if len(there) > FEW_MODELS:
+        return f"{written(min(there.values()))} to {written(max(there.values()))}"
+    return listed(f"{written(value)} ({config['models'][model]['label']})" for model, value in there.items())
+
+
+def means_of(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows over all tasks."""
+    return table[table["task"] == ALL]
 
 
 def model_labels(table: pd.DataFrame, config: Config) -> pd.Series:
@@ -68,6 +93,7 @@ def models_together(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def labelled(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Models and tasks by their labels, without family and role."""
     tasks = {name: entry["label"] for name, entry in config["tasks"].items()} | {ALL: "all tasks"}
     table = table.drop(columns=["family", "role"], errors="ignore")
     return table.assign(model=model_labels(table, config), task=table["task"].map(tasks))

@@ -1,8 +1,8 @@
-"""The report's notebook: executed on the study's tables and figures, then rendered as one page."""
+"""The report's notebook: made from the pages of the questions, executed on tables and figures, then rendered as one page."""
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,41 @@ import papermill
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from taskvectors.observations.rows import Tables
+from taskvectors.report.cells import Config
+from taskvectors.report.html import escaped
+from taskvectors.report.pages import Section, cells_of, methods_of
 from taskvectors.store.files import atomic
+
+PARAMETERS = """\
+# Of rule study_notebook: files of every table by name, entries of figures and tables, settings, and two more files.
+tables, figures, shown, absent, config = {}, {}, {}, {}, {}
+provenance = schematic_file = ""
+"""
+SETUP = """\
+from IPython.display import HTML
+from taskvectors.report.page import Page
+
+page = Page.read(tables, figures, shown, absent, config, provenance, schematic_file)
+
+
+def figure(name):
+    return HTML(page.figure(name))
+
+
+def table(name):
+    return HTML(page.table(name))
+
+
+def schematic():
+    return HTML(page.schematic())
+
+
+def made_with():
+    return HTML(page.made_with())
+"""
 
 
 class KernelOfThisPython(AsyncKernelManager):
@@ -22,7 +55,27 @@ class KernelOfThisPython(AsyncKernelManager):
         super().__init__(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), **settings)
 
 
-def execute(notebook: str | Path, executed: str | Path, parameters: Mapping[str, Any]) -> None:
+def built(sections: Sequence[Section], tables: Tables, config: Config) -> nbformat.NotebookNode:
+    """The notebook of these sections. Their parts on methods stand before what the last one says, at `{{ methods() }}`.
+
+    Raises:
+        StudyError: see `cells_of`.
+    """
+    safe = escaped(config)
+    methods = "\n\n".join(filter(None, (methods_of(section, tables, safe) for section in sections)))
+    cells = [new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), new_code_cell(SETUP)]
+    for number, cell in enumerate(cell for section in sections for cell in cells_of(section, tables, safe)):
+        if cell.source == "methods()":
+            cells.append(new_markdown_cell(methods))
+        else:
+            cells.append((new_code_cell if cell.kind == "code" else new_markdown_cell)(cell.source))
+        cells[-1]["id"] = f"cell-{number}"  # the same notebook has the same bytes
+    cells[0]["id"], cells[1]["id"] = "parameters", "setup"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def execute(notebook: nbformat.NotebookNode, executed: str | Path, parameters: Mapping[str, Any]) -> None:
     """Run a notebook with these parameters and write it with its outputs, atomically."""
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # where the notebook's kernel finds the library
     with tempfile.TemporaryDirectory() as folder:

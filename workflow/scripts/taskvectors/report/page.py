@@ -1,13 +1,19 @@
-"""The page: figures and tables by name, as HTML, for the notebook."""
+"""What the notebook shows: figures and tables by name, as HTML."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from taskvectors.analysis.roles import Tables
+from taskvectors.observations.rows import Tables
 from taskvectors.report.cells import Config
-from taskvectors.report.html import figure_html, missing_html, table_html
-from taskvectors.report.page_tables import page_table
+from taskvectors.report.html import figure_html, missing_html, schematic_html, table_html
+from taskvectors.report.pages import page_table
+from taskvectors.report.provenance_tables import provenance_table, weights_table
+from taskvectors.store.tables import read_csvs
+
+Entries = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -16,17 +22,31 @@ class Page:
 
     Attributes:
         tables: of all models together, by name; published ones as `paper/<name>`.
-        figures: entries of workflow/figures.yaml that this study has.
-        shown: entries of `report` in workflow/tables.yaml that this study has.
+        figures: entries of the figures that this study has.
+        shown: entries of the tables that this study shows, with the `module` that makes each.
         absent: figures and tables left out, and the tables that an archive lacks for them.
         config: of the study.
+        provenance: of the study.
+        schematic_file: a drawing of how θ is read and patched.
     """
 
     tables: Tables
-    figures: Mapping[str, Mapping[str, Any]]
-    shown: Mapping[str, Mapping[str, Any]]
+    figures: Entries
+    shown: Entries
     absent: Mapping[str, Sequence[str]]
     config: Config
+    provenance: Mapping[str, Any]
+    schematic_file: str
+
+    @staticmethod
+    def read(
+        files: Mapping[str, Sequence[str]], figures: Entries, shown: Entries, absent: Mapping[str, Sequence[str]],
+        config: Config, provenance: str, schematic_file: str,
+    ) -> "Page":  # fmt: skip
+        """The page of these files: those of every table, by name, and the provenance."""
+        tables = {name: read_csvs(of_name) for name, of_name in files.items()}
+        content = json.loads(Path(provenance).read_text(encoding="utf-8"))
+        return Page(tables, figures, shown, absent, config, content, schematic_file)
 
     def figure(self, name: str) -> str:
         """A figure; nothing if the study has none of that name, and a word if an archive lacks its tables."""
@@ -42,10 +62,22 @@ class Page:
         if name in self.absent:
             return missing_html(f"table-{name}", self.absent[name])
         entry = self.shown[name]
-        content = page_table(name, self.tables, self.config)
+        content = page_table(entry["module"], name, self.tables, self.config)
         if content.empty:
             return ""
-        files = [f"{table}.csv" for table in entry["tables"]] + [
-            f"data/paper/{table}.csv" for table in entry["published"]
-        ]
+        files = [f"{table}.csv" for table in entry["tables"]]
+        files += [f"data/paper/{table}.csv" for table in entry["published"]]
         return table_html(content, name, entry["caption"], files, prose=entry["prose"])
+
+    def schematic(self) -> str:
+        """The drawing of how θ is read and patched."""
+        return schematic_html(self.schematic_file)
+
+    def made_with(self) -> str:
+        """Code, software and hardware, and checksums of the models."""
+        captions = ("Code, software and hardware of this study.", "Checksums of the weights and tokenizers.")
+        tables = {"provenance": provenance_table(self.provenance), "weights": weights_table(self.provenance)}
+        return "".join(
+            table_html(table, name, caption, ["provenance.json"])
+            for (name, table), caption in zip(tables.items(), captions, strict=True)
+        )

@@ -86,12 +86,14 @@ def unpack(path: str | Path, wanted: Mapping[str, str | Path]) -> None:
         write_bytes(target, contents[name])
 
 
-def archived_tables(path: str | Path) -> set[str]:
-    """The tables of models that an archive holds, as `<model>/<table>`.
+def archived_tables(path: str | Path) -> dict[str, list[str]]:
+    """The tables of models that an archive holds, as `<model>/<table>`, with their columns.
 
     Raises:
         StudyError: see `read_archive`.
     """
     return {
-        name.removeprefix("tables/").removesuffix(".csv") for name in read_archive(path) if name.startswith("tables/")
+        name.removeprefix("tables/").removesuffix(".csv"): content.decode(errors="replace").split("\n")[0].split(",")
+        for name, content in read_archive(path).items()
+        if name.startswith("tables/")
     }

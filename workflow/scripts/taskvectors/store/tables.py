@@ -26,7 +26,7 @@ STRINGS = [
     "reference",
 ]
 STRINGS += ["method", "outcome", "kind", "states", "view", "split", "token", "name_word", "predicted", "answer"]
-STRINGS += ["representation", "ablated", "left_out"]
+STRINGS += ["representation", "ablated", "left_out", "subject", "question"]
 STRINGS += ["constant", "constant_prefix", "claim", "statement", "measure", "table", "verdict", "rule", "label"]
 
 

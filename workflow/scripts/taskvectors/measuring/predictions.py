@@ -1,0 +1,43 @@
+"""Predicted tokens as a tidy table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import TypeVar
+
+import pandas as pd
+from torch import Tensor
+
+from taskvectors.data.episodes import Episode
+from taskvectors.data.scoring import scored
+from taskvectors.data.tokens import decode_answers
+from taskvectors.models.language_model import LanguageModel
+
+Item = TypeVar("Item")
+
+
+def words_by_layer(
+    lm: LanguageModel, items: Sequence[Item], tokens: Tensor, layers: Sequence[int] | None = None
+) -> Iterator[tuple[Item, int | None, str]]:
+    """Each item with each layer (None if tokens are `[item, token]`, not `[item, layer, token]`) and the decoded answer."""
+    columns = [None] if tokens.dim() == 2 else range(tokens.shape[1]) if layers is None else layers
+    words = decode_answers(lm.tokenizer, tokens.flatten(0, -2).tolist(), lm.ends)
+    for (item, layer), word in zip(product(items, columns), words, strict=True):
+        yield item, layer, word
+
+
+def predictions(
+    lm: LanguageModel,
+    episodes: list[Episode],
+    method: str,
+    tokens: Tensor,
+    prefix_scored: Mapping[str, bool],
+    layers: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """One row a prediction: task, seed, split, episode, method, layer, predicted, answer, correct, exact.
+
+    Args:
+        tokens: `[episode, token]`, or `[episode, layer, token]`; without layers the column `layer` is empty.
+        prefix_scored: by task, whether `correct` is by prefix (`taskvectors.data.scoring.is_correct`); `exact` never is.
+        layers: those that the tokens are of; all by default.
+    """
+    return scored(words_by_layer(lm, episodes, tokens, layers), method, prefix_scored)

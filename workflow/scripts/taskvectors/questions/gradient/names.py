@@ -1,0 +1,45 @@
+"""Names in `gradient.csv`: what is measured, of which subject, and what it is compared with."""
+
+from taskvectors.names import CENTRED
+
+# Measures of a vector in the place of the demonstrations.
+LOSS, QUERY_LOSS, ACCURACY, DIVERGENCE = "loss", "query_loss", "accuracy", "divergence"
+TO_THETA = "cosine_to_theta"  # cosine of v − v₀ and θ − v₀
+MIDWAY = "below_midway"  # how far the loss at θ is below the midpoint of the loss at v₀ and the lowest of descent
+OF_VECTORS = (LOSS, QUERY_LOSS, ACCURACY, DIVERGENCE)
+V0, THETA, DESCENT, ONLINE = "v0", "theta", "descent", "online"
+OTHER_THETA = "other_theta"  # θ of an episode of the next task
+
+# Cosines with the descent direction of the demonstrations, and with that of controls.
+DIRECTION, INCREMENT, ORDER = "direction", "increment", "order"
+COSINES = (DIRECTION, INCREMENT, ORDER)
+GRADIENT = "gradient"
+SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS = "shuffled", "other_task", "random_direction", "random_weights"
+CONTROLS = (SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS)
+# A claim without all of its controls has no basis. Over orders a random direction is zero, which every claim must exceed.
+CONTROLS_OF = {DIRECTION: CONTROLS, INCREMENT: CONTROLS, ORDER: (SHUFFLED, OTHER_TASK, RANDOM_WEIGHTS)}
+# The states by which cosines are judged: a direction that tasks share is no evidence. Distances from a mean share none.
+JUDGED = {DIRECTION: CENTRED, INCREMENT: CENTRED, ORDER: None}
+
+SPREAD = "spread"  # over orders of the demonstrations
+
+FEW = 4  # steps, after which the length of a step is chosen on dev episodes
+COLUMNS = ["task", "episode", "measure", "subject", "states", "step", "value", "layer", "share", "left_out"]
+
+# Labels in figures and tables.
+VECTORS = {V0: "v₀", DESCENT: "descent", ONLINE: "online descent", THETA: "θ", OTHER_THETA: "θ of another task"}
+DIRECTIONS = {
+    GRADIENT: "the gradient",
+    SHUFFLED: "that of shuffled answers",
+    OTHER_TASK: "that of another task",
+    RANDOM_DIRECTION: "a random direction",
+    RANDOM_WEIGHTS: "the gradient, random weights",
+}
+OVER_ORDERS = {
+    GRADIENT: "online descent",
+    SHUFFLED: "online descent, shuffled answers",
+    OTHER_TASK: "online descent, another task",
+    RANDOM_WEIGHTS: "online descent, random weights",
+}
+COMPARED_WITH = {DIRECTION: DIRECTIONS, INCREMENT: DIRECTIONS, ORDER: OVER_ORDERS}
+CHANGES = {DIRECTION: "θ − v₀", INCREMENT: "each demonstration's part", ORDER: "θ over orders"}

@@ -1,0 +1,113 @@
+"""Rivals of θ side by side; the effects of attention heads, and what is lost without the strongest."""
+
+from collections.abc import Mapping
+from functools import reduce
+
+import pandas as pd
+
+from taskvectors.names import ALL, KEY
+from taskvectors.observations.intervals import ANSWERS, DIFFERENCES, NUMBERS
+from taskvectors.observations.rows import Kinds, with_kinds
+from taskvectors.observations.summaries import over_tasks, paired, summary, with_bounds
+
+THETA, REGULAR = "theta", "regular"
+RANDOM = "random_heads"
+TOP_HEADS = 10  # of the largest effects: ringed in the figure and listed in the table; the captions say ten
+SETTING = ["layer", "strength", "heads"]
+COMPARED = {"to_theta": THETA, "to_regular": REGULAR}  # paired differences of accuracy
+COLUMNS = [*KEY, "representation", "label", "kind", *SETTING, "n"]
+COLUMNS += [*with_bounds("accuracy", "divergence", *COMPARED), "forward", "backward", "left_out"]
+
+ByMethod = Mapping[str, pd.DataFrame]  # predictions of every method; task and episode in the index
+
+
+def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
+    """Every representation by task and on the mean over tasks: the study's table `rivals.csv`.
+
+    A representation that is left out has the reason; on the mean over tasks, the tasks that it is without. Costs are over
+    all tasks together, and stand in that row.
+
+    Args:
+        predictions: as `taskvectors.questions.rivals.measure` returns them.
+        seed: of the bootstrap over episodes.
+    """
+    test = predictions[predictions["split"] == "test"]
+    answered = _by_method(test[test["left_out"].isna()])
+    tables = []
+    for name, of_method in test.groupby("method", sort=False):
+        reasons = of_method.dropna(subset="left_out").drop_duplicates("task").set_index("task")["left_out"].to_dict()
+        if name in answered:
+            table = _rows(str(name), answered, seed)
+            table["left_out"] = None
+            if reasons:
+                table.loc[table["task"] == ALL, "left_out"] = f"without {', '.join(reasons)}"
+            tables.append(table)
+        elif reasons:
+            reasons[ALL] = next(iter(reasons.values()))
+        rows = [{"task": task, "representation": name, "n": 0, "left_out": reason} for task, reason in reasons.items()]
+        tables.append(pd.DataFrame(rows))
+    table, named = pd.concat(tables, ignore_index=True), test.drop_duplicates("method").set_index("method")
+    table = table.assign(**{column: table["representation"].map(named[column]) for column in ("label", "kind")})
+    return with_kinds(table, model, kinds).reindex(columns=COLUMNS).astype(dict.fromkeys(("layer", "heads"), "Int64"))
+
+
+def _by_method(predictions: pd.DataFrame) -> ByMethod:
+    return {str(name): rows.set_index(["task", "episode"]) for name, rows in predictions.groupby("method", sort=False)}
+
+
+def _rows(name: str, answered: ByMethod, seed: int) -> pd.DataFrame:
+    """One representation in every task, and on the mean over tasks."""
+    own = answered[name]
+    constants = own[SETTING].groupby(level="task", sort=False).first()
+    table = _compared(own, {column: answered.get(other) for column, other in COMPARED.items() if other != name}, seed)
+    divergence = summary(own["divergence"], "divergence", NUMBERS, seed).drop(columns="n")
+    table = table.merge(divergence, "left", "task").assign(representation=name)
+    for column in SETTING:
+        table[column] = table["task"].map(constants[column]).fillna(constants[column].iloc[0])
+    for cost in ("forward", "backward"):
+        table[cost] = own[cost].iloc[0] if len(table) else None
+        table[cost] = table[cost].where(table["task"] == ALL)
+    return table
+
+
+def _compared(own: pd.DataFrame, others: Mapping[str, pd.DataFrame | None], seed: int) -> pd.DataFrame:
+    """Accuracy by task and on the mean over tasks, and paired differences to others, by column."""
+    correct = own["correct"].astype(float)
+    tables = [summary(correct, "accuracy", ANSWERS, seed)]
+    for column, other in others.items():
+        difference = pd.Series(dtype=float) if other is None else paired(correct, other["correct"].astype(float))
+        if len(difference):
+            tables.append(summary(difference, column, DIFFERENCES, seed).drop(columns="n"))
+    return reduce(lambda left, right: left.merge(right, "left", "task"), tables)
+
+
+def head_effects(effects: pd.DataFrame, model: str, seed: int) -> pd.DataFrame:
+    """The causal indirect effect of every head, mean over tasks: the study's table `heads.csv`; rank 1 has the largest.
+
+    Args:
+        effects: as `taskvectors.questions.rivals.heads` returns them.
+        seed: of the bootstrap over trials.
+    """
+    rows = [
+        {"model": model, "layer": layer, "head": head}
+        | over_tasks(trials.set_index("task")["effect"], "effect", NUMBERS, seed)
+        for (layer, head), trials in effects.groupby(["layer", "head"])
+    ]
+    table = pd.DataFrame(rows, columns=["model", "layer", "head", "n", *with_bounds("effect")])
+    table["rank"] = table["effect"].rank(ascending=False, method="first").astype(int)
+    return table
+
+
+def ablation(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
+    """Accuracy with demonstrations, with all heads and without some: the study's table `ablation.csv`.
+
+    `to_random` is the paired difference to as many random heads of the same layers.
+    """
+    by_method = _by_method(predictions)
+    columns = ["ablated", "heads", "n", *with_bounds("accuracy", "to_random")]
+    tables = [pd.DataFrame(columns=["task", *columns])]
+    for name, own in by_method.items():
+        others = {} if name == RANDOM else {"to_random": by_method[RANDOM]}
+        tables.append(_compared(own, others, seed).assign(ablated=name, heads=own["heads"].iloc[0]))
+    table = pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+    return with_kinds(table, model, kinds).reindex(columns=[*KEY, *columns])

@@ -1,0 +1,131 @@
+"""Sections of the page: Markdown with places for numbers, figures and tables (`page.md`), and the numbers (`page.py`)."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import jinja2
+import pandas as pd
+
+from taskvectors.errors import StudyError
+from taskvectors.observations.rows import Tables
+from taskvectors.report.cells import Config, decimal, how_many, in_points, listed, percent, with_interval
+
+METHODS = "<!-- methods -->"  # what follows it on a page stands in the section on methods
+CALL = re.compile(r"^\{\{ *(\w+\([^()]*\)) *\}\}$", re.MULTILINE)  # a line of its own: a cell of code
+Shown = Callable[[Tables, Config], pd.DataFrame]
+
+
+class PageNumbers(Protocol):
+    """`page.py` of a question.
+
+    Attributes:
+        TABLES: by name, what the page shows of tables.
+    """
+
+    TABLES: Mapping[str, Shown]
+
+    def numbers(self, tables: Tables, config: Config) -> Mapping[str, Any]:
+        """What `page.md` names between braces.
+
+        Args:
+            tables: of all models together, by name; published ones are `paper/<name>`.
+            config: of the study; labels are safe inside Markdown.
+        """
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page.
+
+    Attributes:
+        page: its `page.md`.
+        module: its `page.py`, as it is imported.
+        lacking: tables of it that an archive lacks: then nothing is said that takes numbers.
+    """
+
+    page: str
+    module: str
+    lacking: list[str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the notebook: Markdown, or code that shows a figure or a table."""
+
+    kind: str
+    source: str
+
+
+def page_table(module: str, name: str, tables: Tables, config: Config) -> pd.DataFrame:
+    """A table of the page.
+
+    Raises:
+        StudyError: if `page.py` does not make it.
+    """
+    made = cast(PageNumbers, import_module(module)).TABLES
+    if name not in made:
+        raise StudyError(
+            f"{module}: TABLES has no {name}, which the entry beside it lists under `shown`. Add a function."
+        )
+    return made[name](tables, config)
+
+
+def cells_of(section: Section, tables: Tables, config: Config) -> list[Cell]:
+    """The cells of a section.
+
+    Raises:
+        StudyError: with file and line, for a page that is no template, or names a number that is not there.
+    """
+    shown, _, _ = Path(section.page).read_text(encoding="utf-8").partition(METHODS)
+    write = _writer(section, tables, config)
+    cells = [Cell(kind, write(part, line) if kind == "markdown" else part) for kind, part, line in _parts(shown)]
+    return [cell for cell in cells if cell.source]
+
+
+def methods_of(section: Section, tables: Tables, config: Config) -> str:
+    """What a section has to say on methods. Raises: see `cells_of`."""
+    shown, _, methods = Path(section.page).read_text(encoding="utf-8").partition(METHODS)
+    return _writer(section, tables, config)(methods, shown.count("\n") + 1)
+
+
+def _parts(text: str) -> Iterator[tuple[str, str, int]]:
+    """Markdown and code in turn, each with the line on which it begins."""
+    start = 0
+    for call in CALL.finditer(text):
+        yield "markdown", text[start : call.start()], text.count("\n", 0, start) + 1
+        yield "code", call[1], 0
+        start = call.end()
+    yield "markdown", text[start:], text.count("\n", 0, start) + 1
+
+
+def _writer(section: Section, tables: Tables, config: Config) -> Callable[[str, int], str]:
+    numbers = {} if section.lacking else cast(PageNumbers, import_module(section.module)).numbers(tables, config)
+    known: dict[str, Any] = {"config": config, **numbers}
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": percent, "points": in_points, "decimal": decimal, "how_many": how_many}
+    environment.filters |= {"listed": listed, "interval": _interval}
+
+    def write(text: str, line: int) -> str:
+        if section.lacking and ("{{" in text or "{%" in text):
+            # The heading alone, which takes no numbers.
+            return next((one for one in text.strip().split("\n") if one.startswith("#")), "")
+        try:
+            return environment.from_string(text).render(known).strip()
+        except jinja2.TemplateSyntaxError as error:
+            raise StudyError(
+                f"{section.page}, line {line + error.lineno - 1}: {(error.message or '').rstrip('.')}. Correct it."
+            ) from None
+        except jinja2.UndefinedError as error:
+            raise StudyError(
+                f"{section.page}, lines from {line}: {error.message}. `numbers` in page.py gives them."
+            ) from None
+
+    return write
+
+
+def _interval(row: pd.Series, value: str = "value", digits: int = 2) -> str:
+    return with_interval(row.to_frame().T, value, digits)[0]
