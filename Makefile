@@ -16,7 +16,7 @@ endif
 # As a module: the script of that name begins with the path of its interpreter, which a long path or the shell's characters break.
 SNAKEMAKE := python -m snakemake
 
-.PHONY: study plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark lint format docs pins report clean
+.PHONY: study plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark lint format pins report clean
 
 study: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
@@ -83,10 +83,6 @@ format: .venv/installed
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow/Snakefile workflow/rules
-
-# The list of tables in results/README.md, from workflow/tables.yaml.
-docs: .venv/installed
-	python workflow/document.py
 
 report: .venv/installed
 	mkdir -p reports

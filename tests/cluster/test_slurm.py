@@ -13,24 +13,15 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, SMOKE, Study, copy_project, wait_for
+from taskvectors.study import read_study
 
 pytestmark = pytest.mark.slurm
 MODEL = "results/smollm2-135m"
 SMALL = "tests/cluster/slurm/small.yaml"
 UP = [str(ROOT / "tests/cluster/slurm/slurm-up.sh")]
-MODEL_RULES = (
-    "extract_theta",
-    "sweep_layers",
-    "patch_variants",
-    "sweep_conflict",
-    "decode_theta",
-    "measure_heads",
-    "rivals",
-    "gradient",
-)
 # What this little cluster is, in place of the profile's: no accounting, two cores, a disk of its own.
 SITE = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue", "--latency-wait", "5"]
-SITE += ["--slurm-init-seconds-before-status-checks", "3", "--set-threads", *(f"{rule}=1" for rule in MODEL_RULES)]
+SITE += ["--slurm-init-seconds-before-status-checks", "3"]
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +37,7 @@ def cluster():
 
 
 def arguments(*more: str) -> list[str]:
-    """Of a Snakemake that submits; `--set-threads` takes all that follows it, so a flag must end it."""
+    """Of a Snakemake that submits."""
     return ["--configfile", SMOKE, SMALL, *SITE, "--jobs", "4", *more]
 
 
@@ -125,7 +116,7 @@ def test_rules_that_load_a_model_ask_for_gpus_and_no_others(submitted):
             ["scontrol", "show", "job", str(number)], capture_output=True, text=True, check=True
         ).stdout
         asked[job["rule"].split("_wildcards")[0].removeprefix("rule_")] = "gpu:1" in shown
-    assert {rule for rule, gpu in asked.items() if gpu} == set(MODEL_RULES)
+    assert {rule for rule, gpu in asked.items() if gpu} == set(read_study([ROOT / SMOKE]).tokens)
     assert {"weights", "episodes", "accuracy", "study_notebook"} <= set(asked)
     assert not {"download_weights", "figure_embedding", "study_page", "provenance"} & set(asked)  # on the head node
 

@@ -28,7 +28,7 @@ from taskvectors.questions.geometry.tables import (
     raw_and_centred,
 )
 from taskvectors.questions.gradient.names import CONTROLS_OF
-from taskvectors.questions.gradient.tables import gradient_table
+from taskvectors.questions.gradient.tables import gradient_measures
 from taskvectors.questions.layers.tables import layer_choice, layer_sweep
 from taskvectors.questions.layers.views import views
 from taskvectors.questions.limits.tables import limits
@@ -249,7 +249,7 @@ def model_tables(model, rng, tasks, episodes, outcome):
     whole = (rng, list(main_tasks(choice)["task"]), episodes, outcome)
     found["rivals"] = rivals(rival_predictions(*whole), model, kinds, 0)
     found |= head_tables(model, kinds, *whole)
-    found["gradient"] = gradient_table(gradient_observations(*whole), model, kinds, 0)
+    found["gradient"] = gradient_measures(gradient_observations(*whole), model, kinds, 0)
     head = {"model": model, "family": "algorithmic", "role": "main"}
     main = list(main_tasks(choice)["task"])
     theta = rng.normal(size=(len(main) * episodes, LAYERS, HIDDEN)).astype(np.float32)
@@ -449,7 +449,7 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
     shown = CATALOGUE.report_tables
     for name, entry in shown.items():
         if set(entry["tables"]) <= set(tables):
-            table = page_table(CATALOGUE.shown_by[name].removesuffix(".py").replace("/", "."), name, tables, config)
+            table = page_table(name, entry, tables, config)
             assert "<b>Task" not in table_html(table, name, entry["caption"], entry["tables"]), name
     missing = {name for name, entry in shown.items() if not set(entry["tables"]) <= set(tables)}
     assert missing == {"decoded_tokens", "filter"}  # of a tokenizer; the workflow's own tests show them

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from taskvectors.engine.definition import Change, plain_answer
-from taskvectors.models.language_model import LanguageModel, find_blocks, removed
+from taskvectors.models.language_model import LanguageModel, find_blocks, temporary_hooks
 
 VOCABULARY = 97
 HIDDEN = 32
@@ -103,6 +103,6 @@ def plain_final(lm: LanguageModel, ids: list[int], change: Change = ()) -> Tenso
     hook = lm.model.get_output_embeddings().register_forward_pre_hook(
         lambda module, inputs: final.append(inputs[0][0, -1])
     )
-    with removed([hook]):
+    with temporary_hooks([hook]):
         plain_answer(lm, ids, 1, change)
     return final[0]

@@ -643,21 +643,10 @@ def test_lines_that_are_no_episodes_are_refused_by_number(tmp_path, line, messag
         read_episodes(path)
 
 
-@pytest.mark.parametrize(
-    ("split", "expected"),
-    [
-        ("test", ("test", 7)),
-        ("test@1", ("test", 1)),
-        ("dev@0", ("dev", 0)),
-        ("test@7", ("test@7", 7)),
-        ("test@01", ("test@01", 7)),
-    ],
-)
-def test_files_of_the_first_version_are_read(tmp_path, split, expected):
-    """They say another study seed in the split, the first one, here 7, nowhere; what they never said stays as it is."""
-    old = {
+def test_an_episode_without_a_seed_is_of_the_first(tmp_path):
+    given = {
         "task": "t",
-        "split": split,
+        "split": "test",
         "episode": 0,
         "demos": [["a", "b"]],
         "query": "q",
@@ -665,9 +654,9 @@ def test_files_of_the_first_version_are_read(tmp_path, split, expected):
         "dummies": ["z"],
     }
     path = tmp_path / "e.jsonl"
-    path.write_text(json.dumps(old) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(given) + "\n", encoding="utf-8")
     (episode,) = read_episodes(path, 7)
-    assert (episode.split, episode.seed, episode.pair) == (*expected, None)
+    assert (episode.split, episode.seed, episode.pair) == ("test", 7, None)
 
 
 @pytest.mark.parametrize("kind", ["as it should be", "mark", "utf-16", "CR LF", "decomposed", "no last line end"])

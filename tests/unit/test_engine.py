@@ -245,7 +245,7 @@ def test_answers_and_states_come_of_the_same_passes(architecture, in_float64):
     asked = interventions(lm, len(prompts))
     asked.append((asked[1], asked[3]))  # together
     tokens, states = answers_and_states(lm, prompts, [AS_IT_IS, *asked], answer_tokens=3)
-    alone, _ = answers_and_states(lm, prompts, asked, answer_tokens=3)  # nobody asks for the prompts as they are
+    alone, _ = answers_and_states(lm, prompts, asked, answer_tokens=3)  # without the unpatched prompts
     assert torch.equal(alone, tokens[:, 1:])
     patched, unpatched = patched_answers(lm, prompts, asked, answer_tokens=3)
     assert torch.equal(patched, tokens[:, 1:]) and torch.equal(unpatched, tokens[:, 0])

@@ -3,14 +3,16 @@
 from importlib import import_module
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from taskvectors.entries import LIBRARY, read_questions, readme
+from taskvectors.catalogue import imported
+from taskvectors.entries import LIBRARY, read_questions
 from taskvectors.errors import StudyError
-from taskvectors.report.pages import Section, cells_of, methods_of, page_table
+from taskvectors.report.pages import Section, cells_of, methods_of, page_table, plain_table
 from taskvectors.study import read_study
 
-PUBLISHED, CONDITIONS = ["main_results"], ["limits"]
+PUBLISHED, CONDITIONS = ("main_results",), ("limits",)
 GOOD = """\
 section: Accuracy
 order: 1
@@ -57,6 +59,7 @@ def library(tmp_path, entry=GOOD, page=PAGE, name="one"):
 
 
 def questions(tmp_path):
+    read_questions.cache_clear()
     return read_questions(PUBLISHED, CONDITIONS, tmp_path)
 
 
@@ -73,7 +76,6 @@ def test_entries_come_whole_and_intervals_beside_their_columns(tmp_path):
     assert (question.name, question.section, question.descends) == ("one", "Accuracy", [])
     assert question.tables["accuracy"]["columns"] == ["model", "task", "n", "accuracy", "accuracy_low", "accuracy_high"]
     assert question.figures["dots"]["published"] == [] and question.figures["dots"]["hover"] is False
-    assert "accuracy ±" in readme([question]) and "accuracy_low" not in readme([question])
 
 
 def test_questions_come_in_the_order_of_the_page(tmp_path):
@@ -99,7 +101,7 @@ def test_questions_come_in_the_order_of_the_page(tmp_path):
         ("    title: limits\n    caption: Tasks", "    caption: Tasks", "line 10: limits: title and caption go together."),
         ("section: Accuracy\n", "", "question.yaml: the key section is missing. Add it."),
         ("order: 1", "order: one", "order: 'one' is no int. Correct it."),
-        ("shown:\n", "showm:\n", "showm is no key of an entry; the keys are section, order, reads"),
+        ("shown:\n", "showm:\n", "showm is no key of an entry; the keys are section, order, title"),
         ("figures:\n  bars:", "figures:\n  bars: bars\n  more:", "bars: an entry has keys and values"),
     ],
 )  # fmt: skip
@@ -139,7 +141,7 @@ def test_a_drawing_without_an_entry_and_a_table_of_two_questions_are_refused(tmp
 def test_one_figure_does_not_draw_a_table_and_published_data_of_one_name(tmp_path):
     library(tmp_path, GOOD.replace("tables: [accuracy]\n    published", "tables: [limits]\n    published", 1))
     with pytest.raises(StudyError, match="bars: limits stands under tables and published"):
-        read_questions(["main_results", "limits"], CONDITIONS, _published_too(tmp_path))
+        read_questions(("main_results", "limits"), CONDITIONS, _published_too(tmp_path))
 
 
 def _published_too(tmp_path):
@@ -161,13 +163,13 @@ def test_a_page_that_is_no_template_or_names_no_number_is_refused_by_line(tmp_pa
     path.write_text(page, encoding="utf-8")
     module = "taskvectors.report.frame.closing.page"  # has no numbers
     with pytest.raises(StudyError, match=message):
-        cells_of(Section(str(path), module, []), {}, {})
+        cells_of(Section("Title", str(path), module, []), {}, {})
 
 
 def test_a_section_without_its_tables_keeps_its_heading_and_says_no_number(tmp_path):
     path = tmp_path / "page.md"
-    path.write_text('## Title\n\n{{ number }}\n\n{{ figure("bars") }}\n\n<!-- methods -->\n\n{{ other }}\n')
-    section = Section(str(path), "no.such.module", ["accuracy"])
+    path.write_text('{{ number }}\n\n{{ figure("bars") }}\n\n<!-- methods -->\n\n{{ other }}\n')
+    section = Section("Title", str(path), "no.such.module", ["accuracy"])
     assert [cell.source for cell in cells_of(section, {}, {})] == ["## Title", 'figure("bars")']
     assert methods_of(section, {}, {}) == ""
 
@@ -177,8 +179,9 @@ STUDY = read_study()
 
 @pytest.mark.parametrize("question", STUDY.questions, ids=lambda question: question.name)
 def test_the_modules_of_a_question_are_those_of_its_entry(question):
-    page = import_module(STUDY.questions.page_modules[question.name].removesuffix(".py").replace("/", "."))
-    assert set(page.TABLES) == set(question.shown)
+    if question.has("page"):
+        page = import_module(imported(STUDY.questions.page_modules[question.name]))
+        assert set(page.TABLES) == set(question.shown)
     for figure in question.figures:
         text = (LIBRARY.parent / STUDY.questions.drawings[figure]).read_text(encoding="utf-8")
         assert "def draw(tables: Tables, labels: Labels) -> Figure:" in text
@@ -187,4 +190,13 @@ def test_the_modules_of_a_question_are_those_of_its_entry(question):
 
 def test_a_table_that_no_function_makes_is_refused_by_name():
     with pytest.raises(StudyError, match=r"closing\.page: TABLES has no means"):
-        page_table("taskvectors.report.frame.closing.page", "means", {}, {})
+        page_table("means", {"module": "taskvectors.report.frame.closing.page", "tables": ["a"]}, {}, {})
+
+
+def test_a_table_without_a_function_is_shown_with_its_intervals():
+    table = pd.DataFrame({"model": "m", "family": "f", "role": "main", "task": "t", "strength": 0.5, "n": 6,
+                          "accuracy": [0.5], "accuracy_low": 0.25, "accuracy_high": 0.75})  # fmt: skip
+    config = {"models": {"m": {"label": "M"}}, "tasks": {"t": {"label": "T"}}}
+    assert plain_table(table, config).to_dict("records") == [
+        {"model": "M", "task": "T", "strength": 0.5, "n": 6, "accuracy": "0.50 [0.25, 0.75]"}
+    ]

@@ -15,7 +15,7 @@ from taskvectors.data.sampling import sample_conflict, sample_episode
 from taskvectors.data.tasks import load_task
 from taskvectors.data.tokens import decode_answers, prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
-from taskvectors.measuring.vectors import mean_of_others, random_directions, shared_by_tasks
+from taskvectors.measuring.vectors import mean_of_others, random_directions
 from taskvectors.models.language_model import LanguageModel, find_blocks
 from taskvectors.questions.conflict.measure import sweep_pairs
 from taskvectors.questions.controls.constant_answers import constant_answers
@@ -24,7 +24,7 @@ from taskvectors.questions.decoding.measure import decode_thetas
 from taskvectors.questions.formation.measure import forming
 from taskvectors.questions.layers.measure import sweep
 from taskvectors.questions.main_result.measure import extract
-from taskvectors.store.thetas import Thetas
+from taskvectors.store.thetas import Thetas, shared_by_tasks
 
 TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
 PREFIX = dict.fromkeys(TASKS, False)
@@ -141,8 +141,8 @@ def test_a_family_of_which_nothing_is_left_has_empty_tables_of_the_same_form(lm,
 
 
 def test_what_tasks_share_weighs_tasks_not_episodes():
-    few, many = torch.zeros(1, 2, 3), torch.ones(9, 2, 3)
-    assert (shared_by_tasks([few, many]) == 0.5).all()
+    theta, tasks = np.concatenate([np.zeros((1, 2, 3)), np.ones((9, 2, 3))]), np.array(["few", *["many"] * 9])
+    assert (shared_by_tasks(theta, tasks) == 0.5).all()
 
 
 def test_constant_answers_are_of_the_other_episodes_and_the_query_itself():

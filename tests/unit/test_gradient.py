@@ -35,10 +35,10 @@ from taskvectors.questions.gradient.measure import (
     of_next_task,
     without_training,
 )
-from taskvectors.questions.gradient.names import CONTROLS, CONTROLS_OF, COSINES, FEW, OF_VECTORS
+from taskvectors.questions.gradient.names import CONTROLS_OF, COSINES, FEW, GRADIENT_CONTROLS, OF_VECTORS
 from taskvectors.questions.gradient.orders import orders_of
 from taskvectors.questions.gradient.page import EXPECTED
-from taskvectors.questions.gradient.tables import gradient_table
+from taskvectors.questions.gradient.tables import gradient_measures
 from taskvectors.questions.main_result.measure import extract
 
 TASKS = {
@@ -92,7 +92,7 @@ def observations(lm, episodes):
 
 @pytest.fixture(scope="module")
 def table(observations):
-    return gradient_table(observations, "m", KINDS, 0)
+    return gradient_measures(observations, "m", KINDS, 0)
 
 
 def plain_theta(lm, episode, demos) -> torch.Tensor:
@@ -355,7 +355,9 @@ def test_every_measure_has_its_rows_and_its_reference(observations, table):
         key = tuple(np.nan if part is None else part for part in row[keys])
         varies = row["measure"] in ("increment", "accuracy") or spread.loc[spread.index == key].max() > 0
         assert pd.notna([row["value_low"], row["value_high"]]).all() == varies, row[keys].tolist()
-    compared = mean[mean["measure"].isin(OF_VECTORS) & (mean["subject"] != "theta") | mean["subject"].isin(CONTROLS)]
+    compared = mean[
+        mean["measure"].isin(OF_VECTORS) & (mean["subject"] != "theta") | mean["subject"].isin(GRADIENT_CONTROLS)
+    ]
     assert compared["difference"].notna().all()
     assert mean[mean["subject"].isin(["theta", "gradient"])]["difference"].isna().all()
     assert (mean["n"] == 6).all() and (table[table["task"] != "all"]["n"] == 2).all()
@@ -392,7 +394,7 @@ def test_one_demonstration_knows_no_order_and_no_shuffling(lm):
     assert not observations["measure"].isin(["order", "spread"]).any() and "shuffled" not in set(
         observations["subject"]
     )
-    verdicts = verdicts_of(gradient_table(observations, "m", KINDS, 0))
+    verdicts = verdicts_of(gradient_measures(observations, "m", KINDS, 0))
     for claim in ("along_gradient", "increments_along_gradient", "order_as_online"):
         assert verdicts[claim] == NO_BASIS  # held against all controls, or not at all
 
@@ -436,7 +438,7 @@ def test_without_room_for_random_weights_cosines_have_no_basis(lm, monkeypatch):
     monkeypatch.setattr("taskvectors.models.untrained.memory_at_hand", lambda: 1000)
     observations = run(lm, drawn(3), test=3)
     assert "random_weights" not in set(observations["subject"]) and "gradient" in set(observations["subject"])
-    verdicts = verdicts_of(gradient_table(observations, "m", KINDS, 0))
+    verdicts = verdicts_of(gradient_measures(observations, "m", KINDS, 0))
     assert all(verdicts[claim] == NO_BASIS for claim in OF_MEASURE) and verdicts["lowers_loss"] != NO_BASIS
 
 
@@ -445,7 +447,7 @@ def verdicts_of(table) -> dict[str, str]:
 
 
 def test_one_episode_is_no_basis(lm, episodes):
-    table = gradient_table(run(lm, episodes, test=1), "m", KINDS, 0)
+    table = gradient_measures(run(lm, episodes, test=1), "m", KINDS, 0)
     assert set(verdicts_of(table).values()) == {NO_BASIS}
 
 
@@ -453,7 +455,7 @@ def test_one_task_has_no_other_and_nothing_shared(lm):
     sizes = {"baseline": (1, 0), "dev": (1, 3), "test": (8, 3)}
     observations = run(lm, drawn(3, ["to_upper"], sizes), test=8)
     assert "other_task" not in set(observations["subject"]) and "centred" not in set(observations["states"])
-    table = gradient_table(observations, "m", KINDS, 0)
+    table = gradient_measures(observations, "m", KINDS, 0)
     assert set(verdicts_of(table).values()) == {NO_BASIS}
     assert table.loc[(table["task"] == "all") & (table["measure"] == "loss"), "value_low"].notna().all()
 
@@ -481,7 +483,7 @@ def test_what_cannot_be_measured_is_left_out_and_says_why(lm, episodes, case):
     observations = run(lm, asked, layer)
     words = {"top block": "the top block", "bfloat16": "dtype: float32", "no demonstrations": "no demonstrations"}[case]
     assert words in observations["left_out"].item()
-    table = gradient_table(observations, "m", KINDS, 0)
+    table = gradient_measures(observations, "m", KINDS, 0)
     assert table["left_out"].item() == observations["left_out"].item() and table["n"].item() == 0
     assert list(claims({"gradient": table}, {})) == list(claims({}, {})) == []
 
@@ -510,7 +512,7 @@ def made_up(gain: float, rng, episodes: int = 20) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.2, SHOWN), (-0.2, REFUTED)])
 def test_claims_are_shown_and_refuted(gain, verdict):
-    table = gradient_table(made_up(gain, np.random.default_rng(0)), "m", KINDS, 0)
+    table = gradient_measures(made_up(gain, np.random.default_rng(0)), "m", KINDS, 0)
     verdicts = verdicts_of(table)
     assert len(verdicts) == 5 and set(verdicts.values()) == {verdict}
     # The control that comes nearest counts: 0.1 is the cosine with shuffled answers.
@@ -526,16 +528,16 @@ def test_without_one_of_its_controls_a_claim_has_no_basis(claim, control):
     """What remains would show it."""
     rows = made_up(0.2, np.random.default_rng(0))
     without = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["subject"] != control)]
-    verdicts = verdicts_of(gradient_table(without, "m", KINDS, 0))
+    verdicts = verdicts_of(gradient_measures(without, "m", KINDS, 0))
     assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
 
 
 @pytest.mark.parametrize(("claim", "control"), [(c, of) for c, m in OF_MEASURE.items() for of in CONTROLS_OF[m]])
 def test_a_task_without_a_control_leaves_no_basis(claim, control):
-    """The others would show it; of this one nobody knows."""
+    """The other tasks would show it; this one is unknown."""
     rows = made_up(0.2, np.random.default_rng(0))
     without = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["subject"] != control) | (rows["task"] != "to_upper")]
-    verdicts = verdicts_of(gradient_table(without, "m", KINDS, 0))
+    verdicts = verdicts_of(gradient_measures(without, "m", KINDS, 0))
     assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
 
 
@@ -560,7 +562,7 @@ def accuracies(theta, v0, descent) -> pd.DataFrame:
     ],
 )
 def test_as_much_as_theta_says_something_where_theta_does_more_than_v0(theta, v0, descent, verdict):
-    table = gradient_table(accuracies(theta, v0, descent), "m", KINDS, 0)
+    table = gradient_measures(accuracies(theta, v0, descent), "m", KINDS, 0)
     assert verdicts_of(table)["few_steps"] == verdict
 
 
@@ -569,7 +571,7 @@ def test_answers_that_agree_in_all_episodes_are_not_certain():
     rows = made_up(0.2, np.random.default_rng(0), episodes=8)
     of_descent = (rows["measure"] == "accuracy") & (rows["subject"] == "descent")
     alike = rows.assign(value=rows["value"].mask(of_descent, (rows["episode"] != 1).astype(float)))
-    table = gradient_table(alike, "m", KINDS, 0)
+    table = gradient_measures(alike, "m", KINDS, 0)
     assert verdicts_of(table)["few_steps"] == UNDECIDED
     of_old = table.assign(difference_low=table["difference"], difference_high=table["difference"])  # in archives
     assert verdicts_of(of_old)["few_steps"] == NO_BASIS
@@ -583,14 +585,14 @@ def test_a_task_in_which_a_control_is_of_other_episodes_is_held_against_nothing(
         of & (rows["subject"] == "shuffled") & (rows["episode"] >= 10),
     )
     apart = rows[~of | ~rows["subject"].isin(["gradient", "shuffled"]) | early | late]
-    assert verdicts_of(gradient_table(apart, "m", KINDS, 0))["along_gradient"] == NO_BASIS
+    assert verdicts_of(gradient_measures(apart, "m", KINDS, 0))["along_gradient"] == NO_BASIS
 
 
 def test_theta_that_any_other_lowers_the_loss_as_well_as_is_no_finding():
     rows = made_up(0.2, np.random.default_rng(0))
     alike = rows.assign(value=rows["value"].where(rows["subject"] != "other_theta", rows["value"] - 0.3))
-    assert verdicts_of(gradient_table(alike, "m", KINDS, 0))["lowers_loss"] == REFUTED
-    without = gradient_table(rows[rows["subject"] != "other_theta"], "m", KINDS, 0)
+    assert verdicts_of(gradient_measures(alike, "m", KINDS, 0))["lowers_loss"] == REFUTED
+    without = gradient_measures(rows[rows["subject"] != "other_theta"], "m", KINDS, 0)
     assert verdicts_of(without)["lowers_loss"] == NO_BASIS
 
 
@@ -599,11 +601,11 @@ def test_a_claim_needs_episodes_of_its_own(claim):
     """Many in all do not help the claim that few can speak of."""
     rows = made_up(0.2, np.random.default_rng(0))
     few = rows[(rows["measure"] != OF_MEASURE[claim]) | (rows["task"] == "to_upper") & (rows["episode"] < 2)]
-    verdicts = verdicts_of(gradient_table(few, "m", KINDS, 0))
+    verdicts = verdicts_of(gradient_measures(few, "m", KINDS, 0))
     assert verdicts.pop(claim) == NO_BASIS and set(verdicts.values()) == {SHOWN}
     one = (rows["subject"] == "shuffled") & (rows["measure"] == OF_MEASURE[claim])
     few = rows[~one | (rows["episode"] < 2)]  # a control that is measured in half as many as it takes
-    assert verdicts_of(gradient_table(few, "m", KINDS, 0))[claim] == NO_BASIS
+    assert verdicts_of(gradient_measures(few, "m", KINDS, 0))[claim] == NO_BASIS
 
 
 findings = st.builds(
@@ -632,7 +634,7 @@ def test_what_one_task_alone_has_is_not_centred():
 
 
 def test_two_episodes_of_one_task_are_no_basis(lm):
-    table = gradient_table(run(lm, drawn(3, ["to_upper"])), "m", KINDS, 0)
+    table = gradient_measures(run(lm, drawn(3, ["to_upper"])), "m", KINDS, 0)
     assert set(verdicts_of(table).values()) == {NO_BASIS}
 
 

@@ -77,9 +77,7 @@ def test_heads_put_in_together_are_those_of_one_plain_pass(architecture, in_floa
     ]
     answers, finals = answers_and_states(lm, prompts, [AS_IT_IS, *changes], 2)
     (unpatched, *tokens), (bare, *states) = answers.unbind(dim=1), finals.unbind(dim=1)
-    assert torch.equal(
-        patched_states(lm, prompts, changes[:1])[:, 0], states[0]
-    )  # nobody asks for the prompts as they are
+    assert torch.equal(patched_states(lm, prompts, changes[:1])[:, 0], states[0])  # without the unpatched prompts
     for episode, ids in enumerate(prompts):
         torch.testing.assert_close(bare[episode], plain_final(lm, ids), **EXACT)
         assert unpatched[episode].tolist() == plain_answer(lm, ids, 2)[0]

@@ -281,7 +281,6 @@ def test_what_the_schema_forbids_names_the_file_that_says_so(tmp_path):
     first, second = tmp_path / "first.yaml", tmp_path / "second.json"
     first.write_text("study: {seeds: [1]}", encoding="utf-8")
     second.write_text('{\n\t"study": {\n\t\t"seeds": []\n\t}\n}', encoding="utf-8")
-    schema = tmp_path / "schema.yaml"
-    schema.write_text("properties: {study: {properties: {seeds: {minItems: 1}}}}", encoding="utf-8")
+    schema = {"properties": {"study": {"properties": {"seeds": {"minItems": 1}}}}}
     with pytest.raises(StudyError, match=r"second.json: study: seeds: \[\] should be non-empty"):
         settings.check_schema({"study": {"seeds": []}}, schema, [first, second])

@@ -2,7 +2,6 @@
 
 import ast
 import html
-import importlib.util
 import json
 import re
 import shutil
@@ -241,14 +240,6 @@ def test_pins_are_exact_and_hold_all_direct_dependencies():
     assert {re.split(r"[\[=]", name)[0].replace("_", "-") for name in direct} <= pinned
 
 
-def test_the_list_of_results_is_that_of_the_tables():
-    """`make docs` writes it."""
-    spec = importlib.util.spec_from_file_location("document", ROOT / "workflow/document.py")
-    document = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(document)
-    assert document.documented() == document.README.read_text(encoding="utf-8")
-
-
 def test_every_rule_that_loads_a_model_says_what_it_reads():
     """Its time on a cluster, and `make plan`, follow from that."""
     rules = "\n".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "workflow/rules").glob("*.smk")))
@@ -267,20 +258,6 @@ def test_what_is_said_of_the_prompt_is_the_template():
     drawn = html.unescape((ROOT / "workflow/report/page/method.svg").read_text(encoding="utf-8"))
     shown = [*prompt((("a", "b"), ("m", "n")), "q").split("\n"), prompt((), "x")]
     assert all(f">{line}<" in drawn for line in shown), "report/page/method.svg"
-
-
-def test_the_readme_tells_the_sizes_of_the_default_study():
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-    conflict, rivals, gradient = config["conflict"], config["rivals"], config["gradient"]
-    assert rivals["layer_step"] == 2 and gradient["dev"] == 1 and len(config["study"]["seeds"]) == 3  # told in words
-    told = (
-        f"three study seeds, the further two with fewer episodes; {conflict['episodes']} episodes for each conflicting pair "
-        f"and {conflict['transfer']['episodes']} for every pair of the transfer matrix; "
-        f"{config['formation']['episodes']} for how θ forms; rivals on {rivals['test']} test episodes a task, "
-        f"chosen on {rivals['dev']} at every second layer, effects of heads from {rivals['trials']} trials a task; "
-        f"gradient descent on {gradient['test']} test episodes a task, its steps chosen on one."
-    )
-    assert told in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 
 # ------------------------------------------------------------------------------------------------------- who has which package

@@ -16,11 +16,12 @@ def test_a_bad_configuration_is_one_message(project):
     assert not (project.folder / "results").exists()
 
 
-def test_a_typo_in_the_list_of_figures_is_one_message(project):
-    project.edit("workflow/figures.yaml", "tables: [views]", "tables: [view]")
+def test_a_typo_in_an_entry_is_one_message(project):
+    entry = project.folder / "workflow/scripts/taskvectors/questions/layers/question.yaml"
+    entry.write_text(entry.read_text(encoding="utf-8").replace("tables: [views]", "tables: [view]"), encoding="utf-8")
     result = project.snakemake("-n")
     assert result.returncode != 0 and "Traceback" not in result.stdout
-    assert re.search(r"workflow/figures.yaml, line \d+: layer_choice: tables: view is not known", result.stdout)
+    assert re.search(r"layers/question.yaml, line \d+: layer_choice: tables: view is not known", result.stdout)
 
 
 def test_readmes_snippets_fit_into_one_file(project, saved):

@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import json
 import os
 import re
 import subprocess
@@ -58,16 +57,22 @@ def code_of(rule) -> set[str]:
 
 
 def test_rules_have_the_fingerprints_of_their_script(rules):
+    """And of what is imported by the name that an entry says."""
+    study = study_of({})
+    catalogue = study.questions
+    more = {
+        "rivals": study.representations.values(),
+        "conclusions": catalogue.claims.values(),
+        "study_notebook": ["taskvectors/report/page.py", *catalogue.page_modules.values()],
+        "latex_tables": catalogue.latex_modules,
+    }
     for name, rule in running(rules).items():
         script = Path(str(rule.script)).name
         expected = set(used_by(script))
         if script == "figure.py":
-            expected |= set(used_by(f"taskvectors/figures/{name.removeprefix('figure_')}.py"))
-            expected.add("taskvectors/figures/study.mplstyle")
-        if script == "rivals.py":
-            expected |= {part for file in study_of({}).representations.values() for part in used_by(file)}
-        if script == "study_notebook.py":
-            expected |= set(used_by("../notebooks/study.ipynb"))
+            expected |= set(used_by(catalogue.drawings[name.removeprefix("figure_")]))
+            expected.add("taskvectors/drawing/study.mplstyle")
+        expected |= {part for file in more.get(name, ()) for part in used_by(file)}
         assert code_of(rule) == expected, name
         assert script in ("figure.py", f"{name}.py")
 
@@ -84,9 +89,6 @@ def third_party(file: Path) -> set[str]:
     """Packages a file imports, lazily or not, beside the standard library and ours."""
     names = set()
     text = file.read_text(encoding="utf-8")
-    if file.suffix == ".ipynb":
-        cells = json.loads(text)["cells"]
-        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom):
             names.add(node.module.split(".")[0])

@@ -26,27 +26,13 @@ from taskvectors.study import read_study
 
 ROOT = Path(__file__).parents[2]
 MODEL = "results/smollm2-135m"
-DECLARED = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text(encoding="utf-8"))
-TABLES = yaml.safe_load((ROOT / "workflow/tables.yaml").read_text(encoding="utf-8"))
-FIGURES = set(DECLARED)  # the smoke study leaves out none
+CATALOGUE = read_study([ROOT / "config/smoke.yaml"]).questions
+FIGURES = set(CATALOGUE.figures)  # the smoke study leaves out none
 DRAWN = {f"figure_{name}" for name in FIGURES}
 GEOMETRY = {f"figure_{name}" for name in ("embedding", "embedding_seeds", "distances", "separation")}
 REPORT = {"study_notebook", "study_page", "study"}
 AFTER_A_TABLE = {"conclusions", "provenance", "latex_tables", *REPORT}
-AFTER_SWEEP = {
-    "choose_layer",
-    "patch_variants",
-    "accuracy",
-    "formation_tables",
-    "geometry",
-    "embed_theta",
-    "decode_theta",
-    "rivals",
-    "rivals_tables",
-    "gradient",
-    "gradient_tables",
-}
-AFTER_SWEEP |= {"summary", *DRAWN, *AFTER_A_TABLE}
+LOADING = set(read_study([ROOT / "config/smoke.yaml"]).tokens)  # rules that load the model
 
 
 def test_the_environment_may_lie_in_a_folder_with_spaces(changed, tmp_path):
@@ -78,8 +64,8 @@ def test_the_study_leaves_report_figures_and_tables(finished):
 
 
 def test_tables_have_the_columns_that_are_said_of_them(finished):
-    for name, entry in TABLES["results"].items():
-        file = finished.folder / (f"results/{name}.csv" if entry.get("study") else f"{MODEL}/{name}.csv")
+    for name, entry in CATALOGUE.all_tables.items():
+        file = finished.folder / (f"results/{name}.csv" if entry["study"] else f"{MODEL}/{name}.csv")
         assert list(pd.read_csv(file, nrows=1)) == entry["columns"], name
 
 
@@ -87,7 +73,7 @@ def test_everything_on_the_page_names_its_file(finished):
     page = (finished.folder / "reports/study.html").read_text(encoding="utf-8")
     for name in FIGURES:
         assert f"<code>reports/figures/{name}.csv</code>" in page
-    for name, entry in TABLES["report"].items():
+    for name, entry in CATALOGUE.report_tables.items():
         (shown,) = re.findall(rf'<figure class="[^"]+" id="table-{name}"><figcaption>(.*?)</figcaption>', page)
         assert all(f"<code>{table}.csv</code>" in shown for table in entry["tables"]), name
         assert " ".join(entry["caption"].split()) in html.unescape(shown), name
@@ -167,10 +153,10 @@ def test_snakemakes_own_report_has_captions(changed):
 
 
 def test_a_source_table_holds_all_that_its_figure_is_drawn_from(finished):
-    for name, entry in DECLARED.items():
+    for name, entry in CATALOGUE.figures.items():
         source = pd.read_csv(finished.folder / f"reports/figures/{name}.csv", keep_default_na=False, dtype=str)
         files = {table: finished.folder / f"results/smollm2-135m/{table}.csv" for table in entry["tables"]}
-        files |= {table: finished.folder / f"data/paper/{table}.csv" for table in entry.get("published", [])}
+        files |= {table: finished.folder / f"data/paper/{table}.csv" for table in entry["published"]}
         assert set(source["table"]) == set(files), name
         for table, file in files.items():
             whole = pd.read_csv(file, keep_default_na=False, dtype=str)
@@ -249,7 +235,7 @@ def test_an_archive_of_before_an_experiment_is_drawn_without_it(finished, projec
     assert result.returncode == 0, result.stdout[-3000:]
     page = (project.folder / "reports/study.html").read_text(encoding="utf-8")
     assert "the archive lacks <code>gradient.csv</code>" in page and "the archive lacks <code>rivals.csv</code>" in page
-    assert "if reading demonstrations were" not in page and "Gradient descent</strong> is that" not in page
+    assert "if reading demonstrations were" not in page and "Gradient descent</strong> moves" not in page
 
 
 def test_a_damaged_archive_is_refused_before_anything_runs(finished, project):
@@ -286,9 +272,9 @@ def test_an_edited_table_reruns_its_family_and_what_follows(changed):
     jobs = changed.planned()
     of_one_family = ("episodes", "extract_theta", "sweep_layers", "constant_answers")
     assert [jobs.pop(rule) for rule in of_one_family] == [1, 1, 1, 1]
-    assert set(jobs) == AFTER_SWEEP | {
-        "filter_table", "conflict_episodes", "sweep_conflict", "conflict_tables", "measure_heads",
-    }  # fmt: skip
+    # All questions are about all tasks: every other job that loads the model runs again, and what follows from it.
+    assert LOADING - set(of_one_family) <= set(jobs) and {"filter_table", *DRAWN, *AFTER_A_TABLE} <= set(jobs)
+    assert not {"download_weights", "weights"} & set(jobs)
 
 
 def test_an_edited_parameter_reruns_what_uses_it(changed):
@@ -399,11 +385,13 @@ def test_longer_answers_are_scored_on_the_whole_answer(changed):
 @pytest.mark.parametrize(
     ("file", "rules"),
     [
-        ("analysis/conflict_tables.py", {"conflict_tables", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
-        ("figures/style.py", {*DRAWN, "provenance", *REPORT}),
-        ("figures/study.mplstyle", {*DRAWN, "provenance", *REPORT}),
-        ("figures/distances.py", {"figure_distances", "provenance", *REPORT}),
-        ("analysis/geometry.py", {"geometry", "embed_theta", *GEOMETRY, *AFTER_A_TABLE}),
+        ("questions/conflict/tables.py", {"conflict_tables", "figure_conflict", "figure_transfer", *AFTER_A_TABLE}),
+        ("drawing/style.py", {*DRAWN, "provenance", *REPORT}),
+        ("drawing/study.mplstyle", {*DRAWN, "provenance", *REPORT}),
+        ("questions/geometry/figures/distances.py", {"figure_distances", "provenance", *REPORT}),
+        ("questions/geometry/tables.py", {"geometry", "embed_theta", *GEOMETRY, *AFTER_A_TABLE}),
+        ("questions/layers/claims.py", AFTER_A_TABLE),
+        ("questions/decoding/page.py", {"provenance", *REPORT}),
     ],
 )
 def test_an_edited_function_reruns_exactly_what_uses_it_and_the_reason_names_the_file(changed, file, rules):
@@ -419,6 +407,42 @@ def test_an_edited_comment_and_a_touched_file_rerun_nothing(changed):
     for path in (changed.folder / "workflow/scripts").rglob("*.py"):
         path.write_text(f"{path.read_text(encoding='utf-8')}\n# edited\n", encoding="utf-8")
     assert changed.planned() == {}
+
+
+def test_an_edited_page_is_rendered_anew_and_nothing_else(changed):
+    changed.edit("workflow/scripts/taskvectors/questions/decoding/page.md", "**Decoding.**", "**Unembedding.**")
+    result = changed.snakemake()
+    assert result.returncode == 0 and changed.jobs_in(result.stdout).keys() == REPORT, result.stdout[-3000:]
+    assert "<strong>Unembedding.</strong>" in (changed.folder / "reports/study.html").read_text(encoding="utf-8")
+
+
+def test_a_page_that_names_no_number_stops_with_file_and_line(changed):
+    changed.edit("workflow/scripts/taskvectors/questions/geometry/page.md", "{{ folds }}", "{{ fodls }}")
+    result = changed.snakemake()
+    assert result.returncode != 0 and "Traceback" not in result.stdout
+    assert re.search(r"geometry/page\.md, lines from \d+: 'fodls' is undefined", result.stdout), result.stdout[-2000:]
+
+
+def test_a_representation_may_lie_in_a_folder_of_the_users(changed):
+    own = changed.folder / "my rivals/half_theta.py"
+    own.parent.mkdir()
+    text = (ROOT / "workflow/scripts/taskvectors/questions/rivals/representations/theta.py").read_text(encoding="utf-8")
+    own.write_text(
+        text.replace('"θ"', '"half of θ"').replace("theta = context", "theta = 0.5 * context"), encoding="utf-8"
+    )
+    changed.edit("config/config.yaml", "    - theta\n", "    - theta\n    - my rivals/half_theta.py\n")
+    result = changed.snakemake()
+    assert result.returncode == 0, result.stdout[-3000:]
+    rivals = pd.read_csv(changed.folder / MODEL / "rivals.csv").set_index("representation")
+    assert set(rivals.loc["half_theta", "label"]) == {"half of θ"}
+    own.write_text(own.read_text(encoding="utf-8").replace("0.5 *", "0.6 *"), encoding="utf-8")
+    planned = changed.snakemake("-n")
+    assert re.search(r"Params have changed.*my rivals/half_theta.py", planned.stdout) and "rivals" in changed.jobs_in(
+        planned.stdout
+    )
+    changed.edit("config/config.yaml", "my rivals/half_theta.py", "my rivals/half_theat.py")
+    refused = changed.snakemake("-n")
+    assert re.search(r"config.yaml, line \d+, rivals: representations: .*half_theat.py: no such file", refused.stdout)
 
 
 def test_an_edit_really_changes_the_report(changed):

@@ -44,7 +44,9 @@ rule archive:
         study=[f"results/{name}.csv" for name in STUDY.questions.study_tables if name != "resources"],
         provenance="results/provenance.json",
         resources="results/resources.csv",
-        figures=collect("reports/figures/{figure}.{format}", figure=STUDY.questions.figures, format=["svg", "pdf", "png", "csv"]),
+        figures=collect(
+            "reports/figures/{figure}.{format}", figure=STUDY.questions.figures, format=["svg", "pdf", "png", "csv"]
+        ),
         environment=[
             STUDY.path_of(f"envs/{file}")
             for file in ("requirements.txt", "inference.yaml", "analysis.yaml", "report.yaml")

@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"))
 
 from taskvectors import code
+from taskvectors.catalogue import imported
 from taskvectors.errors import StudyError, advice_for_killed
 from taskvectors.store.sources import digests
 from taskvectors.study import study_of
@@ -46,9 +47,10 @@ ARCHIVED = f"results/archive/{Path(STUDY.archive or 'none').stem}"
 TABLES = ARCHIVED if STUDY.archive else "results"  # where figures and report find tables
 # A pass of one job keeps no core busy all the time, and half of a short job is its start: several share the cores better.
 # On a cluster every job has cores of its own.
+LOCAL_CORES = None if workflow.remote_exec else workflow.resource_settings.cores
 MODEL_THREADS = (
-    max(1, workflow.resource_settings.cores // STUDY.config["compute"]["jobs_at_once"])
-    if workflow.resource_settings.cores
+    max(1, LOCAL_CORES // STUDY.config["compute"]["jobs_at_once"])
+    if LOCAL_CORES
     else STUDY.config["compute"]["cluster_threads"]
 )
 # For captions in Snakemake's report, which see no more of the study than this. Bound anew, as another workflow's stays as it is.
@@ -76,11 +78,6 @@ def code_of(*scripts):
         return fingerprint_of_file
 
     return [named(file) for file in sorted({file for script in scripts for file in code.used_by(script)})]
-
-
-def imported(file):
-    """A file below workflow/scripts, as Python imports it."""
-    return file.removesuffix(".py").replace("/", ".")
 
 
 def table(name, folder=TABLES):

@@ -20,7 +20,6 @@ rule conclusions:
 
 
 PAGE = "workflow/report/page"
-SHOWN = {name: {**entry, "module": imported(STUDY.questions.shown_by[name])} for name, entry in STUDY.questions.report_tables.items()}
 
 
 rule study_notebook:
@@ -40,19 +39,13 @@ rule study_notebook:
     params:
         *code_of("study_notebook.py", "taskvectors/report/page.py", *STUDY.questions.page_modules.values()),
         tables=STUDY.questions.shown_tables,
-        sections=[
-            {
-                "page": STUDY.path_of(page),
-                "module": imported(STUDY.questions.page_modules[name]),
-                "lacking": STUDY.questions.lacking(name),
-            }
-            for name, page in STUDY.questions.pages.items()
-        ],
+        sections=[{**section, "page": STUDY.path_of(section["page"])} for section in STUDY.questions.page_sections],
         page={
             "config": {key: value for key, value in STUDY.config.items() if key != "compute"},
             "figures": STUDY.questions.figures,
-            "shown": SHOWN,
+            "shown": STUDY.questions.report_tables,
             "absent": STUDY.questions.absent,
+            "written": STUDY.questions.all_tables,
         },
     message:
         "Report: executing the notebook"
@@ -96,8 +89,8 @@ rule latex_tables:
     conda:
         "../../envs/report.yaml"
     params:
-        *code_of("latex_tables.py", *(STUDY.questions.shown_by[name] for name in STUDY.questions.latex_tables)),
-        tables={name: SHOWN[name] for name in STUDY.questions.latex_tables},
+        *code_of("latex_tables.py", *STUDY.questions.latex_modules),
+        tables=STUDY.questions.latex_tables,
         config={"models": STUDY.models, "tasks": STUDY.tasks},
     message:
         "Tables in LaTeX"

@@ -13,5 +13,5 @@ if __name__ == "__main__":
         tables = read_tables(job.input)
         for file in map(Path, job.output):
             entry = job.params.tables[file.stem]
-            table = page_table(entry["module"], file.stem, tables, job.params.config)
+            table = page_table(file.stem, entry, tables, job.params.config)
             write_text(file, latex_table(table, file.stem, entry["caption"]))

@@ -5,12 +5,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from taskvectors.entries import Entries, Entry, Question
 from taskvectors.errors import StudyError
 from taskvectors.store.archived import archived_tables
 
 REMEDY = "Make it anew with `make archive`, or check out the version of the code that provenance.json in it names."
+
+
+def imported(file: str) -> str:
+    """A file below workflow/scripts, as Python imports it."""
+    return file.removesuffix(".py").replace("/", ".")
 
 
 @dataclass(frozen=True)
@@ -98,13 +104,31 @@ class Catalogue:
 
     @property
     def page_modules(self) -> dict[str, str]:
-        """Files with the numbers of pages, below workflow/scripts, by question."""
-        return {question.name: question.module("page") for question in self}
+        """Files with what pages show, below workflow/scripts, by question."""
+        return {question.name: question.module("page") for question in self if question.has("page")}
 
     @property
-    def shown_by(self) -> dict[str, str]:
-        """Files that make the tables of the page, below workflow/scripts, by table."""
-        return {name: question.module("page") for question in self for name in question.shown}
+    def latex_modules(self) -> list[str]:
+        """Of these, those that make tables in LaTeX."""
+        modules = self.page_modules
+        return [
+            modules[question.name]
+            for question in self
+            if question.name in modules and question.shown.keys() & self.latex_tables.keys()
+        ]
+
+    @property
+    def page_sections(self) -> list[dict[str, Any]]:
+        """The sections of the page: what `taskvectors.report.pages.Section` holds, pages from the workflow's root."""
+        return [
+            {
+                "title": question.title,
+                "page": self.pages[question.name],
+                "module": imported(self.page_modules.get(question.name, "")),
+                "lacking": [table for table in question.tables if table not in self.shown_tables],
+            }
+            for question in self
+        ]
 
     @property
     def figures(self) -> Entries:
@@ -113,7 +137,7 @@ class Catalogue:
 
     @property
     def report_tables(self) -> Entries:
-        """The tables of the page, by name."""
+        """The tables of the page, by name, with the `module` that makes each; empty if none does."""
         return {name: entry for name, entry in self._all_shown.items() if not self._lacking(entry)}
 
     @property
@@ -131,11 +155,6 @@ class Catalogue:
         entries = {**self._all_shown, **self._all_figures}
         return {name: lacking for name, entry in entries.items() if (lacking := self._lacking(entry))}
 
-    def lacking(self, name: str) -> list[str]:
-        """The tables of a question that an archive lacks."""
-        (question,) = (question for question in self if question.name == name)
-        return [table for table in question.tables if table not in self.shown_tables]
-
     @property
     def _all_figures(self) -> Entries:
         figures = ((name, entry) for question in self for name, entry in question.figures.items())
@@ -143,7 +162,12 @@ class Catalogue:
 
     @property
     def _all_shown(self) -> Entries:
-        return {name: entry for question in self for name, entry in question.shown.items()}
+        modules = self.page_modules
+        return {
+            name: {**entry, "module": imported(modules.get(question.name, ""))}
+            for question in self
+            for name, entry in question.shown.items()
+        }
 
     def _lacking(self, entry: Entry) -> list[str]:
         return [table for table in entry["tables"] if table not in self.shown_tables]

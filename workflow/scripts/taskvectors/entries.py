@@ -6,6 +6,7 @@ The opening and the closing of the page are no questions, but have tables and a 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,18 @@ from taskvectors.store.files import files_of
 Entry = dict[str, Any]
 Entries = dict[str, Entry]
 LIBRARY = Path(__file__).parent
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has it
 FOLDERS = ("questions/*/question.yaml", "report/frame/*/section.yaml")
 PAGE = "page.md"
-CALL = re.compile(r"""\{\{ *(figure|table)\(["'](\w+)["']\) *\}\}""")  # in a page
+PLACED = re.compile(r"""\{\{ *(figure|table)\(["'](\w+)["']\) *\}\}""")  # in a page
 # What a question says, and what each of its entries: keys with their types. What an optional key leaves out is empty.
-REQUIRED, OPTIONAL = {"section": str, "order": int}, {"reads": dict, "descends": list}
+REQUIRED, OPTIONAL = {"section": str, "order": int}, {"title": str, "settings": dict, "reads": dict, "descends": list}
 PARTS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "tables": (
         {"row": str, "columns": list},
         {
-            "intervals": list, "note": str, "title": str, "caption": str, "study": bool, "evidence": bool, "separate": bool,
-            "compared": str,
+            "intervals": list, "note": str, "about": str, "title": str, "caption": str, "study": bool, "evidence": bool,
+            "separate": bool, "compared": str,
         },
     ),
     "figures": ({"title": str, "caption": str, "tables": list}, {"published": list, "when": str, "hover": bool}),
@@ -43,8 +45,10 @@ class Question:
     Attributes:
         name: of its folder.
         folder: with entry, page and figures.
+        title: the heading of its section; none for opening and closing, which have headings of their own.
         section: where Snakemake's report lists its tables and figures.
         order: on the page.
+        settings: that it adds to the configuration: keys of its top level with their JSON schema.
         reads: by rule that loads a model, the tokens that it reads (`taskvectors.sizing`).
         descends: rules that differentiate, which takes memory beside the model.
         tables: that its rules write, by name: what a row is, columns, title, caption.
@@ -54,8 +58,10 @@ class Question:
 
     name: str
     folder: Path
+    title: str
     section: str
     order: int
+    settings: Mapping[str, Any]
     reads: Mapping[str, str]
     descends: list[str]
     tables: Entries
@@ -80,7 +86,8 @@ class Question:
         return f"taskvectors/{(self.folder / name).relative_to(LIBRARY).as_posix()}.py"
 
 
-def read_questions(published: Collection[str], conditions: Collection[str], library: Path = LIBRARY) -> list[Question]:
+@cache
+def read_questions(published: tuple[str, ...], conditions: tuple[str, ...], library: Path = LIBRARY) -> list[Question]:
     """All questions, in the order of the page; opening and closing of the page among them.
 
     Args:
@@ -105,9 +112,9 @@ def read_questions(published: Collection[str], conditions: Collection[str], libr
 
 
 def _read(file: Path) -> Question:
-    check_yaml(file)
+    check_yaml(file, LOADER)
     text = file.read_text(encoding="utf-8")
-    content = yaml.safe_load(text)
+    content = yaml.load(text, Loader=LOADER)
     if not isinstance(content, dict):
         raise StudyError(f"{file}: no keys and values. Another question's entry shows them.")
     lines = _lines(text)
@@ -137,7 +144,7 @@ def with_intervals(columns: Collection[str], intervals: Collection[str]) -> list
 
 def _lines(text: str) -> dict[tuple[str, str], int]:
     """On which line every entry of every part stands."""
-    document = yaml.compose(text)
+    document = yaml.compose(text, Loader=LOADER)
     return {
         (part.value, key.value): key.start_mark.line + 1
         for part, entries in document.value
@@ -182,8 +189,8 @@ def _check(question: Question, known: Mapping[str, Collection[str]]) -> None:
 
 def _unknown(entry: Entry, known: Mapping[str, Collection[str]]) -> Iterator[str]:
     for key in set(entry) & set(known):
-        asked = entry[key] if isinstance(entry[key], list) else [entry[key]]
-        for one in filter(None, asked):
+        names = entry[key] if isinstance(entry[key], list) else [entry[key]]
+        for one in filter(None, names):
             if one not in known[key]:
                 yield f"{key}: {one} is not known; known are {', '.join(known[key])}."
     for one in set(entry["published"]) & set(entry["tables"]):
@@ -199,7 +206,7 @@ def _check_page(question: Question, file: Path) -> None:
     entries = {"figure": question.figures, "table": question.shown}
     placed: list[tuple[str, str]] = []
     for number, line in enumerate(question.page.read_text(encoding="utf-8").split("\n"), start=1):
-        for kind, name in CALL.findall(line):
+        for kind, name in PLACED.findall(line):
             if name not in entries[kind]:
                 known = ", ".join(entries[kind]) or "none"
                 raise StudyError(
@@ -212,20 +219,3 @@ def _check_page(question: Question, file: Path) -> None:
                 raise StudyError(
                     f'{question.page}: {kind} {name} of {file.name} is not shown. Add {{{{ {kind}("{name}") }}}}.'
                 )
-
-
-def readme(questions: Collection[Question]) -> str:
-    """The list of tables in results/README.md (Markdown)."""
-    lines = ["| file | one row is | columns beside model, family, role, task |", "|---|---|---|"]
-    for question in questions:
-        for name, entry in question.tables.items():
-            bounds = {f"{column}_{end}" for column in entry["intervals"] for end in ("low", "high")}
-            columns = ", ".join(
-                f"{column} ±" if column in entry["intervals"] else column
-                for column in entry["columns"]
-                if column not in bounds | {"model", "family", "role", "task"}
-            )
-            note = f" ({entry['note']})" if entry["note"] else ""
-            folder = "" if entry["study"] else "<model>/"
-            lines.append(f"| `{folder}{name}.csv` | {entry['row']} | {columns}{note} |")
-    return "\n".join(lines)

@@ -38,11 +38,11 @@ class Job(Protocol):
 def current_job() -> Iterator[Job]:
     """The job that Snakemake runs this script for, reported (see `reported`)."""
     job: Job = sys.modules["__main__"].snakemake
-    with reported(job.log[0], job.rule, stamp_of_code(job.rule, code_of(job))):
+    with reported(job.log[0], job.rule, stamp_of_code(job.rule, fingerprints_of(job))):
         yield job
 
 
-def code_of(job: Job) -> list[str]:
+def fingerprints_of(job: Job) -> list[str]:
     """The code that a job uses: a name and a fingerprint for every file."""
     return [part for part in job.params if isinstance(part, str) and FINGERPRINT.fullmatch(part)]
 

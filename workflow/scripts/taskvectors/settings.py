@@ -53,17 +53,20 @@ NUMBERS = {
 LONGEST_LABEL, LONGEST_FAULT = 100, 200
 
 
-def check_yaml(path: str | Path) -> None:
+def check_yaml(path: str | Path, loader: Any = yaml.SafeLoader) -> None:
     """Refuse a YAML (or JSON) file in which a key stands twice, or a name is read as something else than it says.
 
     YAML itself keeps the last of two values of a key without a word, and reads `007` as 7, `no` as false and `null` as nothing.
+
+    Args:
+        loader: of PyYAML, as Snakemake reads settings; its quick one is laxer.
 
     Raises:
         StudyError: with file, lines, key and remedy.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        document = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.compose(text, Loader=loader)
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
     except RecursionError:
@@ -137,7 +140,7 @@ def _check_node(node: yaml.Node, place: tuple[str, ...], path: str, seen: set[in
         )
 
 
-def check_schema(config: Mapping[str, Any], schema: str | Path, files: Iterable[str | Path]) -> None:
+def check_schema(config: Mapping[str, Any], schema: Mapping[str, Any], files: Iterable[str | Path]) -> None:
     """Refuse a configuration that its schema does not allow, in one sentence.
 
     Args:
@@ -146,8 +149,7 @@ def check_schema(config: Mapping[str, Any], schema: str | Path, files: Iterable[
     Raises:
         StudyError: with file, key, fault and remedy.
     """
-    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
-    error = best_match(Draft202012Validator(rules).iter_errors(config))
+    error = best_match(Draft202012Validator(schema).iter_errors(config))
     if error is None:
         return
     place = [str(part) for part in error.absolute_path]
@@ -194,7 +196,7 @@ def merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def with_defaults(config: Mapping[str, Any], schema: str | Path) -> dict[str, Any]:
+def with_defaults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration that its schema allows, with what may be left out filled in."""
 
     def fill(validator: Any, properties: Any, instance: Any, _: Any) -> Iterator[Any]:
@@ -204,8 +206,7 @@ def with_defaults(config: Mapping[str, Any], schema: str | Path) -> dict[str, An
         yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, _)
 
     whole = copy.deepcopy(dict(config))
-    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
-    list(validators.extend(Draft202012Validator, {"properties": fill})(rules).iter_errors(whole))
+    list(validators.extend(Draft202012Validator, {"properties": fill})(schema).iter_errors(whole))
     return whole
 
 

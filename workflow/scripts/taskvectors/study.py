@@ -42,6 +42,7 @@ ROOT = Path(__file__).parents[3]  # where the workflow lies, with what comes wit
 DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml")
 SCHEMA = "workflow/schemas/config.schema.yaml"
 REPRESENTATIONS = "taskvectors/questions/rivals/representations"  # below workflow/scripts
+CONDITIONS = ("limits", "pairs", "transfer")  # what a figure may ask for under `when`
 ITEMS = "results/items"  # the paper's own, made by a rule
 # Scripts that make no number of the study, whatever they import.
 NO_NUMBERS = {"figure", "summary", "latex_tables", "study_notebook", "study_page", "provenance", "archive"}
@@ -75,8 +76,8 @@ class Study:
         """Entries of the tasks studied, by name; groups stand for their members, each once."""
         entries = self.config["tasks"]
         groups = settings.groups(entries)
-        asked = self.config["study"]["tasks"]
-        names = [asked] if isinstance(asked, str) else asked
+        wanted = self.config["study"]["tasks"]
+        names = [wanted] if isinstance(wanted, str) else wanted
         check_known(names, {**groups, **entries}, "study: tasks", "config/tasks.yaml")
         chosen = dict.fromkeys(task for name in names for task in groups.get(name, [name]))
         if not chosen:
@@ -229,14 +230,14 @@ class Study:
     @cached_property
     def questions(self) -> Catalogue:
         """The questions of the library, in the order of the page, and what they write and show in this study."""
-        conditions = {"limits": bool(self.limits), "pairs": bool(self.pairs), "transfer": self.transfer}
-        questions = read_questions(self.published, conditions)
+        conditions = dict(zip(CONDITIONS, (bool(self.limits), bool(self.pairs), self.transfer), strict=True))
+        questions = read_questions(self.published, CONDITIONS)
         return Catalogue(questions, conditions, list(self.models), self.root, self.archive)
 
-    @cached_property
-    def published(self) -> list[str]:
+    @property
+    def published(self) -> tuple[str, ...]:
         """Tables of the paper's numbers."""
-        return [file.stem for file in files_of(self.root / "data/paper", "*.csv")]
+        return published(self.root)
 
     @cached_property
     def sources(self) -> list[str]:
@@ -257,11 +258,18 @@ class Study:
         return file if self.root == Path.cwd() else str(self.root / file)
 
 
-def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: Path = ROOT, rows: bool = True) -> Study:
+def published(root: Path) -> tuple[str, ...]:
+    """Tables of the paper's numbers."""
+    return tuple(file.stem for file in files_of(root / "data/paper", "*.csv"))
+
+
+def study_of(
+    overlay: Mapping[str, Any], files: Sequence[str | Path] = (), root: Path = ROOT, rows: bool = True
+) -> Study:
     """The study that a user asks for.
 
     Args:
-        asked: settings laid over the workflow's own (config/).
+        overlay: settings laid over the workflow's own (config/).
         files: that these come from, in order; messages name the last that has the key.
         root: where the workflow lies.
         rows: whether the rows of the user's tables are checked, too; once is enough for all jobs.
@@ -273,10 +281,13 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
     files = [*defaults, *files]
     for file in files:
         settings.check_yaml(file)
-    config = settings.merged(*map(settings.read_yaml, defaults), asked)
-    settings.check_schema(config, root / SCHEMA, files)
+    config = settings.merged(*map(settings.read_yaml, defaults), overlay)
+    schema = settings.read_yaml(root / SCHEMA)
+    for question in read_questions(published(root), CONDITIONS):
+        schema["properties"] |= question.settings
+    settings.check_schema(config, schema, files)
     settings.check_meanings(config)
-    config = settings.with_whole_numbers(settings.with_defaults(config, root / SCHEMA))
+    config = settings.with_whole_numbers(settings.with_defaults(config, schema))
     expand_paths(config, files)
     check_own_path(root)
     config["archive"] = locate_archive(config["archive"], root)
@@ -293,7 +304,7 @@ def study_of(asked: Mapping[str, Any], files: Sequence[str | Path] = (), root: P
         check_folders(study.models, files)
         check_given(config["episodes"]["source"], study.tasks, files)
         if rows:
-            own = {name: study.tasks[name] for name in asked.get("tasks", {}) if name in study.tasks}
+            own = {name: study.tasks[name] for name in overlay.get("tasks", {}) if name in study.tasks}
             check_rows(study.task_tables(study.tasks), root, own, files)
         _check_representations(study, files)
     for pair in study.config["conflict"]["pairs"]:
@@ -312,8 +323,7 @@ def read_study(overlays: Sequence[str | Path] = (), root: Path = ROOT) -> Study:
     """
     for overlay in overlays:
         settings.check_yaml(overlay)
-    asked = [settings.settings_of(overlay) for overlay in overlays]
-    return study_of(settings.merged(*asked), overlays, root)
+    return study_of(settings.merged(*map(settings.settings_of, overlays)), overlays, root)
 
 
 def _archived(archive: str) -> dict[str, Any]:

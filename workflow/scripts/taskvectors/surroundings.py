@@ -62,7 +62,7 @@ def settle(environment: MutableMapping[str, str], arguments: Sequence[str], fold
     Args:
         environment: `os.environ`.
         arguments: of the user's command.
-        folder: of the study, for files that nobody keeps.
+        folder: of the study, for files that are not kept.
     """
     scratch = Path(folder).absolute() / SCRATCH
     for name in (*CLEARED, *THREADS):

@@ -4,12 +4,10 @@ An episode holds demonstrations, a query with its accepted answers, and the dumm
 """
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from taskvectors.data.prompts import begins_a_demonstration
 from taskvectors.data.text import each_key_once, normal_form, read_user_text, unseen
@@ -23,12 +21,12 @@ CONFLICT = "conflict"  # the split of an episode of a conflicting pair
 
 @dataclass(frozen=True)
 class Episode:
-    """One prompt to be.
+    """Demonstrations, a query and dummy queries: what prompts are made from.
 
     Attributes:
-        split: `baseline`, `dev` or `test`; of a pair of tasks `conflict`.
+        split: `baseline`, `dev` or `test`; for a pair of tasks `conflict`.
         seed: the study seed it was sampled with.
-        pair: of a pair of tasks, that of the prompt and that of θ; None of all other episodes.
+        pair: for a pair of tasks, that of the prompt and that of θ; else None.
     """
 
     task: str
@@ -43,9 +41,9 @@ class Episode:
 
     @property
     def name(self) -> str:
-        """How error messages call it."""
-        of = f" of {' and '.join(self.pair)}" if self.pair else ""
-        return f"task {self.task}, {self.split} episode {self.episode}{of}, seed {self.seed}"
+        """Its name in error messages."""
+        pair = f" of {' and '.join(self.pair)}" if self.pair else ""
+        return f"task {self.task}, {self.split} episode {self.episode}{pair}, seed {self.seed}"
 
     @property
     def shown(self) -> set[str]:
@@ -54,7 +52,7 @@ class Episode:
 
     @property
     def key(self) -> tuple[str, str, int, int]:
-        """What it is called by in files of θ: task, split, seed, episode."""
+        """Its key in files of θ: task, split, seed, episode."""
         return (self.task, self.split, self.seed, self.episode)
 
 
@@ -66,9 +64,6 @@ def write_episodes(path: str | Path, episodes: Iterable[Episode]) -> None:
 
 def read_episodes(path: str | Path, first_seed: int = 0) -> list[Episode]:
     """Read episodes and check every line; their text comes in normal form (`taskvectors.data.text`).
-
-    Files of the study's first version are read, too: there an episode says no seed, and one of another study seed than the first says
-    so in its split (`test@1`).
 
     Args:
         first_seed: of episodes that say none.
@@ -87,7 +82,7 @@ MOST_SEEDS = 2**32
 MOST_EPISODES = 10**9  # far beyond any study, and within every table's whole numbers
 
 
-OPTIONAL = ("seed", "pair")  # were not there in the first version
+OPTIONAL = ("seed", "pair")
 
 
 def _parse(line: str, where: str, first_seed: int) -> Episode:
@@ -103,7 +98,7 @@ def _parse(line: str, where: str, first_seed: int) -> Episode:
         )
     if not all(isinstance(record[key], str) and record[key] for key in ("task", "split", "query")):
         raise StudyError(f"{where}: task, split and query must be strings that are not empty.")
-    split, seed = _split_and_seed(record, first_seed)
+    seed = record.get("seed", first_seed)
     if type(seed) is not int or not 0 <= seed < MOST_SEEDS:
         raise StudyError(f"{where}: seed must be a whole number from 0 on, below 2³².")
     pair = record.get("pair")
@@ -127,7 +122,7 @@ def _parse(line: str, where: str, first_seed: int) -> Episode:
     read, answer = partial(_checked_text, where), partial(_checked_text, where, lines=False)
     episode = Episode(
         task=record["task"],
-        split=split,
+        split=record["split"],
         seed=seed,
         episode=record["episode"],
         demos=tuple((read("demos", demo[0]), answer("demos", demo[1])) for demo in demos),
@@ -141,14 +136,6 @@ def _parse(line: str, where: str, first_seed: int) -> Episode:
     if shown & {dummy.strip() for dummy in episode.dummies}:
         raise StudyError(f"{where}: a dummy is the query or a demonstration; θ would know the answer. Replace it.")
     return episode
-
-
-def _split_and_seed(record: Mapping[str, Any], first_seed: int) -> tuple[str, Any]:
-    """Of a record of any version; a seed that is none is found by the caller."""
-    if "seed" in record:
-        return record["split"], record["seed"]
-    old = re.fullmatch(r"(\w+)@(0|[1-9][0-9]{0,9})", record["split"])
-    return (old[1], int(old[2])) if old and int(old[2]) != first_seed else (record["split"], first_seed)
 
 
 def _checked_text(where: str, key: str, text: str, lines: bool = True) -> str:

@@ -19,7 +19,7 @@ from taskvectors.progress import track, warn
 
 
 def family_episodes(
-    tokenizer: Any, context: int | None, entries: Mapping[str, Mapping[str, Any]], sizes: Mapping[str, Any], seeds: list[int],
+    tokenizer: Any, context: int | None, entries: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any], seeds: list[int],
     answer_tokens: int,
 ) -> tuple[list[Episode], pd.DataFrame]:  # fmt: skip
     """Episodes, and of every task what the filter of answer lengths kept: `filter.csv` without the model.
@@ -27,20 +27,20 @@ def family_episodes(
     Args:
         context: tokens that the model reads at most, if it says so.
         entries: of the tasks, as in config/tasks.yaml.
-        sizes: `episodes` of the configuration.
+        settings: `episodes` of the configuration.
         seeds: study seeds; the first is the study's own.
     """
     rows, episodes = [], []
     for name, entry in track(entries.items(), len(entries), "episodes"):
         task = load_task(name, entry)
         refuse_long_inputs(tokenizer, context, task, entry)
-        if sizes["source"]:
-            drawn = given(task, sizes, seeds)
-            check_given(tokenizer, path_of_given(name, sizes), drawn, answer_tokens, task.by_prefix)
+        if settings["source"]:
+            drawn = given(task, settings, seeds)
+            check_given(tokenizer, path_of_given(name, settings), drawn, answer_tokens, task.by_prefix)
             filtered, queries, left_out = given_filtered(task, drawn), given_queries(drawn), ""
         else:
             filtered = short_answers(tokenizer, task, answer_tokens)
-            drawn, left_out = sampled_if_enough(task, filtered.task, sizes, seeds)
+            drawn, left_out = sampled_if_enough(task, filtered.task, settings, seeds)
             queries = sampled_queries(filtered.task)
         episodes += drawn
         rows.append(
@@ -63,7 +63,7 @@ def family_episodes(
 
 
 def sampled_if_enough(
-    task: Task, filtered: Task, sizes: Mapping[str, Any], seeds: list[int]
+    task: Task, filtered: Task, settings: Mapping[str, Any], seeds: list[int]
 ) -> tuple[list[Episode], str]:
     """Episodes; or none, and the reason, of a task that the tokenizer leaves too few pairs of.
 
@@ -72,11 +72,11 @@ def sampled_if_enough(
     """
     try:
         sample_episode(
-            filtered, TEST, 0, **sizes_shown(task, sizes), seed=seeds[0]
+            filtered, TEST, 0, **numbers_shown(task, settings), seed=seeds[0]
         )  # so that the reason is of a whole prompt
-        return sampled(filtered, sizes, seeds), ""
+        return sampled(filtered, settings, seeds), ""
     except TooFewPairsError as error:
-        sampled(task, sizes, seeds)
+        sampled(task, settings, seeds)
         return [], str(error)
 
 
@@ -99,21 +99,21 @@ def as_read(entry: Mapping[str, Any]) -> dict[str, int]:
     return {"repeated": table.repeated if table else 0, "trimmed": table.trimmed if table else 0}
 
 
-def sampled(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
-    """Every split at the first seed, then, in the sizes of repeats, at the others; of limits, at the first alone."""
-    shown = sizes_shown(task, sizes)
+def sampled(task: Task, settings: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
+    """Every split at the first seed, then, as many as `repeats` says, at the others; of limits, at the first alone."""
+    shown = numbers_shown(task, settings)
     bare = {"demonstrations": 0, "dummies": 0}
     return [
         sample_episode(task, split, number, **(bare if split == BASELINE else shown), seed=seed)
         for seed in (seeds[:1] if task.role == LIMIT else seeds)
         for split in SPLITS
-        for number in range((sizes if seed == seeds[0] else sizes["repeats"])[split])
+        for number in range((settings if seed == seeds[0] else settings["repeats"])[split])
     ]
 
 
-def sizes_shown(task: Task, sizes: Mapping[str, Any]) -> dict[str, int]:
+def numbers_shown(task: Task, settings: Mapping[str, Any]) -> dict[str, int]:
     """Demonstrations and dummy queries of a task's dev and test episodes."""
-    return {"demonstrations": task.demonstrations or sizes["demonstrations"], "dummies": sizes["dummies"]}
+    return {"demonstrations": task.demonstrations or settings["demonstrations"], "dummies": settings["dummies"]}
 
 
 def refuse_long_inputs(tokenizer: Any, context: int | None, task: Task, entry: Mapping[str, Any]) -> None:

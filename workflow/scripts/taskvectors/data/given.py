@@ -14,18 +14,18 @@ from taskvectors.data.tokens import FITS, LOST, MERGED, TOO_LONG, Filtered, fate
 from taskvectors.errors import StudyError
 
 
-def path_of_given(task: str, sizes: Mapping[str, Any]) -> Path:
+def path_of_given(task: str, settings: Mapping[str, Any]) -> Path:
     """The file of the user's with the episodes of a task."""
-    return Path(sizes["source"]) / f"{task}.jsonl"
+    return Path(settings["source"]) / f"{task}.jsonl"
 
 
-def given(task: Task, sizes: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
+def given(task: Task, settings: Mapping[str, Any], seeds: list[int]) -> list[Episode]:
     """The episodes of a file of the user's, every line checked against the settings that the report states."""
-    path = path_of_given(task.name, sizes)
+    path = path_of_given(task.name, settings)
     episodes = read_episodes(path, seeds[0])
     seen: dict[tuple[str, str, int, int], int] = {}
     for line, episode in enumerate(episodes, start=1):
-        if fault := _fault(task, episode, seeds, sizes):
+        if fault := _fault(task, episode, seeds, settings):
             raise StudyError(f"{path}, line {line}: {fault}")
         first = seen.setdefault(episode.key, line)
         if first != line:
@@ -45,7 +45,7 @@ def _called(episode: Episode) -> str:
     return f"{episode.split} episode {episode.episode} of seed {episode.seed}"
 
 
-def _fault(task: Task, episode: Episode, seeds: list[int], sizes: Mapping[str, Any]) -> str:
+def _fault(task: Task, episode: Episode, seeds: list[int], settings: Mapping[str, Any]) -> str:
     """What is wrong with a given episode; empty if nothing is."""
     if episode.task != task.name or episode.split not in SPLITS or episode.seed not in seeds or episode.pair:
         return (
@@ -54,10 +54,10 @@ def _fault(task: Task, episode: Episode, seeds: list[int], sizes: Mapping[str, A
         )
     if episode.split == BASELINE:
         return ""  # its query alone is used
-    asked = {"demonstrations": task.demonstrations or sizes["demonstrations"], "dummies": sizes["dummies"]}
+    expected = {"demonstrations": task.demonstrations or settings["demonstrations"], "dummies": settings["dummies"]}
     for what, count in (("demonstrations", len(episode.demos)), ("dummies", len(episode.dummies))):
-        if count != asked[what]:
-            return f"{count} {what}, but `episodes: {what}` asks for {asked[what]}. Correct one of the two."
+        if count != expected[what]:
+            return f"{count} {what}, but `episodes: {what}` asks for {expected[what]}. Correct one of the two."
     return _fault_of_inputs(task, episode)
 
 
@@ -96,8 +96,8 @@ def check_given(tokenizer: Any, path: Path, episodes: list[Episode], answer_toke
     refused = {LOST, MERGED} if by_prefix else {LOST, MERGED, TOO_LONG}
     parts = [(numbered, answers, refused), (numbered, shown, refused), (lines, dummies, {LOST})]
     parts += [(*_demonstrated(episodes), {LOST, MERGED})]
-    for places, asked, faults in parts:
-        for line, (text, answer), fate in zip(places, asked, fates(tokenizer, asked, answer_tokens), strict=True):
+    for places, pairs, faults in parts:
+        for line, (text, answer), fate in zip(places, pairs, fates(tokenizer, pairs, answer_tokens), strict=True):
             if fate in faults:
                 raise StudyError(f"{path}, line {line}: {MISREAD[fate]} ({text + answer!a}). Replace the episode.")
 

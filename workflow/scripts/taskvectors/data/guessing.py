@@ -35,7 +35,7 @@ def best_constant(queries: Queries, *, prefix_scored: bool) -> tuple[str, float]
     """The answer that is right for the largest share of queries, of equal ones the first, and this share.
 
     Args:
-        prefix_scored: scored by prefix_scored: every beginning of an answer is right, unless the query begins with it (`scoring.is_correct`).
+        prefix_scored: every beginning of an answer is right, unless the query begins with it (`scoring.is_correct`).
     """
     right: dict[str, dict[int, float]] = defaultdict(dict)  # of an answer the queries that it is right for
     whole: dict[str, dict[int, float]] = defaultdict(

@@ -218,11 +218,11 @@ def _outcomes(tokenizer: Tokenizer, sides: list[tuple[str, str]], answer_tokens:
     return fates(tokenizer, [(prompt((), given), answer) for given, answer in sides], answer_tokens)
 
 
-def fates(tokenizer: Tokenizer, asked: Sequence[tuple[str, str]], answer_tokens: int) -> Iterator[str]:
+def fates(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], answer_tokens: int) -> Iterator[str]:
     """What becomes of each prompt and answer: FITS, TOO_LONG, MERGED or LOST."""
     special = special_ids(tokenizer)
-    for start in range(0, len(asked), PORTION):
-        portion = asked[start : start + PORTION]
+    for start in range(0, len(pairs), PORTION):
+        portion = pairs[start : start + PORTION]
         prompts = [text for text, _ in portion]
         whole = [text + answer for text, (_, answer) in zip(prompts, portion, strict=True)]
         before, together = _text_ids(tokenizer, prompts), _text_ids(tokenizer, whole)

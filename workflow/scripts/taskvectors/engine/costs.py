@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from taskvectors.engine.passes import Replayed
-from taskvectors.models.language_model import LanguageModel, block_hidden, removed
+from taskvectors.models.language_model import LanguageModel, block_hidden, temporary_hooks
 
 
 @dataclass
@@ -37,5 +37,5 @@ def counted_passes(lm: LanguageModel) -> Iterator[Passes]:
 
             hidden.register_hook(backward)
 
-    with removed([block.register_forward_hook(forward) for block in lm.blocks]):
+    with temporary_hooks([block.register_forward_hook(forward) for block in lm.blocks]):
         yield passes

@@ -1,7 +1,8 @@
-"""θ read and patched in plain lines: one full forward pass a prompt, intervention and token, with a hook; nothing batched or cached.
+"""θ read and patched in plain lines: one full forward pass for every prompt, with a hook; nothing batched or cached.
 
-This is what the rest of the engine computes faster. `taskvectors.engine.model_check` holds every model that is loaded against it,
-and the tests everything else (paper, section 3).
+The paper's section 3.1: with demonstrations S, `plain_theta` reads θ = A(S); with θ in place of S, `plain_answer` is f(x; θ). Section
+3.2 does so at every layer and takes the best on dev episodes (`taskvectors.questions.layers`). The rest of the engine computes the
+same faster: `taskvectors.engine.model_check` compares every loaded model with this, and the tests compare everything else.
 
 `layer` is the 0-based index of a block; a state is the residual stream after that block, before any final norm.
 """
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from taskvectors.data.tokens import Ids
-from taskvectors.models.language_model import LanguageModel, block_hidden, removed, with_hidden
+from taskvectors.models.language_model import LanguageModel, block_hidden, temporary_hooks, with_hidden
 
 LAST = (-1,)
 
@@ -75,16 +76,29 @@ class Intervention:
 Change = Intervention | tuple[Intervention, ...]  # of one pass: an intervention, or several together
 
 
+def plain_theta(lm: LanguageModel, dummies: list[Ids]) -> Tensor:
+    """θ after every block `[layer, hidden]`: the mean state at the last token, the arrow, over dummy queries.
+
+    Args:
+        dummies: token ids of the demonstrations followed by each dummy query, as θ must not depend on one query.
+    """
+    return torch.stack([plain_states(lm, ids)[0] for ids in dummies]).mean(dim=0)
+
+
 @torch.no_grad()
 def plain_states(lm: LanguageModel, ids: Ids) -> tuple[Tensor, list[Tensor] | None, Tensor]:
-    """Of the last token: states after every block `[layer, hidden]`, the states that the model itself gives out after its embedding
-    and every block (None if it gives none; the last may come after the final norm), and the logits `[vocabulary]`."""
+    """The last token of a prompt: states after every block `[layer, hidden]`, the model's own hidden states, and the logits
+    `[vocabulary]`.
+
+    The model's own hidden states are those after its embedding and every block; None if it returns none. The last may come
+    after the final norm.
+    """
     states: list[Tensor] = []
     hooks = [
         block.register_forward_hook(lambda block, inputs, output: states.append(block_hidden(output)[0, -1]))
         for block in lm.blocks
     ]
-    with removed(hooks):
+    with temporary_hooks(hooks):
         output = lm.model(torch.tensor([ids], device=lm.device), use_cache=False, output_hidden_states=True)
     own = getattr(output, "hidden_states", None)
     own = [state[0, -1] for state in own] if own and all(state.dim() == 3 for state in own) else None
@@ -98,11 +112,12 @@ def plain_answer(lm: LanguageModel, ids: Ids, answer_tokens: int = 1, change: Ch
     Later tokens of the answer see the interventions, as every one is a pass over the whole prompt.
 
     Args:
-        change: interventions of one episode; none leave the prompt as it is.
+        change: interventions of one episode; none leave the prompt as it is. θ patched in at a layer is
+            `Intervention(layer, theta[layer][None])`.
     """
     logits: list[Tensor] = []
     whole = list(ids)
-    with removed([_hook(lm, intervention, len(ids)) for intervention in together(change)]):
+    with temporary_hooks([_hook(lm, intervention, len(ids)) for intervention in together(change)]):
         for _ in range(answer_tokens):
             logits.append(lm.model(torch.tensor([whole], device=lm.device), use_cache=False).logits[0, -1])
             whole.append(int(logits[-1].argmax()))

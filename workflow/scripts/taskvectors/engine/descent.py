@@ -19,7 +19,7 @@ from taskvectors.engine.distribution import log_probabilities
 from taskvectors.engine.passes import Replayed, extend, forked, numbered, prefill
 from taskvectors.errors import StudyError
 from taskvectors.models.batches import by_length, check_lengths
-from taskvectors.models.language_model import LanguageModel, block_hidden, removed, with_hidden
+from taskvectors.models.language_model import LanguageModel, block_hidden, temporary_hooks, with_hidden
 
 ROWS = 128  # differentiated together: their logits, and as much again for the gradient, are rows × vocabulary
 PRECISE = (torch.float32, torch.float64)
@@ -89,7 +89,7 @@ class Prefilled:
         """What block L gives for one token, into which vectors are put."""
         given = list[Any]()
         hook = self.lm.blocks[self.layer].register_forward_hook(lambda *of: given.append(of[-1]))
-        with torch.no_grad(), removed([hook]):
+        with torch.no_grad(), temporary_hooks([hook]):
             extend(self.lm, one.cache, one.last)
         if len(given) != 1:
             raise StudyError(f"{type(self.lm.model).__name__}: block {self.layer} ran {len(given)} times in one pass.")

@@ -16,7 +16,7 @@ from taskvectors.engine.distribution import probabilities
 from taskvectors.engine.passes import READ_TOKENS, SHORTEST, check_finite, numbered, prefill
 from taskvectors.engine.patch import AS_IT_IS, patched_states
 from taskvectors.models.batches import check_lengths, run_in_batches, tokens_at_once
-from taskvectors.models.language_model import LanguageModel, refused, removed
+from taskvectors.models.language_model import LanguageModel, refused, temporary_hooks
 
 Head = tuple[int, int]  # layer, number in its layer
 CHANGED = 1000.0  # by so much values are changed to see which slices change: beyond any rounding
@@ -88,7 +88,7 @@ def _heads_of_pass(lm: LanguageModel, ids: Tensor, cache: Any) -> list[Tensor]:
     def keep(mixer: nn.Module, inputs: Any) -> None:
         mixed.append(inputs[0][:, -1])
 
-    with removed([mixer.register_forward_pre_hook(keep) for mixer in lm.head_mixers]):
+    with temporary_hooks([mixer.register_forward_pre_hook(keep) for mixer in lm.head_mixers]):
         lm.run_blocks(ids, cache)
     if len(mixed) != lm.layers:
         raise refused(lm.model, f"the heads of its {lm.layers} blocks were mixed {len(mixed)} times in one pass")

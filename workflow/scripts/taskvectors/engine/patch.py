@@ -16,14 +16,14 @@ from taskvectors.engine.definition import Change, Intervention, together
 from taskvectors.engine.passes import SHORTEST, check_finite, continue_from, extend, forked, numbered, prefill, selected
 from taskvectors.engine.unembed import next_tokens
 from taskvectors.errors import StudyError
-from taskvectors.models.batches import check_lengths, nobody, run_in_batches, tokens_at_once
+from taskvectors.models.batches import check_lengths, no_progress, run_in_batches, tokens_at_once
 from taskvectors.models.language_model import (
     LanguageModel,
     Place,
     block_hidden,
     map_tensors,
     refused,
-    removed,
+    temporary_hooks,
     with_hidden,
 )
 
@@ -41,7 +41,7 @@ def sweep_layers(
     answer_tokens: int = 1,
     names: Sequence[str] | None = None,
     layers: Sequence[int] | None = None,
-    done: Callable[[int], None] = nobody,
+    done: Callable[[int], None] = no_progress,
 ) -> tuple[Tensor, Tensor]:
     """Greedy answers when the last token's state after block L is replaced by θ_L, for every L, and as it is.
 
@@ -63,7 +63,7 @@ def patched_answers(
     changes: Sequence[Change],
     answer_tokens: int = 1,
     names: Sequence[str] | None = None,
-    done: Callable[[int], None] = nobody,
+    done: Callable[[int], None] = no_progress,
 ) -> tuple[Tensor, Tensor]:
     """Greedy answers of prompts under each change by itself, and as they are.
 
@@ -160,7 +160,7 @@ def _answering(lm: LanguageModel, tokens: Tensor) -> Keep:
 
 def _run(
     lm: LanguageModel, prompts: list[Ids], changes: Sequence[Change], names: Sequence[str] | None, keep: Keep,
-    done: Callable[[int], None] = nobody, answer_tokens: int = 1,
+    done: Callable[[int], None] = no_progress, answer_tokens: int = 1,
 ) -> None:  # fmt: skip
     """Run all prompts under each change, in batches."""
     names = names or numbered(prompts)
@@ -325,7 +325,7 @@ class Staircase:
             hooks.append(
                 mixer.register_forward_pre_hook(lambda mixer, inputs, layer=layer: self.before_mixing(layer, inputs))
             )
-        with removed(hooks):
+        with temporary_hooks(hooks):
             yield
 
 
@@ -341,7 +341,7 @@ def _by_itself(
     else:
         cache, ids = lm.empty_cache(), prompts
     acted: list[nn.Module] = []
-    with removed([_hook(lm, intervention, len(ids[0]), acted, names) for intervention in interventions]):
+    with temporary_hooks([_hook(lm, intervention, len(ids[0]), acted, names) for intervention in interventions]):
         hidden = lm.run_blocks(torch.tensor(ids, device=lm.device), cache)[:, -1]
     if len(acted) != len(interventions):
         raise StudyError(

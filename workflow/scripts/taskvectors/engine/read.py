@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from taskvectors.data.tokens import Ids
 from taskvectors.engine.passes import READ_TOKENS, SHORTEST, check_finite, forked, numbered, prefill
 from taskvectors.errors import StudyError
-from taskvectors.models.batches import by_length, check_lengths, nobody, run_in_batches, tokens_at_once
-from taskvectors.models.language_model import LanguageModel, block_hidden, removed
+from taskvectors.models.batches import by_length, check_lengths, no_progress, run_in_batches, tokens_at_once
+from taskvectors.models.language_model import LanguageModel, block_hidden, temporary_hooks
 
 PASS_TOKENS = 128  # fewer are not worth a pass of their own: the matrices are read from memory for each
 STEP = 4  # prompts whose lengths differ by less are read together
@@ -57,7 +57,7 @@ def read_theta(
     dummies: list[list[Ids]],
     others: list[list[Ids]] | None = None,
     names: Sequence[str] | None = None,
-    done: Callable[[int], None] = nobody,
+    done: Callable[[int], None] = no_progress,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """θ of every episode: the mean over its dummy queries of the states at the last token (paper, section 3.1).
 
@@ -116,7 +116,7 @@ def _read(
     prompts: list[list[Ids]],
     names: Sequence[str],
     keep: Callable[[int, Tensor, Tensor], None],
-    done: Callable[[int], None] = nobody,
+    done: Callable[[int], None] = no_progress,
     top: int | None = None,
 ) -> None:
     """Have `keep` called for every episode: its number, states `[prompt, layer, hidden]`, final hidden states `[prompt, hidden]`.
@@ -269,7 +269,7 @@ def _reading(lm: LanguageModel, rows: Tensor, positions: Tensor, top: int | None
         if len(states) == len(wanted) < lm.layers and lm.on_one_device:
             raise _ReadError
 
-    with removed([block.register_forward_hook(keep) for block in wanted]), suppress(_ReadError):
+    with temporary_hooks([block.register_forward_hook(keep) for block in wanted]), suppress(_ReadError):
         yield states
     if len(states) != len(wanted):
         raise StudyError(f"{type(lm.model).__name__}: {len(states)} states were read from {len(wanted)} blocks.")

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from taskvectors.engine.model_check import load_model
-from taskvectors.job import Job, code_of, note
+from taskvectors.job import Job, fingerprints_of, note
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.models.loading import made_by
 
@@ -18,6 +18,6 @@ def model_of(job: Job) -> tuple[LanguageModel, dict[str, Any]]:
     """
     torch.set_num_threads(job.threads)
     lm = load_model(job.input.weights, job.params.dtype, job.params.device)
-    made = made_by(lm, job.rule, job.input.weights, code_of(job))
+    made = made_by(lm, job.rule, job.input.weights, fingerprints_of(job))
     note(made)
     return lm, made

@@ -24,8 +24,3 @@ def random_directions(seed: int, names: Sequence[tuple[str | int, ...]], like: T
     rngs = [np.random.default_rng(episode_rng(seed, *name).getrandbits(64)) for name in names]
     drawn = torch.from_numpy(np.stack([rng.standard_normal(like.shape[-1]) for rng in rngs])).to(like.dtype)
     return drawn * like.norm(dim=-1, keepdim=True) / drawn.norm(dim=-1, keepdim=True)
-
-
-def shared_by_tasks(thetas: Sequence[Tensor]) -> Tensor:
-    """What θ of all tasks share: the mean over tasks of the mean θ of each; one tensor `[episode, …]` a task."""
-    return torch.stack([theta.mean(dim=0) for theta in thetas]).mean(dim=0)

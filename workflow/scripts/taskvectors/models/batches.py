@@ -15,15 +15,15 @@ SHARE = 0.5  # of the memory at hand; the rest is for logits, fragmentation and 
 GPU_TOKENS = 65536  # enough to keep any GPU busy
 
 
-def nobody(count: int) -> None:
-    """Who is told how far it went, where nobody asks."""
+def no_progress(count: int) -> None:
+    """A progress callback that does nothing."""
 
 
 def run_in_batches(
     lengths: Sequence[int],
     size: Callable[[int], int],
     run: Callable[[list[int]], None],
-    done: Callable[[int], None] = nobody,
+    done: Callable[[int], None] = no_progress,
 ) -> None:
     """Call `run` on the indices of all items, equal lengths together, `size(length)` at a time.
 

@@ -95,7 +95,10 @@ class LanguageModel:
             if module is not self.model and getattr(output, "last_hidden_state", None) is not None:
                 called.append(module)
 
-        with removed([module.register_forward_hook(note) for module in self.model.modules()]), torch.inference_mode():
+        with (
+            temporary_hooks([module.register_forward_hook(note) for module in self.model.modules()]),
+            torch.inference_mode(),
+        ):
             self.model(torch.zeros(1, 1, dtype=torch.long, device=self.device), use_cache=False)
         if not called:
             raise refused(self.model, "the states that it turns into logits cannot be found")
@@ -215,7 +218,7 @@ def _arguments(lm: LanguageModel, prompts: int, tokens: int) -> dict[Place, int]
 
     cache, ids = lm.empty_cache(), torch.zeros(prompts, tokens, dtype=torch.long, device=lm.device)
     lm.run_blocks(ids[:, :-1], cache)
-    with removed([block.register_forward_pre_hook(before, with_kwargs=True) for block in lm.blocks]):
+    with temporary_hooks([block.register_forward_pre_hook(before, with_kwargs=True) for block in lm.blocks]):
         lm.run_blocks(ids[:, -1:], cache)
     return rows
 
@@ -238,7 +241,7 @@ def _head_mixer(lm: LanguageModel, block: nn.Module) -> nn.Module:
         for module in attention[0].modules()
         if not list(module.children()) and getattr(getattr(module, "weight", None), "ndim", 0) == 2
     ]
-    with removed(hooks):
+    with temporary_hooks(hooks):
         lm.run_blocks(torch.zeros(1, 1, dtype=torch.long, device=lm.device))
     if not called:
         raise refused(lm.model, "the attention of a block calls no linear layer, so that its heads cannot be found")
@@ -246,7 +249,7 @@ def _head_mixer(lm: LanguageModel, block: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def removed(hooks: list[Any]) -> Iterator[None]:
+def temporary_hooks(hooks: list[Any]) -> Iterator[None]:
     """Hooks that are gone at the end of the block, whatever happens in it."""
     try:
         yield
@@ -277,7 +280,7 @@ def check_blocks(lm: LanguageModel) -> None:
         block.register_forward_hook(lambda block, inputs, output: outputs.append(tuple(block_hidden(output).shape)))
         for block in lm.blocks
     ]
-    with removed(hooks):
+    with temporary_hooks(hooks):
         lm.run_blocks(torch.zeros(1, 2, dtype=torch.long, device=lm.device), cache)
     cached = [layer for layer in cache.layers if _holds_one_prompt(layer)]
     reason = ""

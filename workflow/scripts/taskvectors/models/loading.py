@@ -72,11 +72,11 @@ def filled_model(folder: str | Path, dtype: str, device_map: dict[str, str] | st
     if config.is_encoder_decoder:
         raise StudyError(f"{folder}: an encoder-decoder model. Choose a decoder-only one in config/models.yaml.")
     # The study patches states, whichever kernel attends: of those that a folder may ask for, two run everywhere.
-    asked = getattr(config, "_attn_implementation_internal", None) or "sdpa"
-    if asked not in ATTENTION:
+    attention = getattr(config, "_attn_implementation_internal", None) or "sdpa"
+    if attention not in ATTENTION:
         raise StudyError(
-            f"{folder}: config.json asks for the attention {asked} (attn_implementation). Set it to one of {' or '.join(ATTENTION)}, "
-            "or remove the key."
+            f"{folder}: config.json sets attn_implementation to {attention}. Set it to one of {' or '.join(ATTENTION)}, or remove "
+            "the key."
         )
     config.return_dict = True
     with one_message(folder, "the model"):

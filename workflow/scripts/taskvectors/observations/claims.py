@@ -57,7 +57,7 @@ class Claims(Protocol):
         """
 
 
-def interval(row: pd.Series, column: str, basis: bool = True) -> Finding:
+def finding_of(row: pd.Series, column: str, basis: bool = True) -> Finding:
     """A value of a table's row with its interval.
 
     Without an interval, or with one of no width, which would show anything, there is no basis.
@@ -102,7 +102,7 @@ def difference(differences: pd.DataFrame, reference: str, task: str = ALL, basis
         return None
     # A single episode tells nothing beyond itself.
     enough = rows["n"].iloc[0] > 1 if task != ALL else several(main_tasks(of_reference[of_reference["task"] != ALL]))
-    return interval(rows.iloc[0], "difference", basis and enough)
+    return finding_of(rows.iloc[0], "difference", basis and enough)
 
 
 def pooled(table: pd.DataFrame, task: str, column: str, choice: pd.DataFrame, layer: str) -> Finding | None:

@@ -44,7 +44,7 @@ def interval(values: pd.Series, between: Bounds, seed: int) -> tuple[float, floa
     return bootstrap_mean(groups, seed, between)
 
 
-def summary(
+def summarized(
     values: pd.Series, column: str, between: Bounds, seed: int, mean_of: Collection[str] | None = None
 ) -> pd.DataFrame:
     """A row for every task, then one for the mean over tasks: task, n (episodes), `column` and its bounds.
@@ -100,7 +100,7 @@ def paired_differences(
     """
     wide = predictions.pivot(index=["task", "episode"], columns="method", values="correct").astype(float)
     tables = [
-        summary((wide[method] - wide[reference]).dropna(), "difference", DIFFERENCES, seed, mean_of).assign(
+        summarized((wide[method] - wide[reference]).dropna(), "difference", DIFFERENCES, seed, mean_of).assign(
             method=method, reference=reference
         )
         for reference in references

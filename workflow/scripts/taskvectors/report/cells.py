@@ -9,7 +9,7 @@ import pandas as pd
 from taskvectors.names import ALL
 
 Config = Mapping[str, Any]
-METHODS = ("baseline", "hypothesis", "regular")
+MAIN_METHODS = ("baseline", "hypothesis", "regular")
 FEW_MODELS = 3  # a sentence names the numbers of so many models one by one; of more it gives the range
 
 

@@ -21,14 +21,14 @@ from taskvectors.store.files import atomic
 
 PARAMETERS = """\
 # Of rule study_notebook: files of every table by name, entries of figures and tables, settings, and two more files.
-tables, figures, shown, absent, config = {}, {}, {}, {}, {}
+tables, figures, shown, absent, config, written = {}, {}, {}, {}, {}, {}
 provenance = schematic_file = ""
 """
 SETUP = """\
 from IPython.display import HTML
 from taskvectors.report.page import Page
 
-page = Page.read(tables, figures, shown, absent, config, provenance, schematic_file)
+page = Page.read(tables, figures, shown, absent, config, provenance, schematic_file, written)
 
 
 def figure(name):
@@ -41,6 +41,10 @@ def table(name):
 
 def schematic():
     return HTML(page.schematic())
+
+
+def files():
+    return HTML(page.files())
 
 
 def made_with():

@@ -10,7 +10,7 @@ from taskvectors.observations.rows import Tables
 from taskvectors.report.cells import Config
 from taskvectors.report.html import figure_html, missing_html, schematic_html, table_html
 from taskvectors.report.pages import page_table
-from taskvectors.report.provenance_tables import provenance_table, weights_table
+from taskvectors.report.provenance_tables import files_table, provenance_table, weights_table
 from taskvectors.store.tables import read_csvs
 
 Entries = Mapping[str, Mapping[str, Any]]
@@ -28,6 +28,7 @@ class Page:
         config: of the study.
         provenance: of the study.
         schematic_file: a drawing of how θ is read and patched.
+        written: entries of all tables that the study writes.
     """
 
     tables: Tables
@@ -37,16 +38,17 @@ class Page:
     config: Config
     provenance: Mapping[str, Any]
     schematic_file: str
+    written: Entries
 
     @staticmethod
     def read(
         files: Mapping[str, Sequence[str]], figures: Entries, shown: Entries, absent: Mapping[str, Sequence[str]],
-        config: Config, provenance: str, schematic_file: str,
+        config: Config, provenance: str, schematic_file: str, written: Entries,
     ) -> "Page":  # fmt: skip
         """The page of these files: those of every table, by name, and the provenance."""
         tables = {name: read_csvs(of_name) for name, of_name in files.items()}
         content = json.loads(Path(provenance).read_text(encoding="utf-8"))
-        return Page(tables, figures, shown, absent, config, content, schematic_file)
+        return Page(tables, figures, shown, absent, config, content, schematic_file, written)
 
     def figure(self, name: str) -> str:
         """A figure; nothing if the study has none of that name, and a word if an archive lacks its tables."""
@@ -62,12 +64,16 @@ class Page:
         if name in self.absent:
             return missing_html(f"table-{name}", self.absent[name])
         entry = self.shown[name]
-        content = page_table(entry["module"], name, self.tables, self.config)
+        content = page_table(name, entry, self.tables, self.config)
         if content.empty:
             return ""
         files = [f"{table}.csv" for table in entry["tables"]]
         files += [f"data/paper/{table}.csv" for table in entry["published"]]
         return table_html(content, name, entry["caption"], files, prose=entry["prose"])
+
+    def files(self) -> str:
+        """Every table: its file, what a row is, its columns, and what has to be said about them."""
+        return table_html(files_table(self.written), "files", "Every table of the study.", [], prose=True)
 
     def schematic(self) -> str:
         """The drawing of how θ is read and patched."""

@@ -12,15 +12,16 @@ import pandas as pd
 
 from taskvectors.errors import StudyError
 from taskvectors.observations.rows import Tables
-from taskvectors.report.cells import Config, decimal, how_many, in_points, listed, percent, with_interval
+from taskvectors.report.cells import Config, decimal, how_many, in_points, labelled, listed, percent, with_interval
 
-METHODS = "<!-- methods -->"  # what follows it on a page stands in the section on methods
+HEADING = re.compile(r"^(?=## )", re.MULTILINE)
+METHODS_MARK = "<!-- methods -->"  # what follows it on a page stands in the section on methods
 CALL = re.compile(r"^\{\{ *(\w+\([^()]*\)) *\}\}$", re.MULTILINE)  # a line of its own: a cell of code
 Shown = Callable[[Tables, Config], pd.DataFrame]
 
 
 class PageNumbers(Protocol):
-    """`page.py` of a question.
+    """`page.py` of a question, which a page without numbers or tables of its own does without.
 
     Attributes:
         TABLES: by name, what the page shows of tables.
@@ -42,11 +43,13 @@ class Section:
     """A section of the page.
 
     Attributes:
+        title: its heading, if the page has none of its own.
         page: its `page.md`.
-        module: its `page.py`, as it is imported.
+        module: its `page.py`, as it is imported; empty if it has none.
         lacking: tables of it that an archive lacks: then nothing is said that takes numbers.
     """
 
+    title: str
     page: str
     module: str
     lacking: list[str]
@@ -60,18 +63,31 @@ class Cell:
     source: str
 
 
-def page_table(module: str, name: str, tables: Tables, config: Config) -> pd.DataFrame:
-    """A table of the page.
+def page_table(name: str, entry: Mapping[str, Any], tables: Tables, config: Config) -> pd.DataFrame:
+    """A table of the page, as `page.py` makes it; without one, the first of the tables that the entry names.
+
+    Args:
+        entry: of the table; `module` is `page.py` as it is imported, empty if there is none.
 
     Raises:
         StudyError: if `page.py` does not make it.
     """
-    made = cast(PageNumbers, import_module(module)).TABLES
+    if not entry["module"]:
+        return plain_table(tables[entry["tables"][0]], config)
+    made = cast(PageNumbers, import_module(entry["module"])).TABLES
     if name not in made:
         raise StudyError(
-            f"{module}: TABLES has no {name}, which the entry beside it lists under `shown`. Add a function."
+            f"{entry['module']}: TABLES has no {name}, which question.yaml lists under `shown`. Add a function."
         )
     return made[name](tables, config)
+
+
+def plain_table(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """A table with every interval in the cell of its value."""
+    bounded = [column for column in table if f"{column}_low" in table]
+    bounds = [f"{column}_{end}" for column in bounded for end in ("low", "high")]
+    cells = {column: with_interval(table, column) for column in bounded}
+    return labelled(table.assign(**cells).drop(columns=bounds), config)
 
 
 def cells_of(section: Section, tables: Tables, config: Config) -> list[Cell]:
@@ -80,15 +96,19 @@ def cells_of(section: Section, tables: Tables, config: Config) -> list[Cell]:
     Raises:
         StudyError: with file and line, for a page that is no template, or names a number that is not there.
     """
-    shown, _, _ = Path(section.page).read_text(encoding="utf-8").partition(METHODS)
+    shown, _, _ = Path(section.page).read_text(encoding="utf-8").partition(METHODS_MARK)
     write = _writer(section, tables, config)
-    cells = [Cell(kind, write(part, line) if kind == "markdown" else part) for kind, part, line in _parts(shown)]
-    return [cell for cell in cells if cell.source]
+    cells = [Cell("markdown", f"## {section.title}")] if section.title else []
+    for kind, part, line in _parts(shown):
+        # A heading begins a cell, and with it a section of the page.
+        texts = HEADING.split(write(part, line)) if kind == "markdown" else [part]
+        cells += [Cell(kind, text.strip()) for text in texts if text.strip()]
+    return cells
 
 
 def methods_of(section: Section, tables: Tables, config: Config) -> str:
     """What a section has to say on methods. Raises: see `cells_of`."""
-    shown, _, methods = Path(section.page).read_text(encoding="utf-8").partition(METHODS)
+    shown, _, methods = Path(section.page).read_text(encoding="utf-8").partition(METHODS_MARK)
     return _writer(section, tables, config)(methods, shown.count("\n") + 1)
 
 
@@ -103,16 +123,16 @@ def _parts(text: str) -> Iterator[tuple[str, str, int]]:
 
 
 def _writer(section: Section, tables: Tables, config: Config) -> Callable[[str, int], str]:
-    numbers = {} if section.lacking else cast(PageNumbers, import_module(section.module)).numbers(tables, config)
-    known: dict[str, Any] = {"config": config, **numbers}
+    known: dict[str, Any] = {"config": config}
+    if section.module and not section.lacking:
+        known |= cast(PageNumbers, import_module(section.module)).numbers(tables, config)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"percent": percent, "points": in_points, "decimal": decimal, "how_many": how_many}
     environment.filters |= {"listed": listed, "interval": _interval}
 
     def write(text: str, line: int) -> str:
         if section.lacking and ("{{" in text or "{%" in text):
-            # The heading alone, which takes no numbers.
-            return next((one for one in text.strip().split("\n") if one.startswith("#")), "")
+            return ""
         try:
             return environment.from_string(text).render(known).strip()
         except jinja2.TemplateSyntaxError as error:

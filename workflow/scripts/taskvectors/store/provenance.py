@@ -92,7 +92,7 @@ def runs(stamps: Iterable[Stamp]) -> dict[str, list[Any]]:
 
 
 def without_folders(value: Any) -> Any:
-    """A configuration in which an absolute path is its last part: where a user's files lie is nobody else's concern."""
+    """A configuration in which an absolute path is its last part: where a user's files lie is private."""
     if isinstance(value, Mapping):
         return {key: without_folders(entry) for key, entry in value.items()}
     if isinstance(value, list):

@@ -121,3 +121,8 @@ def _checksum(arrays: Mapping[str, np.ndarray], rows: str) -> str:
         digest.update(name.encode())
         digest.update(arrays[name].data)
     return digest.hexdigest()
+
+
+def shared_by_tasks(theta: np.ndarray, tasks: np.ndarray) -> np.ndarray:
+    """What the θ `[episode, …]` of all tasks share: the mean over tasks of the mean θ of each."""
+    return np.mean([theta[tasks == task].mean(axis=0) for task in np.unique(tasks)], axis=0)

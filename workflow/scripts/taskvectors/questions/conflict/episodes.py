@@ -33,13 +33,13 @@ def conflict_episodes(
     conflict = {**conflict, "pairs": [pair for pair in conflict["pairs"] if set(pair) <= set(tasks)]}
     pairs = list(pairs_and_sizes(tokenizer, tasks, conflict, answer_tokens))
     episodes: list[Episode] = []
-    sizes = {"demonstrations": conflict["demonstrations"], "dummies": dummies, "seed": seed}
+    numbers = {"demonstrations": conflict["demonstrations"], "dummies": dummies, "seed": seed}
     for task_a, task_b, count in track(pairs, len(pairs), "conflict_episodes", unit="pair"):
         try:
-            drawn = [sample_conflict(task_a, task_b, number, **sizes) for number in range(count)]
+            drawn = [sample_conflict(task_a, task_b, number, **numbers) for number in range(count)]
         except TooFewPairsError as error:
             sample_conflict(
-                tasks[task_a.name], tasks[task_b.name], 0, **sizes
+                tasks[task_a.name], tasks[task_b.name], 0, **numbers
             )  # refused if it is not the tokenizer's doing
             warn(f"left out: {error}")
             continue
@@ -51,14 +51,14 @@ def pairs_and_sizes(
     tokenizer: Any, tasks: Mapping[str, Task], conflict: Mapping[str, Any], answer_tokens: int
 ) -> Iterator[tuple[Task, Task, int]]:
     """The pairs asked for, then every other ordered pair that fits, each side in their shared spelling; and how many episodes."""
-    asked = [tuple(pair) for pair in conflict["pairs"]]
-    for task_a, task_b in asked:
+    wanted = [tuple(pair) for pair in conflict["pairs"]]
+    for task_a, task_b in wanted:
         side_a, side_b = shared_spelling(tokenizer, tasks[task_a], tasks[task_b], answer_tokens)
         yield side_a.task, side_b.task, conflict["episodes"]
     transfer = conflict["transfer"]
     functions = [name for name, task in tasks.items() if task.kind == FUNCTION] if transfer["episodes"] else []
     for task_a, task_b in permutations(functions, 2):
-        if (task_a, task_b) in asked or len(disputed(tasks[task_a], tasks[task_b])) < transfer["shared_inputs"]:
+        if (task_a, task_b) in wanted or len(disputed(tasks[task_a], tasks[task_b])) < transfer["shared_inputs"]:
             continue  # before anything is tokenized
         side_a, side_b = shared_spelling(tokenizer, tasks[task_a], tasks[task_b], answer_tokens)
         if len(disputed(side_a.task, side_b.task)) >= transfer["shared_inputs"]:

@@ -41,7 +41,7 @@ def sweep_pairs(
         prefix_scored: by task, whether answers count by prefix.
         without: how many episodes of each pair are also patched without demonstrations.
     """
-    pairs = paired(episodes)
+    pairs = in_pairs(episodes)
     dummies = prompt_ids_of_each(lm.tokenizer, [dummy_prompts(b) for _, b in pairs])
     theta, _, _ = read_theta(lm, dummies, names=[b.name for _, b in pairs])
     few = [place for place, (a, _) in enumerate(pairs) if a.episode < without]
@@ -54,7 +54,7 @@ def sweep_pairs(
     return pd.concat(tables, ignore_index=True)
 
 
-def paired(episodes: list[Episode]) -> list[Both]:
+def in_pairs(episodes: list[Episode]) -> list[Both]:
     """The pairs of episodes: those of the prompts and those of θ follow one another."""
     return list(zip(episodes[::2], episodes[1::2], strict=True))
 

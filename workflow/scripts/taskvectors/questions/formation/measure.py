@@ -14,11 +14,10 @@ from taskvectors.engine.definition import Intervention
 from taskvectors.engine.patch import patched_answers
 from taskvectors.engine.read import read_prefixes
 from taskvectors.measuring.predictions import predictions
-from taskvectors.measuring.vectors import shared_by_tasks
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.observations.rows import main_tasks
 from taskvectors.progress import track
-from taskvectors.store.thetas import Thetas
+from taskvectors.store.thetas import Thetas, shared_by_tasks
 
 METHOD = "theta_after"
 
@@ -40,12 +39,13 @@ def forming(
     """
     tasks = by_task(first_of_tasks(episodes, TEST, seed, count))
     chosen = choice.set_index("task")["layer"]
-    theta = {task: torch.from_numpy(thetas.of(task, TEST, seed).theta) for task in choice["task"]}
-    shared = shared_by_tasks([theta[task] for task in main_tasks(choice)["task"]])
+    main = thetas.of_tasks(main_tasks(choice)["task"], TEST, seed)
+    shared = torch.from_numpy(shared_by_tasks(main.theta, main.tasks))
     tables = [scored([], METHOD, prefix_scored).assign(demonstrations=0, cosine=0.0, cosine_centred=0.0)]
     for task, test in track(tasks.items(), len(tasks), "form_theta"):
         layer, names = int(chosen[task]), [episode.name for episode in test]
-        own, mean = theta[task][: len(test), layer], shared[layer]
+        own = torch.from_numpy(thetas.of_episodes(episode.key for episode in test)[:, layer])
+        mean = shared[layer]
         prefixes = prompt_ids_of_each(lm.tokenizer, [growing_prompts(episode) for episode in test])
         states = read_prefixes(lm, prefixes, layer, names).float()
         ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])

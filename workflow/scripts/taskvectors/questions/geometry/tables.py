@@ -20,7 +20,7 @@ from taskvectors.names import ALL, CENTRED, KEY, RAW
 from taskvectors.observations.rows import in_order, kinds_in, with_kinds
 from taskvectors.observations.summaries import share, with_bounds
 from taskvectors.progress import track
-from taskvectors.store.thetas import Thetas
+from taskvectors.store.thetas import Thetas, shared_by_tasks
 
 NEIGHBOURS = 5
 FOLDS = 5
@@ -28,11 +28,6 @@ STARTS = 3  # of k-means; the best is kept
 FEWEST = 5  # θ in a picture
 BINS = np.linspace(0, 2, 201)
 PICTURES = ("tsne", "umap")
-
-
-def shared_by_tasks(theta: np.ndarray, tasks: np.ndarray) -> np.ndarray:
-    """What the θ `[episode, …]` of all tasks share: the mean over tasks of the mean θ of each."""
-    return np.mean([theta[tasks == task].mean(axis=0) for task in np.unique(tasks)], axis=0)
 
 
 def raw_and_centred(theta: np.ndarray, tasks: np.ndarray) -> dict[str, np.ndarray]:
@@ -202,14 +197,14 @@ def pictures(thetas: Thetas, choice: pd.DataFrame, options: Mapping[str, Any]) -
     head |= {name: choice.set_index("task")[name][tasks].to_numpy() for name in ("family", "role")} | {"task": tasks}
     both = raw_and_centred(thetas.theta[:, layer], tasks)
     main = CENTRED if CENTRED in both else RAW
-    asked = [
+    pictures_of = [
         (states, method, seed)
         for states in both
         for method in PICTURES
         for seed in (options["seeds"] if states == main else options["seeds"][:1])
     ]
     points, qualities = [], []
-    for states, method, seed in track(asked, len(asked), "embed_theta", unit="picture"):
+    for states, method, seed in track(pictures_of, len(pictures_of), "embed_theta", unit="picture"):
         xy = embed(both[states], method, options[method], seed)
         place = {"method": method, "states": states, "seed": seed, "layer": layer}
         table = pd.DataFrame(head | place | {"episode": thetas.episodes, "x": xy[:, 0], "y": xy[:, 1]})

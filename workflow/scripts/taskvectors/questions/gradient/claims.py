@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from taskvectors.names import ALL
-from taskvectors.observations.claims import Claim, Finding, Judged, interval, judged, least, negated, several
+from taskvectors.observations.claims import Claim, Finding, Judged, finding_of, judged, least, negated, several
 from taskvectors.observations.rows import Tables
 from taskvectors.questions.gradient.names import (
     ACCURACY,
@@ -113,4 +113,4 @@ def _finding(rows: pd.DataFrame, column: str) -> Finding:
     if mean.empty or pd.isna(mean[column].iloc[0]):
         return Finding(np.nan, 0, basis=False)
     enough = several(of_tasks) and int((of_tasks["n"] - 1).sum()) >= ENOUGH
-    return interval(mean.iloc[0], column, enough)
+    return finding_of(mean.iloc[0], column, enough)

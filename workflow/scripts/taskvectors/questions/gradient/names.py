@@ -15,9 +15,13 @@ DIRECTION, INCREMENT, ORDER = "direction", "increment", "order"
 COSINES = (DIRECTION, INCREMENT, ORDER)
 GRADIENT = "gradient"
 SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS = "shuffled", "other_task", "random_direction", "random_weights"
-CONTROLS = (SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS)
+GRADIENT_CONTROLS = (SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS)
 # A claim without all of its controls has no basis. Over orders a random direction is zero, which every claim must exceed.
-CONTROLS_OF = {DIRECTION: CONTROLS, INCREMENT: CONTROLS, ORDER: (SHUFFLED, OTHER_TASK, RANDOM_WEIGHTS)}
+CONTROLS_OF = {
+    DIRECTION: GRADIENT_CONTROLS,
+    INCREMENT: GRADIENT_CONTROLS,
+    ORDER: (SHUFFLED, OTHER_TASK, RANDOM_WEIGHTS),
+}
 # The states by which cosines are judged: a direction that tasks share is no evidence. Distances from a mean share none.
 JUDGED = {DIRECTION: CENTRED, INCREMENT: CENTRED, ORDER: None}
 

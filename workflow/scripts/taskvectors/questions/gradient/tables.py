@@ -8,7 +8,7 @@ import pandas as pd
 from taskvectors.names import ALL, KEY
 from taskvectors.observations.intervals import ANSWERS, DIFFERENCES, NUMBERS
 from taskvectors.observations.rows import Kinds, with_kinds
-from taskvectors.observations.summaries import over_tasks, paired, summary, with_bounds
+from taskvectors.observations.summaries import over_tasks, paired, summarized, with_bounds
 from taskvectors.questions.gradient.names import ACCURACY, COSINES, GRADIENT, INCREMENT, OF_VECTORS, THETA
 
 MEASURED = ["measure", "subject", "states", "step"]
@@ -17,7 +17,7 @@ COLUMNS = [*KEY, "layer", "share", *MEASURED, "n", *with_bounds("value", "differ
 Measured = tuple[Any, ...]  # a value of each column of MEASURED, None where there is none
 
 
-def gradient_table(observations: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
+def gradient_measures(observations: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
     """The study's table `gradient.csv`: every measure by task and on the mean over tasks.
 
     `difference` is paired: a measure of a vector is compared with that of θ, a cosine with that of the demonstrations'
@@ -49,9 +49,9 @@ def _rows(measured: Measured, values: Mapping[Measured, pd.Series], seed: int) -
         if len(compared):
             rows = rows.assign(**over_tasks(compared, "difference", difference, seed) | {"n": len(own)})
     else:
-        rows = summary(own, "value", value, seed)
+        rows = summarized(own, "value", value, seed)
         if len(compared):
-            rows = rows.merge(summary(compared, "difference", difference, seed).drop(columns="n"), "left", "task")
+            rows = rows.merge(summarized(compared, "difference", difference, seed).drop(columns="n"), "left", "task")
     return rows.assign(**dict(zip(MEASURED, measured, strict=True)))
 
 

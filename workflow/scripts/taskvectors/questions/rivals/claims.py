@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from taskvectors.names import ALL
-from taskvectors.observations.claims import Claim, Finding, Judged, interval, judged, negated, several
+from taskvectors.observations.claims import Claim, Finding, Judged, finding_of, judged, negated, several
 from taskvectors.observations.rows import Tables
 
 CLAIMS = {
@@ -45,9 +45,9 @@ def beside(rivals: pd.DataFrame, representation: str, difference: str) -> Findin
     """How much a representation does beyond another, mean over tasks; None if the study has not tried it."""
     tried = rivals[rivals["representation"] == representation]
     mean = tried[tried["task"] == ALL]
-    return None if mean.empty else interval(mean.iloc[0], difference, several(tried))
+    return None if mean.empty else finding_of(mean.iloc[0], difference, several(tried))
 
 
 def without_top_heads(ablation: pd.DataFrame) -> Finding | None:
     top = ablation[(ablation["task"] == ALL) & (ablation["ablated"] == "top_heads")]
-    return None if top.empty else negated(interval(top.iloc[0], "to_random", several(ablation)))
+    return None if top.empty else negated(finding_of(top.iloc[0], "to_random", several(ablation)))

@@ -8,7 +8,7 @@ import pandas as pd
 from taskvectors.names import ALL, KEY
 from taskvectors.observations.intervals import ANSWERS, DIFFERENCES, NUMBERS
 from taskvectors.observations.rows import Kinds, with_kinds
-from taskvectors.observations.summaries import over_tasks, paired, summary, with_bounds
+from taskvectors.observations.summaries import over_tasks, paired, summarized, with_bounds
 
 THETA, REGULAR = "theta", "regular"
 RANDOM = "random_heads"
@@ -60,7 +60,7 @@ def _rows(name: str, answered: ByMethod, seed: int) -> pd.DataFrame:
     own = answered[name]
     constants = own[SETTING].groupby(level="task", sort=False).first()
     table = _compared(own, {column: answered.get(other) for column, other in COMPARED.items() if other != name}, seed)
-    divergence = summary(own["divergence"], "divergence", NUMBERS, seed).drop(columns="n")
+    divergence = summarized(own["divergence"], "divergence", NUMBERS, seed).drop(columns="n")
     table = table.merge(divergence, "left", "task").assign(representation=name)
     for column in SETTING:
         table[column] = table["task"].map(constants[column]).fillna(constants[column].iloc[0])
@@ -73,11 +73,11 @@ def _rows(name: str, answered: ByMethod, seed: int) -> pd.DataFrame:
 def _compared(own: pd.DataFrame, others: Mapping[str, pd.DataFrame | None], seed: int) -> pd.DataFrame:
     """Accuracy by task and on the mean over tasks, and paired differences to others, by column."""
     correct = own["correct"].astype(float)
-    tables = [summary(correct, "accuracy", ANSWERS, seed)]
+    tables = [summarized(correct, "accuracy", ANSWERS, seed)]
     for column, other in others.items():
         difference = pd.Series(dtype=float) if other is None else paired(correct, other["correct"].astype(float))
         if len(difference):
-            tables.append(summary(difference, column, DIFFERENCES, seed).drop(columns="n"))
+            tables.append(summarized(difference, column, DIFFERENCES, seed).drop(columns="n"))
     return reduce(lambda left, right: left.merge(right, "left", "task"), tables)
 
 
