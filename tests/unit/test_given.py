@@ -32,18 +32,6 @@ def test_sampled_episodes_are_taken_back_in_any_order(file):
     assert {episode.seed for episode in expected} == {0, 1} and len(expected) == 9
 
 
-def test_a_file_of_the_first_version_is_taken_as_it_was_meant(file):
-    expected = given(TASK, SIZES, [0, 1])
-    records = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-    old = []
-    for record in records:
-        seed = record.pop("seed")
-        del record["pair"]
-        old.append(json.dumps(record | {"split": record["split"] if seed == 0 else f"{record['split']}@{seed}"}))
-    file.write_text("\n".join(old) + "\n", encoding="utf-8")
-    assert given(TASK, SIZES, [0, 1]) == expected
-
-
 def changed(**changes):
     return lambda lines: [json.dumps(json.loads(lines[0]) | changes), *lines[1:]]
 

@@ -40,6 +40,7 @@ ROOMS = {
     "errors": set(),
     "progress": {"errors"},
     "sizing": set(),
+    "estimates": {"sizing"},
     "code": {"store.files", "surroundings"},
     "settings": {"errors", "data.pairs", "data.text", "store.files"},
     "resolving": {"errors", "settings"},
@@ -47,7 +48,19 @@ ROOMS = {
     "catalogue": {"entries", "errors", "store.archived"},
     "paths": {"data.pairs", "data.tasks", "errors", "resolving", "settings", "store.files"},
     "job": {"errors", "progress", "store", "surroundings"},
-    "study": {"errors", "paths", "settings", "resolving", "entries", "catalogue", "sizing", "code", "store", "names"},
+    "study": {
+        "errors",
+        "paths",
+        "settings",
+        "resolving",
+        "entries",
+        "catalogue",
+        "estimates",
+        "sizing",
+        "code",
+        "store",
+        "names",
+    },
 }
 # In the folder of a question: which of its modules, and what else, each may import. All others measure.
 READING = BASICS | {"names", "tables", "views"}

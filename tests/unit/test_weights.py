@@ -197,8 +197,8 @@ DAMAGED = {
     "an encoder": (configured(model_type="vit"), r"cannot be loaded"),
     "quantized": (configured(quantization_config={"quant_method": "gptq", "bits": 4}), r"quantized \(gptq\)"),
     "quantized another way": (configured(quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}), r"quantized"),
-    "an attention kernel that is not there": (configured(attn_implementation="nosuch_attention"), r"the attention nosuch_attention"),
-    "an attention kernel that ends the process": (configured(attn_implementation="flex_attention"), r"the attention flex_att"),
+    "an attention kernel that is not there": (configured(attn_implementation="nosuch_attention"), r"to nosuch_attention"),
+    "an attention kernel that ends the process": (configured(attn_implementation="flex_attention"), r"to flex_attention"),
     "code of its own": (
         configured(auto_map={"AutoModelForCausalLM": "modeling_mine.MyLlama"}, architectures=["MyLlama"]),
         r"the model is a MyLlama, which this transformers would read as LlamaForCausalLM",

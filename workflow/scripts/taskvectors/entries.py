@@ -49,7 +49,7 @@ class Question:
         section: where Snakemake's report lists its tables and figures.
         order: on the page.
         settings: that it adds to the configuration: keys of its top level with their JSON schema.
-        reads: by rule that loads a model, the tokens that it reads (`taskvectors.sizing`).
+        reads: by rule that loads a model, the tokens that it reads (`taskvectors.estimates`).
         descends: rules that differentiate, which takes memory beside the model.
         tables: that its rules write, by name: what a row is, columns, title, caption.
         figures: by name: title, caption, what each is drawn from.

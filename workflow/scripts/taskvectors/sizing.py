@@ -13,7 +13,6 @@ UNKNOWN = 7_000_000_000  # parameters, of a model whose entry does not say: what
 TOKENS = 8192  # at once: enough to keep a GPU busy; fewer where less memory is left (taskvectors/models/batches.py)
 FRAMEWORK_MB = 4000  # torch, transformers and Snakemake in the job, and room for tables
 FILLED = 0.9  # of a GPU's memory that can be planned with
-HEADS = 512  # of a model, halved as one pass up runs them all: their effects
 PART = 64  # episodes on whose demonstrations vectors descend at once: all their prompts' keys and values are held
 # Tokens of a prompt, on average over the paper's tasks and tokenizers: of a demonstration, and of a query.
 DEMONSTRATION, QUERY = 9, 6
@@ -74,41 +73,6 @@ def disk_gb(entry: Mapping[str, Any]) -> float:
     if "wheels" in entry and "folder" not in entry:
         return parameters(entry) * (0.75 + 4) / 1e9
     return parameters(entry) * BYTES[entry["dtype"]] / 1e9
-
-
-def tokens_read(reads: Mapping[str, str], config: Mapping[str, Any], tasks: int, pairs: int) -> dict[str, float]:
-    """Tokens that every model rule reads per model, a token counting as one pass through all blocks.
-
-    Args:
-        reads: by rule, an expression (Jinja) of settings (`episodes.test`) and of these quantities: `tasks` and `pairs`;
-            `demonstration` and `query`, their tokens; `prompt`, of a query and dummies behind demonstrations; `patched`, of a
-            query patched at every layer; `read` and `bare`, episodes a task with demonstrations and without; `heads`.
-        config: of the study.
-        tasks: their number.
-        pairs: of conflicting tasks.
-    """
-    from jinja2.sandbox import SandboxedEnvironment  # here, as few starts need it
-
-    episodes, repeats = config["episodes"], config["episodes"]["repeats"]
-    further = len(config["study"]["seeds"]) - 1
-    quantities = {
-        "tasks": tasks,
-        "pairs": pairs,
-        "demonstration": DEMONSTRATION,
-        "query": QUERY,
-        "prompt": episodes["demonstrations"] * DEMONSTRATION + (1 + episodes["dummies"]) * QUERY,
-        # Patched at every layer, a query costs half a pass per layer for its last token; half of 32 layers is typical.
-        "patched": QUERY + 16,
-        "read": episodes["dev"] + episodes["test"] + further * (repeats["dev"] + repeats["test"]),
-        "bare": episodes["baseline"] + further * repeats["baseline"],
-        "heads": HEADS,
-    }
-    environment = SandboxedEnvironment()
-    tokens: dict[str, Any] = {
-        rule: environment.compile_expression(expression, undefined_to_none=False)({**config, **quantities})
-        for rule, expression in reads.items()
-    }
-    return {rule: float(count) for rule, count in tokens.items()}
 
 
 def hours(entry: Mapping[str, Any], tokens: float, teraflops: float) -> float:

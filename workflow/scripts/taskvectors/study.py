@@ -221,7 +221,11 @@ class Study:
     def tokens(self) -> dict[str, float]:
         """Tokens that every rule that loads a model reads; none does for an archive, which may know less than today's experiments."""
         reads = {rule: reads for question in self.questions for rule, reads in question.reads.items()}
-        return {} if self.archive else sizing.tokens_read(reads, self.config, len(self.tasks), len(self.pairs))
+        if self.archive:
+            return {}
+        from taskvectors.estimates import tokens_read  # here, as few starts need it
+
+        return tokens_read(reads, self.config, len(self.tasks), len(self.pairs))
 
     def minutes(self, model: str, rule: str, jobs: int) -> int:
         """What one of the `jobs` of a rule asks for: three times the estimate, and twenty minutes for start and a slow disk."""
