@@ -248,10 +248,6 @@ def test_every_configuration_of_ours_is_a_study(monkeypatch):
 
 def test_each_rule_that_loads_a_model_asks_for_time():
     study = study_of({})
-    assert set(study.tokens) == {
-        "extract_theta", "sweep_layers", "patch_variants", "form_theta", "decode_theta", "sweep_conflict", "measure_heads",
-        "rivals", "gradient",
-    }  # fmt: skip
     assert all(
         study.minutes("smollm2-135m", rule, 1) >= study.minutes("smollm2-135m", rule, 5) >= 20 for rule in study.tokens
     )
