@@ -83,7 +83,7 @@ class Study:
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file
         text = path.read_text(encoding="utf-8")
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times in {file}"
         path.write_text(text.replace(old, new), encoding="utf-8")
 
 

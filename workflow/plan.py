@@ -90,7 +90,7 @@ def main(overlays: list[Path]) -> None:
     print(tabulate(by_model(study, jobs), headers="keys", tablefmt="plain", disable_numparse=True, stralign="right"))
     print(
         f"\n{len(jobs)} jobs in all. GPU memory: weights and a pass of {sizing.TOKENS} tokens; GPUs of "
-        f"{compute['gpu']['memory_gb']} GB are asked for.\nHours: estimated from parameters and tokens, jobs one after another, "
+        f"{compute['gpu']['memory_gb']} GB are requested.\nHours: estimated from parameters and tokens, jobs one after another, "
         f"at {compute['gpu']['teraflops']} sustained teraflops on a GPU and {compute['cpu_teraflops']} on a CPU, a minute a job to "
         "load.\nSettings: `compute` in config/config.yaml. Nothing was run."
     )

@@ -95,7 +95,7 @@ def test_list_tasks_share_their_inputs():
         (b"input,answer\na,b\n", "line 1: no column output"),
         (b"input,output,also_accepted\n", "no rows"),
         (b"", "line 1: no column input, output"),
-        (b"input,output,also_accepted,output\na,b,,c\n", "line 1: the column output stands 2 times"),
+        (b"input,output,also_accepted,output\na,b,,c\n", "line 1: the column output is there 2 times"),
         (
             b"input,output,also_accepted\na,b,\na,c,\n",
             "line 3: input 'a' has the answer 'c', but 'b' in line 2. Delete one",
@@ -111,7 +111,7 @@ def test_list_tasks_share_their_inputs():
             b"input;output;also_accepted\na;b;;c\n",
             "line 2: 3 cells expected, 4 found. Quote cells that hold a semicolon",
         ),
-        (b"input,output,also_accepted,\na,b,,lost\n", "line 2: 'lost' stands in a column without a name"),
+        (b"input,output,also_accepted,\na,b,,lost\n", "line 2: 'lost' is in a column without a name"),
         (b'input,output,also_accepted\na,"b\nc",\n', "line 3, column output: .* has a line break inside"),
         (b'input,output,also_accepted\na,b,"c\nd"\n', "line 3, column also_accepted: .* has a line break inside"),
         (b'input,output\n"a\nexample:b",c\n', "line 3, column input: .* begins as a demonstration does"),
@@ -629,7 +629,7 @@ def test_bad_episode_lines_are_refused_by_number(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"task": "t", "task": "u"}', "the key 'task' stands twice"),
+        ('{"task": "t", "task": "u"}', "the key 'task' is there twice"),
         ("x", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("NaN", "an episode is an object"),

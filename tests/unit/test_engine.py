@@ -497,7 +497,7 @@ def test_a_model_too_large_for_one_gpu_is_spread_over_all(tmp_path, monkeypatch)
 def test_a_device_or_dtype_the_machine_lacks_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert available_device("auto", "bfloat16") == available_device("cpu", "float16") == "cpu"
-    with pytest.raises(StudyError, match=r"`device: cuda` is asked for.*auto or cpu in config/models.yaml"):
+    with pytest.raises(StudyError, match=r"`device: cuda` is set.*auto or cpu in config/models.yaml"):
         available_device("cuda", "float32")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)

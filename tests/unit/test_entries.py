@@ -96,7 +96,7 @@ def test_questions_come_in_the_order_of_the_page(tmp_path):
         ("    title: limits\n    caption: Dots", "    caption: Dots", "line 21: dots: the key title is missing. Add it."),
         ("tables: [limits]", "tables: limits", "line 21: dots: tables: 'limits' is no list. Correct it."),
         ("  bars:", "  bar:", "line 16: bar: there is no figures/bar.py that draws it"),
-        ("  dots:\n", "  bars:\n", "line 21: the key figures: bars stands already in line 16"),
+        ("  dots:\n", "  bars:\n", "line 21: the key figures: bars is already in line 16"),
         ("intervals: [accuracy]", "intervals: [share]", "line 6: accuracy: intervals: no column share."),
         ("    title: limits\n    caption: Tasks", "    caption: Tasks", "line 10: limits: title and caption go together."),
         ("section: Accuracy\n", "", "question.yaml: the key section is missing. Add it."),
@@ -140,7 +140,7 @@ def test_a_drawing_without_an_entry_and_a_table_of_two_questions_are_refused(tmp
 
 def test_one_figure_does_not_draw_a_table_and_published_data_of_one_name(tmp_path):
     library(tmp_path, GOOD.replace("tables: [accuracy]\n    published", "tables: [limits]\n    published", 1))
-    with pytest.raises(StudyError, match="bars: limits stands under tables and published"):
+    with pytest.raises(StudyError, match="bars: limits is under tables and published"):
         read_questions(("main_results", "limits"), CONDITIONS, _published_too(tmp_path))
 
 

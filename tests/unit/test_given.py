@@ -43,7 +43,7 @@ def last(**changes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: [*lines, lines[0]], r"line 10: baseline episode 0 of seed 0 stands already in line 1"),
+        (lambda lines: [*lines, lines[0]], r"line 10: baseline episode 0 of seed 0 is already in line 1"),
         (lambda lines: [lines[0], "{}"], r"line 2: an episode is an object with the keys"),
         (lambda lines: lines[:1], r"next_letter.jsonl: no episodes of split dev, test at seed 0. Add them"),
         (

@@ -1,4 +1,4 @@
-"""Heads read, replaced one by one and together, against plain passes in float64; and models whose heads cannot be told apart."""
+"""Heads read, replaced one by one and together, against plain passes in float64; and models whose heads cannot be distinguished."""
 
 from types import SimpleNamespace
 
@@ -110,7 +110,7 @@ def test_a_model_whose_heads_lie_across_each_other_is_refused():
                 return self.mixer(mixed[..., self.order])
 
         attention.o_proj = Shuffling(inner)
-    with pytest.raises(StudyError, match="heads cannot be told apart"):
+    with pytest.raises(StudyError, match="heads cannot be distinguished"):
         head_count(lm)
 
 

@@ -320,7 +320,7 @@ def test_a_learned_vector_lowers_the_loss_and_its_queries_are_held_out(context, 
 
 def test_who_cannot_be_put_in_is_left_out_by_name(context, lm, episodes, thetas, measured):
     without = replace(context, measured={})
-    assert "heads cannot be told apart" in REPRESENTATIONS["function_vector"].unusable(without, "to_upper")
+    assert "heads cannot be distinguished" in REPRESENTATIONS["function_vector"].unusable(without, "to_upper")
     asked = next(e.query for e in context.pools["to_upper"] if e.split == "test")
     shown = {task: [replace(e, demos=((asked, "x"),)) for e in pool] for task, pool in context.pools.items()}
     assert "too few are left" in REPRESENTATIONS["learned_many"].unusable(replace(context, pools=shown), "to_upper")
@@ -431,7 +431,7 @@ def test_signs_of_differences_and_verdicts_by_hand():
 
 def test_heads_that_cannot_be_told_apart_leave_empty_tables(lm, episodes, monkeypatch):
     def refused(lm):
-        raise StudyError("its attention heads cannot be told apart")
+        raise StudyError("its attention heads cannot be distinguished")
 
     monkeypatch.setattr("taskvectors.questions.rivals.heads.head_count", refused)
     effects, means, ablated = measure(lm, episodes, SIZES, PREFIX, 1, 0)

@@ -94,13 +94,13 @@ def test_any_file_without_a_key_twice_passes_and_with_one_is_refused(tmp_path_fa
     text = yaml.safe_dump(content, allow_unicode=True, default_flow_style=False)
     path.write_text(text, encoding="utf-8", newline="")
     folded = len({settings.normal_form(key) for key in content}) < len(content)
-    nested = any("stands already" in message for message in [said(path)])
+    nested = any("is already" in message for message in [said(path)])
     if not (folded or nested):
         assert said(path) == ""
     first = next(iter(content))
     again = yaml.safe_dump({first: 1}, allow_unicode=True)
     path.write_text(text + again, encoding="utf-8", newline="")
-    assert "stands already" in said(path)
+    assert "is already" in said(path)
 
 
 def said(path) -> str:
@@ -193,13 +193,13 @@ def test_tables_of_folders_whatever_their_case(tmp_path):
 
 
 def test_json_with_tabs_has_every_key_once(tmp_path):
-    assert "the key 'a' stands twice" in refused(tmp_path, '{\n\t"a": 1,\n\t"a": 2\n}')
+    assert "the key 'a' is there twice" in refused(tmp_path, '{\n\t"a": 1,\n\t"a": 2\n}')
 
 
 @pytest.mark.parametrize("labels", [["é", "e\u0301"], ["a b", "a\u00a0b"], ["\u212b", "Å"]])
 def test_labels_of_classes_that_are_one_in_normal_form_are_refused(labels):
     entry = {"label": "T", "family": "own", "labels": labels}
-    with pytest.raises(StudyError, match=r"tasks: t: labels: .* stands twice"):
+    with pytest.raises(StudyError, match=r"tasks: t: labels: .* is there twice"):
         settings.check_names({"tasks": {"t": entry}, "models": {}})
 
 

@@ -187,9 +187,9 @@ def test_given_episodes_that_the_tokenizer_would_change_are_refused_by_line(bpe,
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"demos": (("a", "b"), ("a", "z"))}, "input of the demonstrations 'a' stands twice"),
-        ({"demos": (("a", "b"), (" a", "b"))}, "input of the demonstrations 'a' stands twice"),
-        ({"dummies": ("d", "d")}, "dummy 'd' stands twice"),
+        ({"demos": (("a", "b"), ("a", "z"))}, "input of the demonstrations 'a' is there twice"),
+        ({"demos": (("a", "b"), (" a", "b"))}, "input of the demonstrations 'a' is there twice"),
+        ({"dummies": ("d", "d")}, "dummy 'd' is there twice"),
         ({"demos": (("a", "b"),)}, "1 demonstrations, but `episodes: demonstrations` asks for 2"),
         ({"query": "a"}, "the query is among the demonstrations"),
         ({"seed": 2}, "seed one of 0, 1 (`study: seeds`)"),

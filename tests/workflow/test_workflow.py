@@ -333,7 +333,7 @@ def test_given_episodes_take_the_place_of_sampling(changed):
     given.write_text("\n".join([*lines, lines[0]]) + "\n", encoding="utf-8")
     result = changed.snakemake("mine.yaml", "--", target)
     assert re.search(
-        rf"country_capital.jsonl, line {len(lines) + 1}: baseline episode 0 of seed 0 stands already in line 1",
+        rf"country_capital.jsonl, line {len(lines) + 1}: baseline episode 0 of seed 0 is already in line 1",
         result.stdout,
     )
     assert "Traceback" not in result.stdout

@@ -1,7 +1,7 @@
 # A finished study in one file, what it came from, and a study beside an archived one. Included last: it asks all other rules.
 
 OWN = [rule for rule in workflow.rules if Path(rule.snakefile).is_relative_to(STUDY.root / "workflow")]
-# Files of models that may say what they were computed with, whichever rule writes them; and what records of jobs are called by.
+# Files of models that may have a stamp, whichever rule writes them; and rules that leave records of jobs.
 STAMPED = [
     str(file)
     for rule in OWN

@@ -1,4 +1,4 @@
-# Where the study meets Snakemake: it is read once, and what rules share stands here.
+# Where the study meets Snakemake: the configuration is read once; helpers that rules share.
 import os
 import re
 import shlex
@@ -18,7 +18,7 @@ from taskvectors.study import study_of
 from taskvectors.surroundings import settle
 
 settle(os.environ, sys.argv[1:], Path.cwd())
-# Snakemake writes the interpreter's path into its commands as it is: blanks, brackets, ampersands and quotes would be the shell's.
+# Snakemake writes the interpreter's path into its commands unquoted: blanks, brackets, ampersands and quotes would be the shell's.
 if Path(sys.executable).exists():  # not yet quoted, as by another module of the same workflow
     sys.executable = shlex.quote(sys.executable)
 
@@ -53,7 +53,7 @@ MODEL_THREADS = (
     if LOCAL_CORES
     else STUDY.config["compute"]["cluster_threads"]
 )
-# For captions in Snakemake's report, which see no more of the study than this. Bound anew, as another workflow's stays as it is.
+# For captions in Snakemake's report, which see no more of the study than this. Bound anew, as another workflow's must not change.
 config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.questions.all_tables.items()}}
 
 
@@ -111,7 +111,7 @@ def prefix_by_task(wildcards):
 
 
 def of_model(key):
-    """What the entry of the job's model says."""
+    """A key of the entry of the job's model."""
     return lambda wildcards: STUDY.models[wildcards.model].get(key)
 
 
@@ -125,5 +125,5 @@ def model_gpus(wildcards):
 
 
 def minutes_of(rule, jobs=len(STUDY.families)):
-    """What each of so many jobs asks for; one for each family, if nothing else is said."""
+    """What each of so many jobs requests; by default there is one for each family."""
     return lambda wildcards, attempt: attempt * STUDY.minutes(wildcards.model, rule, jobs)

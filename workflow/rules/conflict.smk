@@ -1,4 +1,4 @@
-# θ of one task in prompts of another: the conflicting pairs asked for, and a matrix of all pairs whose inputs fit.
+# θ of one task in prompts of another: the configured pairs, and a matrix of all pairs that share inputs.
 rule conflict_episodes:
     input:
         weights="results/{model}/weights",

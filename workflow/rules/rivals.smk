@@ -1,4 +1,4 @@
-# What else could stand in for the demonstrations, and which heads carry what they say.
+# Alternatives to θ, and which attention heads carry the task.
 rule measure_heads:
     input:
         weights="results/{model}/weights",
@@ -63,7 +63,7 @@ rule rivals:
         answer_tokens=STUDY.answer_tokens,
         seed=STUDY.seed,
     message:
-        "{wildcards.model}: what else could stand in for the demonstrations"
+        "{wildcards.model}: rivals of θ"
     script:
         "../scripts/rivals.py"
 

@@ -143,7 +143,7 @@ def _ends_in_string(node: ast.AST) -> Iterable[int]:
 
 
 def _docstring(node: ast.AST) -> Iterable[int]:
-    """Numbers of the lines of what a module, class or function says of itself, if nothing else stands on them."""
+    """Numbers of the lines of the docstring of a module, class or function, if nothing else is on them."""
     if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
         return
     first, follows = node.body[0], node.body[1:2]

@@ -23,7 +23,7 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 FOLDERS = ("questions/*/question.yaml", "report/frame/*/section.yaml")
 PAGE = "page.md"
 PLACED = re.compile(r"""\{\{ *(figure|table)\(["'](\w+)["']\) *\}\}""")  # in a page
-# What a question says, and what each of its entries: keys with their types. What an optional key leaves out is empty.
+# Keys of a question and of its entries, with their types. An optional key that is left out is empty.
 REQUIRED, OPTIONAL = {"section": str, "order": int}, {"title": str, "settings": dict, "reads": dict, "descends": list}
 PARTS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "tables": (
@@ -143,7 +143,7 @@ def with_intervals(columns: Collection[str], intervals: Collection[str]) -> list
 
 
 def _lines(text: str) -> dict[tuple[str, str], int]:
-    """On which line every entry of every part stands."""
+    """The line of every entry of every part."""
     document = yaml.compose(text, Loader=LOADER)
     return {
         (part.value, key.value): key.start_mark.line + 1
@@ -194,14 +194,14 @@ def _unknown(entry: Entry, known: Mapping[str, Collection[str]]) -> Iterator[str
             if one not in known[key]:
                 yield f"{key}: {one} is not known; known are {', '.join(known[key])}."
     for one in set(entry["published"]) & set(entry["tables"]):
-        yield f"{one} stands under tables and published: the source table could not tell them apart."
+        yield f"{one} is under tables and published: the source table could not distinguish them."
 
 
 def _check_page(question: Question, file: Path) -> None:
     """Refuse a question without a page, and a page that does not show what the entry has, once each."""
     if not question.page.is_file():
         raise StudyError(
-            f"{file}: there is no {PAGE} beside it. Add one: the section's text, and where figures and tables stand."
+            f"{file}: there is no {PAGE} beside it. Add one: the section's text, with places for figures and tables."
         )
     entries = {"figure": question.figures, "table": question.shown}
     placed: list[tuple[str, str]] = []

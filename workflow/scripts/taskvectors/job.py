@@ -23,7 +23,7 @@ FINGERPRINT = re.compile(r"[\w/.-]+ [0-9a-f]{16}")  # of a file of code, among a
 
 
 class Job(Protocol):
-    """What Snakemake tells a script: files, parameters and wildcards by name."""
+    """What Snakemake gives a script: files, parameters and wildcards by name."""
 
     input: Any
     output: Any
@@ -59,7 +59,7 @@ def note(made_by: Mapping[str, Any]) -> None:
 def reported(log_file: str | Path, job: str, made_by: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Send log lines of the block to `log_file`; end the process with one clear message on a StudyError.
 
-    Beside the log stands what a job that succeeded ran on (`taskvectors.store.software`).
+    A file beside the log records what a successful job ran on (`taskvectors.store.software`).
 
     Other exceptions are bugs: their traceback goes to the log and to the terminal.
     """

@@ -1,4 +1,4 @@
-"""Paths of the user's in a configuration: where they are written, and what `~` and variables in them stand for."""
+"""The user's paths in a configuration: where they are written, and what `~` and variables in them mean."""
 
 import os
 import re
@@ -20,7 +20,7 @@ Keys = tuple[str | int, ...]  # from the top of a configuration to a value
 
 
 def expand_paths(config: dict[str, Any], files: Sequence[str | Path]) -> None:
-    """Replace `~` and `$NAME` in paths by their values, unless a file or folder has the name as it is written.
+    """Replace `~` and `$NAME` in paths by their values, unless a file or folder has exactly that name.
 
     Args:
         files: that the configuration was read from, in order; messages name the last that has the key.
@@ -46,7 +46,7 @@ def expand_paths(config: dict[str, Any], files: Sequence[str | Path]) -> None:
 
 
 def check_own_path(root: Path) -> None:
-    """Refuse a workflow whose files would have to be called by a path that Snakemake reads as a pattern.
+    """Refuse a workflow in a folder whose path Snakemake reads as a pattern.
 
     Raises:
         StudyError: with the remedy.
@@ -182,7 +182,7 @@ def where(keys: Keys, files: Sequence[str | Path]) -> str:
 
 
 def _line(text: str, keys: Keys) -> int:
-    """The line on which a value of a YAML document stands."""
+    """The line of a value in a YAML document."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     for key in keys:
         if isinstance(node, yaml.MappingNode):

@@ -1,4 +1,4 @@
-"""Telling the user how far a job is."""
+"""Progress of a job, for the user."""
 
 import logging
 import sys
@@ -13,13 +13,13 @@ Item = TypeVar("Item")
 
 
 def warn(message: str) -> None:
-    """Tell the user of something that is no fault, on the terminal and in the log."""
+    """Show the user something that is no fault, on the terminal and in the log."""
     logger.warning("Warning: %s", message)
     print(f"\nWarning: {message}\n", file=sys.stderr, flush=True)
 
 
 def counted(job: str, total: int, unit: str = "task") -> Callable[[int], None]:
-    """What to tell how many more are done; shows done of total and the rate: as a bar on a terminal, as lines in the log."""
+    """A callback that counts what is done, and shows done of total and the rate: as a bar on a terminal, as lines in the log."""
     start, finished = time.monotonic(), 0
     bar = tqdm(total=total, desc=job, unit=unit, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
 

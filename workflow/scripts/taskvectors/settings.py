@@ -1,4 +1,4 @@
-"""What a configuration must be beyond its schema: every key once, names that mean one thing, labels that can be told apart.
+"""What a configuration must be beyond its schema: every key once, names that mean one thing, labels that differ.
 
 Pure: nothing here imports Snakemake. The workflow calls it before anything else; messages name the key and the remedy.
 """
@@ -54,7 +54,7 @@ LONGEST_LABEL, LONGEST_FAULT = 100, 200
 
 
 def check_yaml(path: str | Path, loader: Any = yaml.SafeLoader) -> None:
-    """Refuse a YAML (or JSON) file in which a key stands twice, or a name is read as something else than it says.
+    """Refuse a YAML (or JSON) file in which a key is repeated, or a name is read as something else.
 
     YAML itself keeps the last of two values of a key without a word, and reads `007` as 7, `no` as false and `null` as nothing.
 
@@ -85,7 +85,7 @@ def check_yaml(path: str | Path, loader: Any = yaml.SafeLoader) -> None:
 
 
 def _is_json(text: str, path: str) -> bool:
-    """Whether a text is JSON, in which no key stands twice."""
+    """Whether a text is JSON without repeated keys."""
 
     try:
         json.loads(text, object_pairs_hook=lambda pairs: each_key_once(pairs, path))
@@ -114,7 +114,7 @@ def _check_node(node: yaml.Node, place: tuple[str, ...], path: str, seen: set[in
             name = normal_form(key.value)
             if name in lines:
                 raise StudyError(
-                    f"{where}: the key {': '.join((*place, name))} stands already in line {lines[name]}. Put what belongs to it "
+                    f"{where}: the key {': '.join((*place, name))} is already in line {lines[name]}. Put what belongs to it "
                     "into one place, and delete the other."
                 )
             lines[name] = line
@@ -172,7 +172,7 @@ def read_yaml(file: str | Path) -> Any:
 
 
 def settings_of(file: str | Path) -> dict[str, Any]:
-    """What a file of settings says; nothing if it is empty.
+    """The content of a file of settings; empty if the file is.
 
     Raises:
         StudyError: if it is no mapping.
@@ -237,7 +237,7 @@ def with_whole_numbers(value: Any, place: str = "") -> Any:
     return value
 
 
-# What a family decided in the study's first version, and a task says itself today.
+# What a task must state itself; families once decided it.
 MEANT = {"knowledge": ("scoring", "prefix", "exact"), "limits": ("role", "limit", "main")}
 
 
@@ -259,7 +259,7 @@ def check_meanings(config: Mapping[str, Any]) -> None:
 
 
 def check_names(config: Mapping[str, Any]) -> None:
-    """Refuse names that mean something else, and labels that cannot be read or told apart.
+    """Refuse names that mean something else, and labels that cannot be read.
 
     Args:
         config: of the study, tables of folders among its tasks.
@@ -291,12 +291,12 @@ def check_names(config: Mapping[str, Any]) -> None:
             labels = list(map(normal_form, entry.get("labels", ())))
             if twice := next((label for label in labels if labels.count(label) > 1), None):
                 raise StudyError(
-                    f"{registry}: {name}: labels: {twice!r} stands twice: two classes would be called the same."
+                    f"{registry}: {name}: labels: {twice!r} is there twice: two classes would have one name."
                 )
 
 
 def check_labels_differ(registry: str, names: Iterable[str], config: Mapping[str, Any]) -> None:
-    """Refuse two models, or tasks, of one study that figures could not tell apart.
+    """Refuse two models, or tasks, of one study that figures could not distinguish.
 
     Raises:
         StudyError: naming both.
@@ -307,7 +307,7 @@ def check_labels_differ(registry: str, names: Iterable[str], config: Mapping[str
         other = first.setdefault(label, name)
         if other != name:
             raise StudyError(
-                f"{registry}: {other} and {name} are both labelled {label!r}: no figure could tell them apart. Change one `label`."
+                f"{registry}: {other} and {name} are both labelled {label!r}: no figure could distinguish them. Change one `label`."
             )
 
 

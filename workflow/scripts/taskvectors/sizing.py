@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "auto": 4}  # of a parameter; auto may turn out to be any
-UNKNOWN = 7_000_000_000  # parameters, of a model whose entry does not say: what a cluster is asked for then
+UNKNOWN = 7_000_000_000  # parameters, assumed of a model whose entry does not say: for what is requested of a cluster
 TOKENS = 8192  # at once: enough to keep a GPU busy; fewer where less memory is left (taskvectors/models/batches.py)
 FRAMEWORK_MB = 4000  # torch, transformers and Snakemake in the job, and room for tables
 FILLED = 0.9  # of a GPU's memory that can be planned with

@@ -68,12 +68,12 @@ class Study:
 
     @cached_property
     def models(self) -> dict[str, Entry]:
-        """Entries of the models studied, by name, in the order asked for."""
+        """Entries of the models studied, by name, in the configured order."""
         return {name: self.config["models"][name] for name in self.config["study"]["models"]}
 
     @cached_property
     def tasks(self) -> dict[str, Entry]:
-        """Entries of the tasks studied, by name; groups stand for their members, each once."""
+        """Entries of the tasks studied, by name; a group is replaced by its members, each once."""
         entries = self.config["tasks"]
         groups = settings.groups(entries)
         wanted = self.config["study"]["tasks"]
@@ -106,7 +106,7 @@ class Study:
 
     @property
     def items(self) -> Mapping[str, Any]:
-        """Where the paper's own items come from, if they are asked for."""
+        """Where the paper's own items come from, if they are used."""
         return self.config.get("items", {"files": {}})
 
     @cached_property
@@ -247,7 +247,7 @@ class Study:
     def sources(self) -> list[str]:
         """Files of this workflow, below its root, that numbers follow from: code, settings, task tables."""
         scripts = [file.name for file in files_of(code.SCRIPTS, "*.py") if file.stem not in NO_NUMBERS]
-        scripts += self.representations.values()
+        scripts += [*self.representations.values(), *self.questions.claims.values()]
         files = {f"workflow/scripts/{file}" for script in scripts for file in code.used_by(script)}
         tables = (Path(table) for table in self.task_tables(self.tasks))
         files |= {
@@ -258,7 +258,7 @@ class Study:
         return sorted({*files, *DEFAULTS})
 
     def path_of(self, file: str) -> str:
-        """Where a file of the workflow lies: as it is in the workflow's own folder, else in full."""
+        """Path of a file of the workflow: relative in the workflow's own folder, else in full."""
         return file if self.root == Path.cwd() else str(self.root / file)
 
 
@@ -331,7 +331,7 @@ def read_study(overlays: Sequence[str | Path] = (), root: Path = ROOT) -> Study:
 
 
 def _archived(archive: str) -> dict[str, Any]:
-    """The settings of a finished study, which take the place of those asked for."""
+    """The settings of a finished study, which replace the user's."""
     try:
         return {**archived_config(archive), "archive": archive}
     except StudyError as error:

@@ -52,7 +52,7 @@ CLEARED = (
 THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 CACHES = {"XDG_CACHE_HOME": "cache", "MPLCONFIGDIR": "matplotlib", "NUMBA_CACHE_DIR": "numba"}
 GIT = re.compile(r"GIT_\w+")  # a hook's variables name another repository
-HOME = "$\0HOME"  # stands for it where no user can have written the same
+HOME = "$\0HOME"  # replaces it; no user can have written the same
 NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # in this order Python asks for the user's
 
 
@@ -106,7 +106,7 @@ def _shown(argument: str, home: str) -> str:
 
 
 def shortened(text: str, folder: str | Path, name: str) -> str:
-    """A text in which a short name stands for a folder, wherever the whole folder begins a path: never for a part of a name."""
+    """A text in which a short name replaces a folder wherever the whole folder begins a path, never a part of a name."""
     folder = str(folder).rstrip("/")
     if not folder:
         return text

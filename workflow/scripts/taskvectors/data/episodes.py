@@ -68,7 +68,7 @@ def read_episodes(path: str | Path, first_seed: int = 0) -> list[Episode]:
     Args:
         first_seed: of episodes that say none.
 
-    Lines end with LF or CR LF alone: other characters that some programs take for line ends may stand inside a string.
+    Lines end with LF or CR LF alone: other characters that some programs take for line ends may be inside a string.
 
     Raises:
         StudyError: naming file, line and fault.

@@ -29,7 +29,7 @@ def given(task: Task, settings: Mapping[str, Any], seeds: list[int]) -> list[Epi
             raise StudyError(f"{path}, line {line}: {fault}")
         first = seen.setdefault(episode.key, line)
         if first != line:
-            raise StudyError(f"{path}, line {line}: {_called(episode)} stands already in line {first}.")
+            raise StudyError(f"{path}, line {line}: {_called(episode)} is already in line {first}.")
     held = {(episode.split, episode.seed) for episode in episodes}
     for seed in seeds:
         wanted = {(split, seed) for split in SPLITS}
@@ -62,14 +62,14 @@ def _fault(task: Task, episode: Episode, seeds: list[int], settings: Mapping[str
 
 
 def _fault_of_inputs(task: Task, episode: Episode) -> str:
-    """Which inputs of a given episode stand twice, or give the answer away; empty if none does."""
+    """Which inputs of a given episode are repeated, or give the answer away; empty if none."""
     inputs = [given.strip() for given, _ in episode.demos]
     for what, texts in (
         ("input of the demonstrations", inputs),
         ("dummy", [dummy.strip() for dummy in episode.dummies]),
     ):
         if twice := next((text for text in texts if texts.count(text) > 1), None):
-            return f"the {what} {twice!r} stands twice. Replace one of the two."
+            return f"the {what} {twice!r} is there twice. Replace one of the two."
     if task.kind != LOOKUP and episode.query.strip() in inputs:
         return "the query is among the demonstrations, which give the answer away. Replace it."
     return ""
@@ -115,7 +115,7 @@ def _demonstrated(episodes: list[Episode]) -> tuple[list[int], list[tuple[str, s
 
 
 def given_filtered(task: Task, episodes: list[Episode]) -> Filtered:
-    """What the table of the filter says of given episodes: their queries, all of which are kept."""
+    """Rows of the filter's table for given episodes: their queries, which are all kept."""
     pairs = tuple(dict.fromkeys(Pair(episode.query, episode.answers) for episode in episodes))
     spaced = all(pair.input.startswith(" ") for pair in pairs)
     return Filtered(replace(task, pairs=pairs), spaced, Counter({FITS: len(pairs)}))

@@ -1,4 +1,4 @@
-"""How often an answer that is always the same would be right: what a task's balance leaves to guessing."""
+"""How often an answer that is always the same would be right."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from taskvectors.data.sampling import evenly
 from taskvectors.data.tasks import BIJECTION, LABELS, Task
 from taskvectors.names import MARKED_FROM
 
-Queries = list[tuple[str, tuple[str, ...], float]]  # a query, what is accepted for it, and how probable it is
+Queries = list[tuple[str, tuple[str, ...], float]]  # a query, its accepted answers, and its probability
 
 
 def sampled_queries(task: Task) -> Queries:
@@ -37,7 +37,7 @@ def best_constant(queries: Queries, *, prefix_scored: bool) -> tuple[str, float]
     Args:
         prefix_scored: every beginning of an answer is right, unless the query begins with it (`scoring.is_correct`).
     """
-    right: dict[str, dict[int, float]] = defaultdict(dict)  # of an answer the queries that it is right for
+    right: dict[str, dict[int, float]] = defaultdict(dict)  # by answer, the queries that it is right for
     whole: dict[str, dict[int, float]] = defaultdict(
         dict
     )  # of a whole answer, those that longer ones are right for, too
@@ -58,7 +58,7 @@ def best_constant(queries: Queries, *, prefix_scored: bool) -> tuple[str, float]
 
 
 def guessing(queries: Queries, prefix_scored: bool) -> dict[str, Any]:
-    """The best constant answers, exact and by prefix, their shares, and whether that of the task's own score is too large."""
+    """The best constant answers, exact and by prefix, their shares, and whether the share by the task's own scoring is too large."""
     guesses: dict[str, Any] = {}
     for name, by_prefix in (("constant", False), ("constant_prefix", True)):
         guesses[name], guesses[f"{name}_share"] = best_constant(queries, prefix_scored=by_prefix)

@@ -1,7 +1,7 @@
 """Tables of inputs and outputs as people have them: CSV, TSV or JSON.
 
 CSV and TSV have a header with the columns `input` and `output`, and maybe `also_accepted` (other right answers, separated by `|`).
-JSON is a list of objects with these keys, or one object that maps inputs to outputs; several right answers may stand in a list.
+JSON is a list of objects with these keys, or one object that maps inputs to outputs; several right answers may be in a list.
 """
 
 import csv
@@ -46,9 +46,9 @@ class Table:
     """A table as it was read.
 
     Attributes:
-        repeated: rows that say what an earlier one says, and are left out.
+        repeated: rows that repeat an earlier one, and are left out.
         trimmed: texts whose outer blanks were dropped.
-        places: of every input where it stands: `line 3`, `entry 3`.
+        places: of every input: `line 3`, `entry 3`.
     """
 
     pairs: tuple[Pair, ...]
@@ -95,7 +95,7 @@ def faults_of_tables(paths: Iterable[str | Path]) -> list[str]:
 
 
 def in_one_message(faults: list[str]) -> str:
-    """Faults, one a line; a single one as it is."""
+    """Faults, one a line; a single one by itself."""
     if len(faults) == 1:
         return faults[0]
     shown = "".join(f"\n  {fault}" for fault in faults[:MOST_FAULTS])
@@ -104,7 +104,7 @@ def in_one_message(faults: list[str]) -> str:
 
 
 def place_of(path: str | Path, given: str) -> str | None:
-    """The line, or entry, of a table at which an input stands, if it is one of the table's."""
+    """The line, or entry, of an input in a table, if it is there."""
     return load_table(path).places.get(given)
 
 
@@ -195,7 +195,7 @@ def _csv_rows(path: str | Path, text: str) -> Iterator[_Row | str]:
 
 
 def _heading(text: str) -> tuple[int, str, str]:
-    """How many lines stand before the header, what they say separates cells (Excel's `sep=;`), and the text from the header on."""
+    """The number of lines before the header, the separator that they name (Excel's `sep=;`), and the text from the header on."""
     lines, said, place = text.split("\n"), "", 0
     while place < len(lines) - 1 and (not lines[place].strip() or SEPARATOR.fullmatch(lines[place].strip())):
         if match := SEPARATOR.fullmatch(lines[place].strip()):
@@ -219,7 +219,7 @@ def _fault_of_cells(header: list[str], row: list[str], delimiter: str) -> str:
     if len(row) < len(header):
         return f": {len(header)} cells expected, {len(row)} found. Add what is missing."
     if unnamed := [cell for name, cell in zip(header, row, strict=True) if not name and cell.strip()]:
-        return f": {unnamed[0]!r} stands in a column without a name. Delete it."
+        return f": {unnamed[0]!r} is in a column without a name. Delete it."
     return ""
 
 
@@ -247,7 +247,7 @@ def _header(path: str | Path, line: str, said: str = "") -> tuple[list[str], str
     for column in TABLE_COLUMNS:
         if header.count(column) > 1:
             raise StudyError(
-                f"{path}, line 1: the column {column} stands {header.count(column)} times. Delete the others."
+                f"{path}, line 1: the column {column} is there {header.count(column)} times. Delete the others."
             )
     if ALSO not in header and (near := difflib.get_close_matches(ALSO, header, n=1, cutoff=0.75)):
         raise StudyError(
@@ -265,7 +265,7 @@ def _name(cell: str) -> str:
 
 
 class _Object(list[tuple[str, Any]]):
-    """The keys and values of a JSON object, in order; a key may stand several times."""
+    """The keys and values of a JSON object, in order; a key may be repeated."""
 
 
 def _json_rows(path: str | Path, text: str) -> Iterator[_Row | str]:
@@ -301,13 +301,13 @@ def _json_rows(path: str | Path, text: str) -> Iterator[_Row | str]:
 
 
 def _values(entry: Any) -> dict[str, Any]:
-    """The values of an entry of a list; none of what is no object, or says a key twice."""
+    """The values of an entry of a list; none if it is no object, or repeats a key."""
     values = dict(entry) if isinstance(entry, _Object) else {}
     return values if len(values) == len(entry if isinstance(entry, _Object) else ()) else {}
 
 
 def _listed(value: Any, separator: str = "") -> list[Any]:
-    """Answers: a list as it is, else a list of one, or of what stands between separators."""
+    """Answers: a list itself, else a list of one, or of the parts between separators."""
     if isinstance(value, list) and not isinstance(value, _Object):
         return value
     return _alternatives([value]) if separator and isinstance(value, str) else [value]

@@ -14,7 +14,7 @@ from taskvectors.names import FEW_ANSWERS
 
 
 class TooFewPairsError(StudyError):
-    """A task has too few pairs, or labels, for an episode: as it is, or as one tokenizer sees it."""
+    """A task has too few pairs, or labels, for an episode: in its table, or after a tokenizer's filter."""
 
 
 def episode_rng(seed: int, *names: str | int) -> random.Random:
@@ -53,7 +53,7 @@ def evenly(task: Task) -> bool:
 
 
 def draw_pairs(rng: random.Random, task: Task, count: int) -> list[Pair]:
-    """Different pairs; of few answers, each time any of those of which there are pairs left."""
+    """Different pairs; with few answers, each pair has one of the answers that still have pairs, drawn evenly."""
     if not evenly(task):
         return rng.sample(task.pairs, count)
     left = [rng.sample(pairs, min(count, len(pairs))) for pairs in task.by_answer.values()]
@@ -82,7 +82,7 @@ def _draw_lookup(rng: random.Random, task: Task, demonstrations: int, dummies: i
 
 
 def _draw_labels(rng: random.Random, task: Task, demonstrations: int, dummies: int) -> Drawn:
-    """New labels for the classes, every one of which is demonstrated, if there are demonstrations at all."""
+    """New labels for the classes; every class is demonstrated, if there are demonstrations at all."""
     classes = list(dict.fromkeys(pair.answers[0] for pair in task.pairs))
     if len(task.labels) < len(classes):
         raise TooFewPairsError(
@@ -98,7 +98,7 @@ def _draw_labels(rng: random.Random, task: Task, demonstrations: int, dummies: i
     _refuse_if_too_few(task, len(task.pairs), needed)
     label = dict(zip(classes, rng.sample(task.labels, len(classes)), strict=True))
     pairs = rng.sample(task.pairs, len(task.pairs))
-    # One of each class first, then whoever comes.
+    # One of each class first, then any.
     firsts = [next(pair for pair in pairs if pair.answers[0] == name) for name in rng.sample(classes, len(classes))]
     demos = firsts[:demonstrations]
     rest = [pair for pair in pairs if pair not in demos]

@@ -23,7 +23,7 @@ LETTERS = string.ascii_lowercase
 LISTS_PER_LENGTH = {2: 400, 3: 400, 4: 400}
 EXACT, PREFIX = "exact", "prefix"
 # How episodes use the pairs of a task (see `taskvectors.data.sampling`):
-FUNCTION = "function"  # as they are
+FUNCTION = "function"  # from input to output
 BIJECTION = "bijection"  # each in one of its two directions: the union of a function and its inverse
 LOOKUP = "lookup"  # outputs dealt anew to the inputs in every episode; the query is among the demonstrations
 LABELS = "labels"  # outputs are classes, and every class gets a new label in every episode
@@ -169,7 +169,7 @@ def one_to_one(
 ) -> tuple[Pair, ...]:
     """The pairs whose two directions cannot be confused, with what is accepted on the way back.
 
-    Left out are pairs whose output another pair has too, whose input or output stands on the other side of any pair, or is
+    Left out are pairs whose output another pair has too, whose input or output is on the other side of any pair, or is
     one of the `ambiguous` words: `pain` is an English input and, as bread, a French one.
     """
     outputs = Counter(pair.answers[0] for pair in pairs)

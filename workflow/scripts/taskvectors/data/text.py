@@ -12,7 +12,7 @@ from typing import Any
 from taskvectors.errors import StudyError
 
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-# Characters that show nothing, or that stand for text that was lost: control and format characters, line and paragraph
+# Characters that show nothing, or that replace lost text: control and format characters, line and paragraph
 # separators, surrogates, private use, noncharacters; fillers, blanks and U+FFFD, which Unicode counts among letters and symbols.
 UNSEEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 UNSEEN_OTHERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc\ufffd")
@@ -101,5 +101,5 @@ def each_key_once(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise StudyError(f"{where}: the key {twice!a} stands twice. Delete one of the two.")
+        raise StudyError(f"{where}: the key {twice!a} is there twice. Delete one of the two.")
     return record

@@ -141,7 +141,7 @@ def first_answer_ids(tokenizer: Tokenizer, prompts: list[str], answers: list[str
     """The first token of each answer behind its prompt.
 
     Args:
-        names: how to call the episode of each in an error message.
+        names: of their episodes, for error messages.
 
     Raises:
         StudyError: for an answer that the tokenizer joins with the end of its prompt.
@@ -242,7 +242,7 @@ def _with_space(pair: Pair) -> Pair:
 
 
 def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
-    """The text of each token by itself, special ones as they are called."""
+    """The text of each token by itself; special ones by their names."""
     return _decoded(tokenizer, [[token] for token in ids])
 
 

@@ -29,7 +29,7 @@ FAMILY_COLOURS |= {"limits": "#8c6d00", "own": "#444444"}
 FURTHER_COLOURS = ("#56b4e9", "#cc79a7", "#e69f00", "#7a3b00", "#5b2a86", "#2f4b26")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 PAPER_GREY = "#9a9a9a"
-# How far a name stands beside its point, which ways are tried in turn (up, right), and what is too close, on axes of shares.
+# Distance of a name from its point, directions that are tried in turn (up, right), and what is too close, on axes of shares.
 BESIDE, CLOSE = (0.04, 0.035), (0.035, 0.04)
 AROUND = (
     (1, 1),
@@ -119,7 +119,7 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
     """Write a figure in the format of every suffix, and as `.csv` all that it shows; atomically.
 
     Args:
-        tables: those that it is drawn from, by name. In the source table they stand one below the other; column `table` has the name.
+        tables: those that it is drawn from, by name. The source table holds one below the other; column `table` has the name.
     """
     lay_out(figure)
     for path in map(Path, paths):
@@ -190,7 +190,7 @@ def logarithmic(axis: mpl.axes.Axes, which: str = "y") -> None:
 
 
 def numbered(axis: mpl.axes.Axes, x: Iterable[float], y: Iterable[float], names: Iterable[str]) -> None:
-    """Write a name beside every point, where no other name and no point stands; both axes are of shares."""
+    """Write a name beside every point, away from other names and points; both axes are of shares."""
     points = list(zip(x, y, names, strict=True))
     taken = [(right, up) for right, up, _ in points]
     for right, up, name in points:

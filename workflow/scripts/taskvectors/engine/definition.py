@@ -112,7 +112,7 @@ def plain_answer(lm: LanguageModel, ids: Ids, answer_tokens: int = 1, change: Ch
     Later tokens of the answer see the interventions, as every one is a pass over the whole prompt.
 
     Args:
-        change: interventions of one episode; none leave the prompt as it is. θ patched in at a layer is
+        change: interventions of one episode; none leave the prompt unchanged. θ patched in at a layer is
             `Intervention(layer, theta[layer][None])`.
     """
     logits: list[Tensor] = []

@@ -1,6 +1,6 @@
 """The loss of answers as a function of one vector, and its gradient: gradient descent in the place of reading demonstrations.
 
-The model is frozen. A vector v stands in for the last token's state after block L of prompts; the loss is the mean negative
+The model is frozen. A vector v replaces the last token's state after block L of prompts; the loss is the mean negative
 log-probability of their answers' first tokens. Nothing below L and nothing of other tokens is differentiated.
 """
 
@@ -45,13 +45,13 @@ class _Group:
     cache: Any
 
     def rows(self, places: Tensor) -> "_Group":
-        """Of these of its prompts `[row]`, each as often as it stands here, a copy to which a pass may add."""
+        """A copy for some of its prompts `[row]`, repeated as listed, to which a pass may add."""
         return _Group([self.last[place] for place in places.tolist()], forked(self.cache, places))
 
 
 class Prefilled:
-    """Prompts of which all has run that counts and that a vector in the place of the last token's state after block L cannot
-    change: the other tokens. Of the last token nothing up to L counts."""
+    """Prompts whose other tokens have run: a vector in the place of the last token's state after block L cannot change them. What
+    blocks up to L compute for the last token is irrelevant."""
 
     def __init__(
         self, lm: LanguageModel, prompts: list[list[Ids]], layer: int, names: Sequence[str] | None = None
@@ -60,7 +60,7 @@ class Prefilled:
         Args:
             prompts: `[episode][prompt]` token ids, two or more each; of equal ones one is run.
             layer: L, 0-based index of a block.
-            names: how to call each episode in an error message.
+            names: of the episodes, for error messages.
 
         Raises:
             StudyError: if L is the top block, which has no blocks above it that could use a vector, the model computes in less than
@@ -75,7 +75,7 @@ class Prefilled:
         self.lm, self.layer = lm, layer
         different = list(dict.fromkeys(tuple(ids) for of_episode in prompts for ids in of_episode))
         self.groups: list[_Group] = []
-        self.places: dict[tuple[int, ...], tuple[int, int]] = {}  # of a prompt: its group, and where it stands there
+        self.places: dict[tuple[int, ...], tuple[int, int]] = {}  # of a prompt: its group, and its place there
         for _, members in by_length([len(ids) for ids in different]):
             for start in range(0, len(members), ROWS):
                 group = [different[i] for i in members[start : start + ROWS]]
@@ -126,7 +126,7 @@ class AnswerLoss:
             prefilled: prompts, these among them.
             prompts: `[episode][prompt]` token ids; episodes may have different numbers of them, one or more.
             answers: the token wanted after each.
-            names: how to call each episode in an error message.
+            names: of the episodes, for error messages.
 
         Raises:
             StudyError: if an episode has no prompt.
@@ -164,7 +164,7 @@ class AnswerLoss:
         return losses.cpu()
 
     def _losses(self, v: Tensor, backward: Callable[[Tensor], None]) -> Tensor:
-        """Losses `[episode]`; `backward` is told the sum of each part of them."""
+        """Losses `[episode]`; `backward` is called with the sum of each part of them."""
         losses = torch.zeros(len(v), dtype=v.dtype, device=v.device)
         for start in range(0, len(self.rows), ROWS):
             rows = self.rows[start : start + ROWS]

@@ -81,7 +81,7 @@ def probabilities(lm: LanguageModel, final: Tensor, tokens: Tensor) -> Tensor:
 
 
 class _Ended(BaseModelOutputWithPast):
-    """What a model without its head hands on; of all else that a head may pass through (attentions, logits of routers) nothing."""
+    """The output of a model without its head; None for all else that a head may pass through (attentions, logits of routers)."""
 
     def __getattr__(self, name: str) -> None:
         if name.startswith("__"):

@@ -44,7 +44,7 @@ def head_count(lm: LanguageModel) -> int:
     lowest = mixed[0]  # above it all heads see what the lower ones changed
     changed = ((lowest[1:] - lowest[:1]).abs() > 1).unflatten(1, (heads, -1)).any(dim=-1)
     if not torch.equal(changed.cpu(), torch.eye(groups, dtype=torch.bool).repeat_interleave(heads // groups, dim=1)):
-        raise refused(lm.model, "its attention heads cannot be told apart in what its blocks mix")
+        raise refused(lm.model, "its attention heads cannot be distinguished in what its blocks mix")
     return heads
 
 
@@ -107,7 +107,7 @@ def indirect_effects(
     Args:
         prompts: `[episode]` token ids, of demonstrations that do not show the task.
         means: by layer `[episode, width]`: what is put in (see `read_heads`).
-        answers: `[episode]`: the token whose probability is asked for.
+        answers: `[episode]`: the token whose probability is measured.
 
     Raises:
         StudyError: see `patched_answers` and `head_count`.

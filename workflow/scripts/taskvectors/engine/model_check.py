@@ -1,4 +1,4 @@
-"""Every model that is loaded is held against its own plain forward pass: what the engine cannot do exactly is refused by name.
+"""Every loaded model is compared with its own plain forward pass: what the engine cannot do exactly is refused by name.
 
 Models whose head does more than unembed, whose blocks see more than the residual stream, or whose caches hold more than keys and
 values would otherwise give plausible, wrong numbers.
@@ -71,7 +71,7 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
 
 
 def check_prepared(folder: str | Path, dtype: str) -> None:
-    """Refuse a folder of weights that no later job could use rightly, as soon as it is there.
+    """Refuse a folder of weights that no later job could use, as soon as it is there.
 
     A model that this machine's memory does not hold is checked by names and shapes alone; the jobs that load it check the rest.
 
@@ -101,7 +101,7 @@ def check_prepared(folder: str | Path, dtype: str) -> None:
 
 
 def check_model(lm: LanguageModel) -> None:
-    """Refuse a model of which the engine's states, logits, patched tokens or continuations are not those of its plain forward pass.
+    """Refuse a model whose states, logits, patched tokens or continuations differ between the engine and its plain forward pass.
 
     Two prompts that share a demonstration, and the two queries alone: a second of work for a model of 1B parameters.
 
@@ -155,7 +155,7 @@ def _check_reading(lm: LanguageModel, shown: list[Ids]) -> Tensor:
 
 
 def _check_patching_and_continuing(lm: LanguageModel, bare: list[Ids], states: Tensor) -> None:
-    """Short prompts swept together: one held against plain passes when patched in the middle and when not, one at the lowest block."""
+    """Short prompts swept together: one is compared with plain passes, patched in the middle and unpatched, one at the bottom."""
     layers = sorted({0, lm.layers // 2, lm.layers - 1})
     theta = states[:, layers].to(torch.promote_types(states.dtype, torch.float32))
     swept: list[tuple[Tensor, Tensor]] = []

@@ -21,11 +21,11 @@ SHORTEST = 32  # prompts shorter than this are batched as if they had so many to
 def continue_prompts(
     lm: LanguageModel, prompts: list[Ids], answer_tokens: int, names: Sequence[str] | None = None
 ) -> Tensor:
-    """Greedy continuations `[episode, answer_tokens]` of prompts as they are, int64, on the CPU; of equal prompts one is run.
+    """Greedy continuations `[episode, answer_tokens]` of unpatched prompts, int64, on the CPU; equal prompts run once.
 
     Args:
         prompts: `[episode]` token ids, two tokens or more each.
-        names: how to call each episode in an error message.
+        names: of the episodes, for error messages.
     """
     names = names or numbered(prompts)
     check_lengths(lm, prompts, names, shortest=2, answer_tokens=answer_tokens)
@@ -74,7 +74,7 @@ class _FilledError(Exception):
 def prefill(lm: LanguageModel, prompts: list[Ids], top_layer: int | None = None) -> Any:
     """KV cache of prompts of equal length, up to a block; by default up to the top one.
 
-    Nobody reads what that block makes of them, so the pass ends where it has kept its keys and values.
+    That block's output is not needed, so the pass ends when it has kept its keys and values.
     """
     cache = lm.empty_cache()
     top: Any = cache.layers[-1 if top_layer is None else top_layer]
@@ -96,9 +96,9 @@ def prefill(lm: LanguageModel, prompts: list[Ids], top_layer: int | None = None)
 
 
 def forked(cache: Any, prompts: Tensor) -> Any:
-    """Of a cache, a copy for these of its prompts `[row]`, each as often as it stands here.
+    """A copy of a cache for some of its prompts `[row]`, repeated as listed.
 
-    Places are told on the CPU: blocks, and so their caches, may lie on several devices.
+    Places are on the CPU: blocks, and so their caches, may lie on several devices.
     """
     branch = copy(cache)
     branch.layers = [copy(layer) for layer in cache.layers]

@@ -43,11 +43,11 @@ def sweep_layers(
     layers: Sequence[int] | None = None,
     done: Callable[[int], None] = no_progress,
 ) -> tuple[Tensor, Tensor]:
-    """Greedy answers when the last token's state after block L is replaced by θ_L, for every L, and as it is.
+    """Greedy answers when the last token's state after block L is replaced by θ_L, for every L, and without that.
 
     Args:
         theta: `[episode, layer, hidden]`, of the layers that are patched.
-        layers: patch at these only; at all by default. One that stands several times has several vectors patched in, each by itself.
+        layers: patch at these only; at all by default. A layer that is repeated has several vectors, each by itself.
 
     Returns, other arguments, raises: see `patched_answers`.
     """
@@ -65,13 +65,13 @@ def patched_answers(
     names: Sequence[str] | None = None,
     done: Callable[[int], None] = no_progress,
 ) -> tuple[Tensor, Tensor]:
-    """Greedy answers of prompts under each change by itself, and as they are.
+    """Greedy answers of prompts under each change by itself, and without any.
 
     Args:
         prompts: `[episode]` token ids, two tokens or more each; with or without demonstrations.
         changes: interventions, in any order; those of a tuple act together.
         answer_tokens: length of the answers. An intervention acts once, on the prompt; later tokens see it through the KV cache.
-        names: how to call each episode in an error message.
+        names: of the episodes, for error messages.
 
     Returns:
         tokens `[episode, change, answer_tokens]` and, without any, `[episode, answer_tokens]`, int64, on the CPU.
@@ -120,7 +120,7 @@ def patched_states(
     changes: Sequence[Change],
     names: Sequence[str] | None = None,
 ) -> Tensor:
-    """What the model unembeds under each change by itself, of which `AS_IT_IS` may be one: for `taskvectors.engine.distribution`.
+    """What the model unembeds under each change by itself; `AS_IT_IS` may be one. For `taskvectors.engine.distribution`.
 
     Returns:
         final hidden states `[episode, change, hidden]`, in the model's dtype, on the CPU.
@@ -132,7 +132,8 @@ def patched_states(
     return states
 
 
-# Is told episodes, places of changes, final hidden states `[place, episode, hidden]`, and how to come by the cache of these rows.
+# Called with episodes, places of changes, final hidden states `[place, episode, hidden]`, and a function that returns the cache of
+# these rows.
 Keep = Callable[[list[int], list[int], Tensor, Callable[[], Any]], None]
 
 
@@ -178,7 +179,7 @@ def _run(
         ids, called = [prompts[i] for i in batch], [names[i] for i in batch]
         if unchanged or rising:
             hidden, cache = climb(lm, ids, [rising[i].of(batch) for i in order], called, keep=answer_tokens > 1)
-            first = 0 if unchanged else 1  # whether anybody asks for the prompts as they are
+            first = 0 if unchanged else 1  # whether unpatched prompts are wanted
             of_changes = torch.arange(first * len(batch), (1 + len(order)) * len(batch))
             keep(
                 batch,
@@ -205,7 +206,7 @@ def _run(
 def climb(
     lm: LanguageModel, prompts: list[Ids], steps: list[Intervention], names: Sequence[str], *, keep: bool
 ) -> tuple[Tensor, Callable[[], Any]]:
-    """Final hidden states `[1 + step, episode, hidden]` of prompts of equal length: as they are, then under each intervention on the
+    """Final hidden states `[1 + step, episode, hidden]` of prompts of equal length: unpatched, then under each intervention on the
     last token; and, if the caches of all rows are kept, how to come by them.
 
     A staircase: what blocks up to L compute for the last token is irrelevant once its state after L is replaced. So the
@@ -233,15 +234,15 @@ def climb(
 
 
 class UnknownArgumentError(Exception):
-    """A block was given an argument of which is not known how it grows with the number of prompts."""
+    """An argument of a block whose batch dimension we cannot predict."""
 
 
 class Staircase:
-    """The rows of the last token on their way up: every episode as it is, then every episode again for each intervention, from the
+    """The rows of the last token on their way up: every episode unpatched, then every episode again for each intervention, from the
     block at which it acts.
 
     The model is given as many rows as there will be at the top, so that whatever it does before and behind its blocks suits them;
-    the lowest block is handed the first rows alone, and every block is handed arguments and a cache for the rows that are there.
+    the lowest block gets the first rows alone, and every block gets arguments and a cache for the rows that are there.
     """
 
     def __init__(
@@ -288,7 +289,9 @@ class Staircase:
 
     def after_block(self, layer: int, output: Any) -> Any:
         """The block's output with the rows of the interventions on it appended."""
-        if not self.keep:  # nothing will look at these rows again; one tells blocks above how many tokens there are
+        if (
+            not self.keep
+        ):  # these rows are not needed again; one is kept, as blocks above read the number of tokens from it
             kept = self.cache.layers[layer]
             kept.keys, kept.values = (held[:1].clone() for held in (kept.keys, kept.values))
         here = [step for step in self.steps if step.layer == layer and step.site == "block"]
@@ -298,9 +301,9 @@ class Staircase:
         return with_hidden(output, torch.cat([hidden, *(step.applied(unpatched) for step in here)])) if here else output
 
     def complete_cache(self) -> Any:
-        """The cache, every row with one of its own in every block: below its intervention, that of the row as it is.
+        """The cache, every row with one of its own in every block: below its intervention, that of the unpatched row.
 
-        To be asked for once: it is the staircase's own.
+        To be called once: it changes the staircase's own cache.
         """
         for layer, kept in enumerate(self.cache.layers):
             missing = len(self.steps) - self.joined(layer)

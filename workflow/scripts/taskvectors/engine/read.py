@@ -31,7 +31,7 @@ def read_states(
 
     Args:
         prompts: `[episode][prompt]` token ids; every episode has the same number of prompts.
-        names: how to call each episode in an error message.
+        names: of the episodes, for error messages.
 
     Returns:
         states `[episode, prompt, layer, hidden]` in the model's dtype, on the CPU;
@@ -63,10 +63,10 @@ def read_theta(
 
     Args:
         dummies: `[episode][dummy]` token ids of the prompts with a dummy query.
-        others: `[episode][prompt]`: further prompts with the same demonstrations, of which what the model unembeds is wanted; none
+        others: `[episode][prompt]`: further prompts with the same demonstrations, whose final hidden states are wanted; none
             by default. Episodes may have different numbers of them.
-        names: how to call each episode in an error message.
-        done: is told, after every batch, how many episodes it held.
+        names: of the episodes, for error messages.
+        done: called after every batch with its number of episodes.
 
     Returns:
         θ `[episode, layer, hidden]`, float32 at least, on the CPU;
@@ -169,9 +169,9 @@ def _of_about_one_length(lengths: list[int]) -> Iterator[list[int]]:
 
 
 def _padded(lm: LanguageModel, rows: list[Ids]) -> tuple[Tensor, Tensor]:
-    """Token ids `[row, token]`, and where each row's last real one stands `[row]`.
+    """Token ids `[row, token]`, and the place of each row's last real one `[row]`.
 
-    Padding stands to the right: under causal attention no real token ever sees it.
+    Padding is on the right: under causal attention no real token ever sees it.
     """
     width = max(map(len, rows))
     padded = torch.tensor([ids + [ids[-1]] * (width - len(ids)) for ids in rows], device=lm.device)
@@ -190,7 +190,7 @@ def read_prefixes(
     Args:
         prefixes: `[episode][prefix]` token ids, from short to long; every episode has the same number of prefixes.
         layer: 0-based index of the block; those above it are not run.
-        names: how to call each episode in an error message.
+        names: of the episodes, for error messages.
 
     Raises:
         StudyError: see `read_states`.

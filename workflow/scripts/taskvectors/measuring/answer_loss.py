@@ -18,7 +18,7 @@ class AnswerLosses:
         Args:
             pairs: of every episode; those of later losses have no other inputs.
             layer: of the block after which a vector replaces the state of the last token.
-            names: how to call each episode in an error message.
+            names: of the episodes, for error messages.
         """
         self.tokenizer = lm.tokenizer
         texts = list(dict.fromkeys(text for of_episode in pairs for text in _bare(of_episode)))

@@ -11,7 +11,7 @@ from taskvectors.models.language_model import LanguageModel, context_length
 from taskvectors.models.memory import memory_at_hand
 from taskvectors.sizing import bytes_per_token
 
-SHARE = 0.5  # of the memory at hand; the rest is for logits, fragmentation and whoever else is there
+SHARE = 0.5  # of the memory at hand; the rest is for logits, fragmentation and other processes
 GPU_TOKENS = 65536  # enough to keep any GPU busy
 
 
@@ -30,7 +30,7 @@ def run_in_batches(
     Where memory runs out, the batch is halved and run again, and so are all batches after it.
 
     Args:
-        done: is told, after every batch, how many items it held.
+        done: called after every batch with its number of items.
 
     Raises:
         StudyError: if the memory does not hold a single item.

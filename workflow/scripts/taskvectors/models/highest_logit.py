@@ -40,7 +40,7 @@ def highest(logits: Tensor) -> Tensor:
 def by_column(logits: Tensor) -> tuple[Tensor, Tensor]:
     """The highest logit of every column `[row, column]`, and of all `[row]`.
 
-    A column is every so many-th token, `FOLD` in all; what is left of the vocabulary stands in none.
+    There are `FOLD` columns of evenly spaced tokens; the rest of the vocabulary is in none.
     """
     width = logits.shape[1] // FOLD
     folded = logits[:, : FOLD * width].unflatten(1, (FOLD, width))

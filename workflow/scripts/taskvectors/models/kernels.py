@@ -24,7 +24,7 @@ STAND_IN = "STUDY_PROCESSOR"  # environment variable: vendor and features of the
 
 
 class Processor(NamedTuple):
-    """What Linux says of a processor; other systems say nothing, and torch's own kernels are taken."""
+    """What Linux reports about a processor; empty on other systems, where torch's own kernels are used."""
 
     vendor: str = ""
     features: frozenset[str] = frozenset()

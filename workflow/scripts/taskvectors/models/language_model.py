@@ -1,4 +1,4 @@
-"""A causal language model as the engine uses it: its stack of blocks, its cache, and what its blocks hand on."""
+"""A causal language model as the engine uses it: its stack of blocks, its cache, and what its blocks return."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ class LanguageModel:
 
     @property
     def screen(self) -> Screen | None:
-        """A faster way to the token of highest logit, where there is one for the output matrix as it is now."""
+        """A faster search for the token of highest logit, where there is one for the current output matrix."""
         head = self.model.get_output_embeddings()
         known, screen = self._screen or (None, None)
         if known is None or known is not head.weight:
@@ -116,7 +116,7 @@ class LanguageModel:
     def argument_rows(self, tokens: int) -> dict["Place", "Rows"]:
         """How many rows each argument of a block has, beside the residual stream, for one more token behind a cache.
 
-        Some models hand on a mask for every prompt and head, others one for all prompts, or one a head: the sizes of a single pass
+        Some models pass a mask for every prompt and head, others one for all prompts, or one a head: the sizes of a single pass
         do not tell them apart, so two are compared, of one and of two prompts. What is learned holds for prompts of any length;
         where an argument is there in longer prompts only, or of another size, `learn_arguments` learns of that length, too.
         """
@@ -268,7 +268,7 @@ def check_blocks(lm: LanguageModel) -> None:
     """Refuse, by name and with the reason, a model whose stack of blocks the engine could not read or patch.
 
     Raises:
-        StudyError: unless every block is called once, hands on `[batch, token, hidden]`, and keeps keys and values.
+        StudyError: unless every block is called once, returns `[batch, token, hidden]`, and keeps keys and values.
     """
     others = [type(layer).__name__ for layer in lm.empty_cache().layers if type(layer) not in ATTENTION]
     if others:
@@ -287,7 +287,7 @@ def check_blocks(lm: LanguageModel) -> None:
     if len(outputs) != lm.layers:
         reason = f"its {lm.layers} blocks were called {len(outputs)} times in one pass"
     elif set(outputs) != {(1, 2, lm.hidden)}:
-        reason = f"a block hands on {max(outputs)}, not [batch, token, hidden] = {(1, 2, lm.hidden)}"
+        reason = f"a block returns {max(outputs)}, not [batch, token, hidden] = {(1, 2, lm.hidden)}"
     elif len(cached) != lm.layers:
         reason = (
             f"only {len(cached)} of its {lm.layers} blocks keep keys and values of their own, so a prompt's beginning cannot be "

@@ -145,7 +145,7 @@ def available_device(device: str, dtype: str) -> str:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise StudyError(
-            "`device: cuda` is asked for, but torch sees no CUDA device here. Set `device` of the model to auto or cpu in "
+            "`device: cuda` is set, but torch sees no CUDA device here. Set `device` of the model to auto or cpu in "
             "config/models.yaml, or run where there is a GPU."
         )
     if device == "cuda" and dtype == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):

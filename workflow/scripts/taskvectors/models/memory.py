@@ -83,7 +83,7 @@ def left_of_slurm(environment: Mapping[str, str]) -> Iterator[int]:
     """What SLURM gave the job on this node, in all, by core or by GPU, less what the process takes; SLURM kills what takes more."""
     for what in ("NODE", "CPU", "GPU"):
         megabytes = _megabytes(environment.get(f"SLURM_MEM_PER_{what}"))
-        if not megabytes:  # 0 stands for all that the node has
+        if not megabytes:  # 0 means all that the node has
             continue
         if what == "CPU":
             megabytes *= _count(environment.get("SLURM_CPUS_ON_NODE")) or len(os.sched_getaffinity(0))

@@ -21,7 +21,7 @@ from taskvectors.models.weights import GGUF, write_manifest
 from taskvectors.progress import warn
 from taskvectors.store.files import MANIFEST, MODEL_FILES, files_of
 
-FLOATS = ("F64", "F32", "F16", "BF16")  # what safetensors calls numbers that are weights as they stand
+FLOATS = ("F64", "F32", "F16", "BF16")  # names in safetensors of numbers that are weights without de-quantizing
 
 
 def prepare(source: Path, folder: Path, parameters: int | None = None) -> None:
@@ -92,7 +92,7 @@ def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
         model, info = loaded
         check_filled(model, info)
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=GGUF)
-        # The tensors are plain by now; what still says "quantized" would make save_pretrained refuse.
+        # The tensors are plain by now; an attribute that still says "quantized" would make save_pretrained refuse.
         if hasattr(model.config, "quantization_config"):
             del model.config.quantization_config
         model.hf_quantizer = None
@@ -169,7 +169,7 @@ def refuse_other_class(folder: str | Path, config: Any, model: Any) -> None:
 def check_values(model: Any) -> None:
     """Refuse weights with NaN or infinite values, and warn of a matrix of nothing but zeros: somebody may have ablated it.
 
-    A model of which so much is missing that all its logits are equal is refused later, by `check_model`.
+    A model that lacks so much that all its logits are equal is refused later, by `check_model`.
 
     Raises:
         StudyError: naming the tensor.

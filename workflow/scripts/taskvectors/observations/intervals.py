@@ -51,7 +51,7 @@ def bootstrap_mean(groups: Sequence[np.ndarray], seed: int, between: Bounds = No
 def _with_unseen(
     groups: list[np.ndarray], low: float, high: float, between: tuple[float, float]
 ) -> tuple[float, float]:
-    """The bootstrap's interval, widened for episodes unlike those sampled, of which resampling knows nothing.
+    """The bootstrap's interval, widened for episodes unlike those sampled, which resampling cannot know.
 
     A share of a task's episodes may have the least or the largest value, as long as the chance that none of them was
     sampled in any task is 2.5% or more. For tasks that are alike this is Clopper and Pearson's bound (1934) for none of n,

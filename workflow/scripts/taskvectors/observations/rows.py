@@ -1,4 +1,4 @@
-"""Which rows of a table are meant: of main tasks, at a chosen layer; and the columns that stand in front of them."""
+"""Rows of a table, of main tasks or at a chosen layer; and the columns in front of them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -30,7 +30,7 @@ def conclusions(tables: Tables, labels: Mapping[str, str], modules: Mapping[str,
     Args:
         tables: of all models, by name.
         labels: of tasks.
-        modules: by question its `claims.py`, as it is imported, in the order of the page.
+        modules: by question the import name of its `claims.py`, in the order of the page.
     """
     rows = []
     for model in dict.fromkeys(tables["layer_choice"]["model"]):

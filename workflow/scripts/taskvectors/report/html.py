@@ -78,7 +78,7 @@ def _with_titles(svg: str) -> str:
 
 
 def escaped(config: Config) -> dict[str, Any]:
-    """The configuration with labels that are safe inside Markdown: whatever stands in them is shown, never executed.
+    """The configuration with labels that are safe inside Markdown: their content is shown, never executed.
 
     Everything but letters, digits and spaces becomes an HTML entity, which is no HTML, emphasis, link or formula any more.
     """
@@ -113,6 +113,6 @@ def table_html(table: pd.DataFrame, name: str, caption: str, sources: Iterable[s
 
 
 def missing_html(name: str, absent: Iterable[str]) -> str:
-    """What stands in the place of a figure or table of which an archive has not all tables."""
+    """A note in the place of a figure or table for which an archive lacks tables."""
     files = ", ".join(f"<code>{html.escape(table)}.csv</code>" for table in absent)
     return f'<p class="missing" id="{name}">Left out: the archive lacks {files}.</p>'

@@ -60,7 +60,7 @@ class KernelOfThisPython(AsyncKernelManager):
 
 
 def built(sections: Sequence[Section], tables: Tables, config: Config) -> nbformat.NotebookNode:
-    """The notebook of these sections. Their parts on methods stand before what the last one says, at `{{ methods() }}`.
+    """The notebook of these sections. Their parts on methods go where a page has `{{ methods() }}`.
 
     Raises:
         StudyError: see `cells_of`.

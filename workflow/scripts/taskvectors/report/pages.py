@@ -15,7 +15,7 @@ from taskvectors.observations.rows import Tables
 from taskvectors.report.cells import Config, decimal, how_many, in_points, labelled, listed, percent, with_interval
 
 HEADING = re.compile(r"^(?=## )", re.MULTILINE)
-METHODS_MARK = "<!-- methods -->"  # what follows it on a page stands in the section on methods
+METHODS_MARK = "<!-- methods -->"  # what follows it on a page goes to the section on methods
 CALL = re.compile(r"^\{\{ *(\w+\([^()]*\)) *\}\}$", re.MULTILINE)  # a line of its own: a cell of code
 Shown = Callable[[Tables, Config], pd.DataFrame]
 
@@ -45,8 +45,8 @@ class Section:
     Attributes:
         title: its heading, if the page has none of its own.
         page: its `page.md`.
-        module: its `page.py`, as it is imported; empty if it has none.
-        lacking: tables of it that an archive lacks: then nothing is said that takes numbers.
+        module: its `page.py`, by its import name; empty if it has none.
+        lacking: its tables that an archive lacks: then text that needs numbers is left out.
     """
 
     title: str
@@ -67,7 +67,7 @@ def page_table(name: str, entry: Mapping[str, Any], tables: Tables, config: Conf
     """A table of the page, as `page.py` makes it; without one, the first of the tables that the entry names.
 
     Args:
-        entry: of the table; `module` is `page.py` as it is imported, empty if there is none.
+        entry: of the table; `module` is the import name of `page.py`, empty if there is none.
 
     Raises:
         StudyError: if `page.py` does not make it.

@@ -40,7 +40,7 @@ def read_parquets(paths: Iterable[str | Path], made_by: Stamp | None = None) -> 
 
 
 def read_stamp(path: str | Path) -> Stamp | None:
-    """What a Parquet or safetensors file was computed with, if it says so."""
+    """What a Parquet or safetensors file was computed with, if it has a stamp."""
     if Path(path).suffix == ".safetensors":
         with safe_open(path, framework="numpy") as file:
             return unpacked(file.metadata())

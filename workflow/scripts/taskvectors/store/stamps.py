@@ -109,7 +109,7 @@ def code_version(root: Path = ROOT) -> dict[str, Any]:
 
 
 def _git(root: Path, *command: str) -> str | None:
-    """What git says in a folder, whatever the user's own settings of git are; None if it fails.
+    """Output of git in a folder, independent of the user's settings of git; None if it fails.
 
     The folder may belong to another user, as in a container, and be reached by links.
     """

@@ -8,7 +8,7 @@ from taskvectors.observations.rows import Tables
 
 OVERRIDES = "θ overrides demonstrations of a conflicting task, at"
 TRANSFERS = "θ carries its task to bare queries of other tasks, at"
-OF_PAIRS = "prompts of the pairs asked for that are answered as the task of θ"
+OF_PAIRS = "prompts of the configured pairs that are answered as the task of θ"
 OF_QUERIES = "such prompts answered as the task of θ"
 CLAIMS = {
     "overrides": Claim(f"{OVERRIDES} the layer of θ's task.", OF_PAIRS, "conflict", 0.50),

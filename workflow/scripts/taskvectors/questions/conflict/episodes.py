@@ -20,9 +20,9 @@ def conflict_episodes(
     seed: int,
     answer_tokens: int,
 ) -> list[Episode]:
-    """One of A, one of B, and so on: of the pairs asked for, then of every other ordered pair that fits.
+    """One of A, one of B, and so on: of the configured pairs, then of every other ordered pair that fits.
 
-    A pair of which the tokenizer leaves too little is left out, with a warning.
+    A pair for which the tokenizer leaves too little is left out, with a warning.
 
     Args:
         entries: of the tasks, as in config/tasks.yaml.
@@ -50,7 +50,7 @@ def conflict_episodes(
 def pairs_and_sizes(
     tokenizer: Any, tasks: Mapping[str, Task], conflict: Mapping[str, Any], answer_tokens: int
 ) -> Iterator[tuple[Task, Task, int]]:
-    """The pairs asked for, then every other ordered pair that fits, each side in their shared spelling; and how many episodes."""
+    """The configured pairs, then every other ordered pair that fits, each side in their shared spelling; and how many episodes."""
     wanted = [tuple(pair) for pair in conflict["pairs"]]
     for task_a, task_b in wanted:
         side_a, side_b = shared_spelling(tokenizer, tasks[task_a], tasks[task_b], answer_tokens)

@@ -17,7 +17,7 @@ from taskvectors.names import KEPT, WITHOUT
 from taskvectors.progress import counted
 
 Both = tuple[Episode, Episode]  # an episode of A and one of B on the same query
-# Columns and their types; a row without a layer is a prompt as it is.
+# Columns and their types; a row without a layer is an unpatched prompt.
 COLUMNS = {
     "task_a": object,
     "task_b": object,
@@ -62,7 +62,7 @@ def in_pairs(episodes: list[Episode]) -> list[Both]:
 def answers(
     lm: LanguageModel, pairs: list[Both], prompt: Callable[[Episode], str], theta: torch.Tensor, answer_tokens: int
 ) -> list[tuple[Both, int | None, str]]:
-    """Answers to A's prompts as they are (no layer), and with θ of B `[episode, layer, hidden]` patched in at every layer."""
+    """Answers to A's unpatched prompts (no layer), and with θ of B `[episode, layer, hidden]` patched in at every layer."""
     if not pairs:
         return []
     ids = prompt_ids(lm.tokenizer, [prompt(a) for a, _ in pairs])

@@ -13,7 +13,7 @@ PAIR = ["task_a", "task_b"]
 def conflicts(predictions: pd.DataFrame, model: str, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
     """Shares answered as A and as B, by pair and layer: the study's table `conflict.csv`.
 
-    `regular_*` is the prompt of A as it is, the same at every layer; `patched_*` has θ of B in it at `layer`.
+    `regular_*` is the unpatched prompt of A, the same at every layer; `patched_*` has θ of B in it at `layer`.
     """
     wanted = {tuple(pair) for pair in pairs}
     kept = predictions[predictions["demonstrations"] == KEPT]

@@ -1,4 +1,4 @@
-"""What θ says when it is unembedded: the paper's filter of tokens, and where given words stand (paper, section 5.2)."""
+"""What θ says when it is unembedded: the paper's filter of tokens, and the ranks of given words (paper, section 5.2)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ def top_tokens(lm: LanguageModel, logits: Tensor, top: int) -> pd.DataFrame:
 
 
 def answer_and_name_ranks(logits: Tensor, wanted: list[int], others: list[int], names: Words) -> pd.DataFrame:
-    """Where the task's own answers, other tasks' answers and the words of its name stand among all tokens, by layer."""
+    """Ranks of the task's own answers, other tasks' answers and the words of its name among all tokens, by layer."""
     rows = []
     for layer, of_layer in enumerate(logits):
         ranks = Ranks(of_layer)

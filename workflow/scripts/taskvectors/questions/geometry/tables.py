@@ -1,6 +1,6 @@
 """Where the θ of different tasks lie: distances, separation scores, and two-dimensional pictures (paper, section 4.1).
 
-Of some models all θ share one large direction, so that all cosines are near one. Every measure is therefore taken of θ as it is
+Of some models all θ share one large direction, so that all cosines are near one. Every measure is therefore taken of θ itself
 (`raw`, as in the paper) and of θ less the mean over tasks (`centred`); claims use the latter.
 """
 
@@ -31,7 +31,7 @@ PICTURES = ("tsne", "umap")
 
 
 def raw_and_centred(theta: np.ndarray, tasks: np.ndarray) -> dict[str, np.ndarray]:
-    """θ as it is, and less the mean over tasks; of a single task, which shares with no other, as it is alone."""
+    """θ itself, and θ less the mean over tasks; for a single task, which shares with no other, θ itself alone."""
     if len(np.unique(tasks)) == 1:
         return {RAW: theta}
     return {RAW: theta, CENTRED: theta - shared_by_tasks(theta, tasks)}
@@ -184,7 +184,7 @@ def _labelled(table: pd.DataFrame, choice: pd.DataFrame, layer: int, states: str
 def pictures(thetas: Thetas, choice: pd.DataFrame, options: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """t-SNE and UMAP of θ at the common layer: the study's tables `embedding.csv` and `embedding_quality.csv`.
 
-    One for each seed of θ less the mean over tasks, which is what tells tasks apart; and, as in the paper, of θ as it is, at the
+    One for each seed of θ less the mean over tasks, which separates tasks; and, as in the paper, of θ itself, at the
     first seed.
 
     Args:

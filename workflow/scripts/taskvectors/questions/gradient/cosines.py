@@ -87,7 +87,7 @@ def _moves(
 
 
 def cosines(moves: Iterable[Moves]) -> Iterator[pd.DataFrame]:
-    """The cosine of every change with its direction: of both as they are, and of both less what tasks share.
+    """The cosine of every change with its direction: of both as read, and of both less what tasks share.
 
     What the k-th demonstration adds is averaged over tasks for each k by itself.
     """

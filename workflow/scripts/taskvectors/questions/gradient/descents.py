@@ -88,7 +88,7 @@ def theta_behind(part: Part, rows: Sequence[int], demos: Sequence[Pairs]) -> Ten
     """θ `[row, hidden]` behind these demonstrations of each row's episode; behind none, and behind its own, it is there already.
 
     Args:
-        rows: of which episode of the part each is.
+        rows: the place of each row's episode in the part.
         demos: of each row.
     """
     shown = [tuple(of_row) for of_row in demos]
@@ -114,7 +114,7 @@ def descend_online(part: Part, rows: Sequence[int], pairs: Sequence[Pairs]) -> T
     """Vectors `[row, hidden]` after a step down the gradient of each pair's loss, one pair after the other.
 
     Args:
-        rows: of which episode of the part each is.
+        rows: the place of each row's episode in the part.
         pairs: of each row.
     """
     v, names = part.v0[rows].clone(), part.names

@@ -152,7 +152,7 @@ def demonstration_sets(episodes: list[Episode], others: list[Episode] | None, se
 def chosen_share(
     lm: LanguageModel, dev: list[Episode], theta: Tensor, layer: int, shares: Sequence[float], seed: int
 ) -> float:
-    """The length of a step, as a share of ‖θ − v₀‖: that after `FEW` of which answers to the dev queries have the lowest loss."""
+    """The length of a step, as a share of ‖θ − v₀‖: that of the lowest loss of the dev queries' answers after `FEW` steps."""
     of_parts = []
     for places in parts(len(dev)):
         sets = {GRADIENT: [episode.demos for episode in dev[places]]}

@@ -6,7 +6,7 @@ from taskvectors.names import ALL
 from taskvectors.observations.rows import main_tasks
 from taskvectors.observations.summaries import mean_accuracies, once_per_episode
 
-# The paper's figures leave tasks out by rules that stand only in its released code.
+# The paper's figures leave tasks out by rules that are only in its released code.
 GAIN = 0.20  # figure 4: regular − baseline is at least this
 PASSES = 0.75  # figures 3 and 7: the best layer's dev accuracy is more than this
 VIEWS = {"all": "all tasks", "gain": "regular − baseline ≥ .20", "passes": "best layer passes .75"}

@@ -69,7 +69,7 @@ def described(name: str, entry: Config) -> str:
 
 
 def summary_table(tables: Tables, config: Config) -> pd.DataFrame:
-    """Ours and the paper's models; `summary.csv` as it is."""
+    """Ours and the paper's models: `summary.csv` itself."""
     return tables["summary"].astype({"n": "Int64"})
 
 

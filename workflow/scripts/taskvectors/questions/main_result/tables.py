@@ -15,7 +15,7 @@ def by_method(predictions: pd.DataFrame, choice: pd.DataFrame) -> pd.DataFrame:
     Predictions at every layer (`hypothesis`) become a method for each choice of the layer: `hypothesis` (the layer chosen on
     dev, see `layer_choice.csv`), `hypothesis_paper` (by the paper's rule), `hypothesis_common` (the common layer),
     `hypothesis_oracle` (the layer that is best on the test episodes themselves: an upper bound, not a result) and
-    `last_layer` (after the top block: a control, as θ cannot use the query there). All others are taken as they are:
+    `last_layer` (after the top block: a control, as θ cannot use the query there). All others stay unchanged:
     `baseline` (no demonstrations, no patch), `regular` (demonstrations), and those of the controls.
     """
     test = predictions[predictions["split"] != "dev"]

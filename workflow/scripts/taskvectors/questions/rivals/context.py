@@ -1,6 +1,6 @@
 """What representations are made from, and what a representation is.
 
-A representation stands in for the demonstrations. It is one file of `representations/`, or of the user's, named in
+A representation replaces the demonstrations. It is one file of `representations/`, or of the user's, named in
 `rivals: representations`, with a class and an instance of it:
 
     class MeanTheta(Representation):
@@ -70,7 +70,7 @@ class Heads:
         return [place for place, inputs in enumerate(self.shown) if query not in inputs]
 
     def means(self, prompts: str, query: str) -> list[Tensor]:
-        """By layer the mean output `[width]` over trials that do not show a query, of which there must be one."""
+        """By layer the mean output `[width]` over trials that do not show a query; there must be one."""
         return [values[self.without(query)].mean(dim=0) for values in self.outputs[prompts]]
 
 
@@ -84,7 +84,7 @@ class TaskContext:
         thetas: their θ.
         layers: that are tried on dev episodes.
         layer: the common layer, below the top block; None for a model of one block.
-        measured: heads, by task; none where heads cannot be told apart, or for a study of a single task.
+        measured: heads, by task; none where heads cannot be distinguished, or for a study of a single task.
         rivals: `rivals` of the configuration.
         seed: study seed.
         spent: what was used though computed before, with the passes of a token through the model that it had taken.
@@ -131,7 +131,7 @@ class TaskContext:
             tokens = list(map(tokens_of, dummies))
             for episode, state, own in zip(new, states, tokens, strict=True):
                 self._bare[episode.name] = state, passes.forward * own / sum(tokens)
-                self.spent[f"v₀ of {episode.name}"] = 0.0  # whoever counts passes has seen them
+                self.spent[f"v₀ of {episode.name}"] = 0.0  # these passes have been counted
         for episode in episodes:
             self.spent.setdefault(f"v₀ of {episode.name}", self._bare[episode.name][1])
         return torch.stack([self._bare[episode.name][0] for episode in episodes])
@@ -155,7 +155,7 @@ class TaskContext:
 
 
 class Representation(ABC):
-    """What stands in for the demonstrations.
+    """What replaces the demonstrations.
 
     Attributes:
         label: in tables and figures.

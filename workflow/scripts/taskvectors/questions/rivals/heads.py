@@ -37,7 +37,7 @@ def measure(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Effects, a row a head and trial; outputs, a row a trial, kind of prompts and layer; predictions with heads ablated.
 
-    All empty for a model whose heads cannot be told apart: it is left out of this, and the log says why.
+    All empty for a model whose heads cannot be distinguished: it is left out of this, and the log says why.
 
     Args:
         episodes: of all main tasks.
@@ -91,7 +91,7 @@ def effects_and_outputs(
     lm: LanguageModel, trials: list[Episode], seed: int
 ) -> tuple[Tensor, list[Episode], dict[str, list[Tensor]]]:
     """Effects `[trial, layer, head]` on prompts with shuffled answers when a head's output is replaced by its mean over correct
-    prompts of the task that do not show the query; of which trials, as some may have no such prompt; and, by kind of prompts, what
+    prompts of the task that do not show the query; the trials that have such prompts; and, by kind of prompts, what
     was read of all trials: by layer `[trial, width]`."""
     names = [trial.name for trial in trials]
     shuffled = [

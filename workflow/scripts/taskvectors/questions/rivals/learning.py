@@ -22,7 +22,7 @@ def learned(
             suits models whose states are of any size.
         layer: whose output the vector replaces.
         learning: `steps` and `rate`.
-        names: how to call each episode in an error message.
+        names: of the episodes, for error messages.
     """
     loss = AnswerLosses(lm, pairs, layer, names).loss_for(pairs, names)
     scale = learning["rate"] * (theta - start).float().square().mean(dim=-1, keepdim=True).sqrt()

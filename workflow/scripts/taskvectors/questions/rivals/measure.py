@@ -1,4 +1,4 @@
-"""What else could stand in for the demonstrations: representations of a task side by side, on the same queries.
+"""Alternatives to θ: representations of a task side by side, on the same queries.
 
 Layer, strength and number of heads are chosen on dev episodes, in common for all tasks; test episodes are reported.
 """
@@ -228,7 +228,7 @@ def from_regular(
     """
     place = {episode.name: number for number, episode in enumerate(episodes)}
     numbers = torch.tensor([place[episode.name] for result in results for episode in result.episodes])
-    # What is asked of one episode follows one another, so that its regular prompt's state is unembedded once.
+    # Sorted by episode, so that every regular prompt's state is unembedded once.
     order = numbers.argsort(stable=True)
     far = torch.empty(len(numbers), dtype=torch.float64)
     final = torch.cat([result.final.cpu() for result in results])

@@ -25,7 +25,7 @@ def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd
     """Every representation by task and on the mean over tasks: the study's table `rivals.csv`.
 
     A representation that is left out has the reason; on the mean over tasks, the tasks that it is without. Costs are over
-    all tasks together, and stand in that row.
+    all tasks together, and are in that row.
 
     Args:
         predictions: as `taskvectors.questions.rivals.measure` returns them.

@@ -1,4 +1,4 @@
-"""Where answers and names stand when θ is unembedded."""
+"""Ranks of answers and names when θ is unembedded."""
 
 from matplotlib.figure import Figure
 
@@ -13,7 +13,7 @@ RANKS = {
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
-    """Where answers and names stand among all tokens when θ is unembedded, by layer: the median over tasks."""
+    """Ranks of answers and names among all tokens when θ is unembedded, by layer: the median over tasks."""
     ranks = tables["decoded_ranks"]
     models = labels.models
     names = models_of(ranks)

@@ -39,7 +39,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
         left.set(ylabel="accuracy, state after k", ylim=(-0.02, 1.02))
         in_percent(left)
         middle.plot(
-            pooled["demonstrations"], pooled["cosine"], color="black", lw=1, ls=":", label="cosine of both as they are"
+            pooled["demonstrations"], pooled["cosine"], color="black", lw=1, ls=":", label="cosine of both as read"
         )
         handles, words = middle.get_legend_handles_labels()
         middle.legend(handles[-1:], words[-1:], frameon=False, fontsize=7.5)

@@ -26,7 +26,7 @@ KIND_LABELS = {"within": "within the task", "between": "to other tasks"}
 def draw(tables: Tables, labels: Labels) -> Figure:
     """Cosine distances of θ within a task and to the other tasks (paper, figure 8), a panel per task, model by model.
 
-    Filled: θ as it is; lines: less the mean over tasks. Where that would be too many panels, a row per task instead: medians, and the
+    Filled: θ itself; lines: less the mean over tasks. Where that would be too many panels, a row per task instead: medians, and the
     middle 90% of the pairs.
     """
     histogram, controls = (tables["distances"], tables["controls"])

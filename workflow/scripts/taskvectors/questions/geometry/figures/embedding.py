@@ -19,9 +19,9 @@ STATES = {RAW: "θ", CENTRED: "θ less the mean over tasks"}
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
-    """t-SNE and UMAP of θ (paper, figures 5 and 9), at the first seed: as it is, and less the mean over tasks.
+    """t-SNE and UMAP of θ (paper, figures 5 and 9), at the first seed: itself, and less the mean over tasks.
 
-    Colour is the family, marker the task, names stand at the clusters.
+    Colour is the family, marker the task; names are at the clusters.
     """
     points, quality, controls = (tables["embedding"], tables["embedding_quality"], tables["controls"])
     models, tasks = labels.models, labels.tasks

@@ -18,7 +18,7 @@ SCORES = {
 def draw(tables: Tables, labels: Labels) -> Figure:
     """Where tasks separate, and whether that is where patching works: scores of θ and dev accuracy by layer.
 
-    Thick: θ less the mean over tasks, thin: θ as it is.
+    Thick: θ less the mean over tasks, thin: θ itself.
     """
     geometry, sweep = (tables["geometry"], tables["layer_sweep"])
     models = labels.models
@@ -38,5 +38,5 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     handles, words = axes[0].get_legend_handles_labels()
     handles.append(mpl.lines.Line2D([], [], color="#606060", lw=0.7))
     axes[0].set_ylabel("score")
-    legend_above(figure, handles, [*words, "thin: θ as it is"])
+    legend_above(figure, handles, [*words, "thin: θ itself"])
     return figure

@@ -56,7 +56,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
 
 
 def _path(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
-    """Along the descent, beside the level of θ; steps stand at equal distances."""
+    """Along the descent, beside the level of θ; steps at equal distances."""
     path = rows[rows["subject"].isin([V0, DESCENT])].sort_values("step")
     places = np.arange(len(path))
     axis.errorbar(
@@ -78,7 +78,7 @@ def _path(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
 
 
 def _forest(axis: mpl.axes.Axes, rows: pd.DataFrame) -> None:
-    """A cosine a line, with its interval; lines that compare the same stand together, the gradient's own first."""
+    """A cosine a line, with its interval; lines of one comparison together, the gradient's own first."""
     at, ticks, names = 0.0, [], []
     for measure in COSINES:
         named = COMPARED_WITH[measure]

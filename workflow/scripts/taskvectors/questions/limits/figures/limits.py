@@ -39,7 +39,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
                 .reindex(order)
             )
             dots(axis, shares, shift, "share", fmt=marker, color=METHOD_COLOURS[method], label=label, fillstyle=fill)
-        daggered = marked(tasks, controls, name)  # one axis for all models: daggers stand at its other end
+        daggered = marked(tasks, controls, name)  # one axis for all models: daggers are at its other end
         daggers += [label for task in order if (label := daggered[task]).endswith("†")]
         for y in np.flatnonzero([daggered[task].endswith("†") for task in order]):
             axis.text(1.03, y, "†", va="center", clip_on=False)

@@ -16,7 +16,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     table = tables["heads"]
     names = models_of(table)
     if not names:
-        return notice("no model whose heads can be told apart")
+        return notice("no model whose heads can be distinguished")
     figure, axes = grid(len(names), 3, 4.3, 3.8)
     for axis, name in zip(axes, names, strict=False):
         of_model = table[table["model"] == name]

@@ -39,7 +39,7 @@ def draw(tables: Tables, labels: Labels) -> Figure:
 
 
 def _list(axis: mpl.axes.Axes, lines: list[tuple[str, str]]) -> None:
-    """What the numbers stand for, in the place of a panel."""
+    """What the numbers mean, in the place of a panel."""
     axis.set_axis_off()
     for place, (text, kind) in enumerate(lines):
         y = 1 - (place + 0.5) / len(lines)

@@ -38,7 +38,7 @@ class FunctionVector(Representation):
 
     def unusable(self, context: TaskContext, task: str) -> str:
         if task not in context.measured:
-            return "its heads cannot be told apart, or there is no other task to choose them on"
+            return "its heads cannot be distinguished, or there is no other task to choose them on"
         measured = context.measured[task]
         if not all(measured.without(e.query) for split in (DEV, TEST) for e in context.episodes(split, task)):
             return "a query is shown in every trial: raise `rivals: trials`"
