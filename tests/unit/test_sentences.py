@@ -5,7 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from prose import prose
+from prose import STUDY as OURS
+from prose import methods, prose
 from taskvectors.observations.claims import NO_BASIS, REFUTED, SHOWN, UNDECIDED
 
 METHODS = {"baseline": 0.08, "zero_shot": 0.061, "hypothesis": 0.513, "regular": 0.592, "hypothesis_common": 0.453}
@@ -134,3 +135,37 @@ def test_limits_without_a_basis_are_no_failures():
     assert said.endswith("in 2 one vector is not enough; in 1 the interval leaves it open.")
     assert lead(*study(1, held=[SHOWN])).endswith("a harder task: in 1 one vector holds the task.")
     assert "harder task" not in lead(*study(1))
+
+
+@pytest.mark.parametrize(
+    ("episodes", "scoring", "said", "unsaid"),
+    [
+        ({}, {}, ["are sampled with study seed 0", "one greedy token is read", "The predicted token,"], ["are taken from"]),
+        (
+            {},
+            {"answer_tokens": 3},
+            ["has at most 3 tokens", "3 greedy tokens are read", "The predicted line,"],
+            ["one greedy token"],
+        ),
+        (
+            {"source": "own/episodes.jsonl"},
+            {},
+            ["are taken from `own/episodes.jsonl`", "per task: baseline episodes without"],
+            ["are sampled", "**Seeds.**", "dev and 100"],
+        ),
+    ],
+)  # fmt: skip
+def test_methods_are_those_of_the_configuration(episodes, scoring, said, unsaid):
+    tables, ours = study(1)[0], OURS.config
+    tasks = ours["tasks"] | {"t": {"label": "Task T", "scoring": "prefix"}, "u": {"label": "Task U"}}
+    models = ours["models"] | {"m": ours["models"]["smollm2-135m"] | {"label": "Model M"}}
+    config = ours | {"tasks": tasks, "models": models, "study": ours["study"] | {"models": ["m"]}}
+    text = methods(
+        "main_result",
+        tables,
+        config | {"episodes": ours["episodes"] | episodes, "scoring": ours["scoring"] | scoring},
+    )
+    assert all(part.lower() in text.lower() for part in said), text
+    assert not any(part in text for part in unsaid), text
+    assert "2 tasks: Task T, Task U." in text and "In Task T a prediction and an answer may be beginnings" in text
+    assert "Model M (`m`), de-quantized from GGUF, sha256 `b179c9523d0e6a0f…`; computed in float32" in text

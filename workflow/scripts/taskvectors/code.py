@@ -25,7 +25,7 @@ def used_by(script: str) -> list[str]:
     """A script and the modules of the library that it imports, directly or not.
 
     Args:
-        script: relative to workflow/scripts, for instance `accuracy.py`; so are the results.
+        script: relative to workflow/scripts, for instance `accuracy.py`; so are the results. A user's file begins with `.` or `/`.
     """
     queue, used = [script], {script}
     while queue:
@@ -36,10 +36,19 @@ def used_by(script: str) -> list[str]:
     return sorted(used)
 
 
+def in_library(file: str) -> bool:
+    """Whether a name is relative to workflow/scripts; a user's file begins with `.` or `/`."""
+    return not file.startswith((".", "/"))
+
+
 @functools.cache
 def fingerprint(file: str) -> str:
-    """A digest of a file below workflow/scripts: of Python less comments and docstrings, else of the bytes."""
-    return digest(SCRIPTS / file)
+    """A digest of a file (see `used_by`): of Python less comments and docstrings, else of the bytes."""
+    return digest(_path(file))
+
+
+def _path(file: str) -> Path:
+    return SCRIPTS / file if in_library(file) else Path(file)
 
 
 def digest(file: Path) -> str:
@@ -93,7 +102,7 @@ def _imported(file: str) -> frozenset[str]:
     """Files of the library that a file imports, anywhere in it; a package's own `__init__.py` with every module in it."""
     if Path(file).suffix != ".py":
         return frozenset()
-    inside = [Path(*name.split(".")) for name in _found_out(SCRIPTS / file)["imports"]]
+    inside = [Path(*name.split(".")) for name in _found_out(_path(file))["imports"]]
     files = {path.with_suffix(".py") for path in inside}
     files |= {parent / "__init__.py" for path in inside for parent in (path, *path.parents)}
     return frozenset(str(file) for file in files if (SCRIPTS / file).is_file())

@@ -17,9 +17,7 @@ from taskvectors.store.stamps import stamp_of_code
 from taskvectors.surroundings import shortened
 
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # environment variables
-
-
-FINGERPRINT = re.compile(r"[\w/.-]+ [0-9a-f]{16}")  # of a file of code, among a rule's parameters without a name
+FINGERPRINT = re.compile(r".+\.\w+ [0-9a-f]{16}")  # of a file of code, among a rule's parameters without a name
 
 
 class Job(Protocol):

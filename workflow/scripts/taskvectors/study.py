@@ -153,9 +153,9 @@ class Study:
 
     @property
     def representations(self) -> dict[str, str]:
-        """Files of the representations that are put side by side, by name: the workflow's, below workflow/scripts, and the user's."""
+        """Files of the representations that are compared, by name: the workflow's and the user's (see `code.used_by`)."""
         wanted = self.settings_of("rivals").get("representations", [])
-        return {Path(name).stem: name if name.endswith(".py") else f"{REPRESENTATIONS}/{name}.py" for name in wanted}
+        return {Path(name).stem: _file_of_representation(name) for name in wanted}
 
     def settings_of(self, question: str) -> dict[str, Any]:
         """The settings of a question; none in an archive of before it."""
@@ -248,7 +248,8 @@ class Study:
         """Files of this workflow, below its root, that numbers follow from: code, settings, task tables."""
         scripts = [file.name for file in files_of(code.SCRIPTS, "*.py") if file.stem not in NO_NUMBERS]
         scripts += [*self.representations.values(), *self.questions.claims.values()]
-        files = {f"workflow/scripts/{file}" for script in scripts for file in code.used_by(script)}
+        used = {file for script in scripts for file in code.used_by(script)}
+        files = {f"workflow/scripts/{file}" for file in used if code.in_library(file)}
         tables = (Path(table) for table in self.task_tables(self.tasks))
         files |= {
             str(Path(os.path.relpath(table, self.root)))
@@ -336,6 +337,12 @@ def _archived(archive: str) -> dict[str, Any]:
         return {**archived_config(archive), "archive": archive}
     except StudyError as error:
         raise StudyError(f"archive: {error}") from None
+
+
+def _file_of_representation(name: str) -> str:
+    if not name.endswith(".py"):
+        return f"{REPRESENTATIONS}/{name}.py"
+    return f"./{name}" if code.in_library(name) else name
 
 
 def _check_representations(study: Study, files: Sequence[str | Path]) -> None:

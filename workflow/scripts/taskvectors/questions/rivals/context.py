@@ -220,7 +220,7 @@ def at_layer(vectors: Tensor, setting: Setting) -> Intervention:
 
 
 def representation_of(file: str) -> Representation:
-    """The representation of a file: of the workflow, below workflow/scripts, or of the user.
+    """The representation that a file defines: a file of the workflow or of the user (see `code.used_by`).
 
     Raises:
         StudyError: if the file has none.
