@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from taskvectors import code
+from taskvectors.store import code
 
 BASE = '''\
 """A module."""

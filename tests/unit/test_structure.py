@@ -15,8 +15,8 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
-from taskvectors.code import used_by
 from taskvectors.data.prompts import prompt
+from taskvectors.store.code import used_by
 from taskvectors.study import read_study
 
 ROOT = Path(__file__).parents[2]
@@ -34,14 +34,13 @@ ROOMS = {
     "observations": {"names"},
     "drawing": BASICS,
     "report": BASICS,
-    "store": {"errors", "progress", "code", "surroundings", "observations.intervals"},
+    "store": {"errors", "progress", "surroundings", "observations.intervals"},
     "names": set(),
     "surroundings": set(),
     "errors": set(),
     "progress": {"errors"},
     "sizing": set(),
     "estimates": {"sizing"},
-    "code": {"store.files", "surroundings"},
     "settings": {"errors", "data.pairs", "data.text", "store.files"},
     "resolving": {"errors", "settings"},
     "entries": {"errors", "settings", "store.files"},
@@ -57,7 +56,6 @@ ROOMS = {
         "catalogue",
         "estimates",
         "sizing",
-        "code",
         "store",
         "names",
     },

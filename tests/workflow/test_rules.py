@@ -14,7 +14,7 @@ from snakemake.api import SnakemakeApi
 from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
 
 from conftest import ROOT
-from taskvectors.code import used_by
+from taskvectors.store.code import used_by
 from taskvectors.study import study_of
 
 # Import names that differ from the names of packages on conda-forge.

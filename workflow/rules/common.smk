@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"))
 
-from taskvectors import code
+from taskvectors.store import code
 from taskvectors.catalogue import imported
 from taskvectors.errors import StudyError, advice_for_killed
 from taskvectors.store.sources import digests

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from taskvectors import code, settings, sizing
+from taskvectors import settings, sizing
 from taskvectors.catalogue import Catalogue
 from taskvectors.entries import read_questions
 from taskvectors.errors import StudyError
@@ -34,6 +34,7 @@ from taskvectors.resolving import (
     resolve_made_tasks,
     tables_of_entry,
 )
+from taskvectors.store import code
 from taskvectors.store.archived import archived_config
 from taskvectors.store.files import MODEL_FILES, files_of
 

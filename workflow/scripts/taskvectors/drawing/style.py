@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 from taskvectors.names import ALL
-from taskvectors.observations.rows import Tables
 from taskvectors.progress import logger
 from taskvectors.store.files import atomic
 from taskvectors.store.tables import write_csv
@@ -62,7 +61,7 @@ class Labels:
 class Drawing(Protocol):
     """`figures/<name>.py` of a question."""
 
-    def draw(self, tables: Tables, labels: Labels) -> Figure:
+    def draw(self, tables: Mapping[str, pd.DataFrame], labels: Labels) -> Figure:
         """The figure.
 
         Args:
@@ -71,7 +70,7 @@ class Drawing(Protocol):
         """
 
 
-def drawn(file: str, tables: Tables, labels: Labels) -> Figure:
+def drawn(file: str, tables: Mapping[str, pd.DataFrame], labels: Labels) -> Figure:
     """The figure that a file below workflow/scripts draws."""
     drawing = cast(Drawing, import_module(file.removesuffix(".py").replace("/", ".")))
     return drawing.draw(tables, labels)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from taskvectors.code import LENGTH, digest
+from taskvectors.store.code import LENGTH, digest
 from taskvectors.store.files import sha256_of
 
 

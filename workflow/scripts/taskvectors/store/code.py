@@ -14,8 +14,8 @@ from typing import Any
 from taskvectors.store.files import sha256_of, write_text
 from taskvectors.surroundings import SCRATCH
 
-SCRIPTS = Path(__file__).parents[1]  # workflow/scripts
-PACKAGE = Path(__file__).parent.name
+SCRIPTS = Path(__file__).parents[2]  # workflow/scripts
+PACKAGE = Path(__file__).parents[1].name
 LENGTH = 16  # of a fingerprint: enough to tell files apart, short enough to read
 # Digests and imports of files, by the bytes of each file: every start of Snakemake asks for all of them.
 KNOWN = SCRATCH / "code.json"
