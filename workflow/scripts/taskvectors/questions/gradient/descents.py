@@ -85,7 +85,7 @@ def read_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[
 
 
 def theta_behind(part: Part, rows: Sequence[int], demos: Sequence[Pairs]) -> Tensor:
-    """θ `[row, hidden]` behind these demonstrations of each row's episode; behind none, and behind its own, it is there already.
+    """θ `[row, hidden]` behind these demonstrations of each row's episode; behind none and behind its own, the stored θ is used.
 
     Args:
         rows: the place of each row's episode in the part.

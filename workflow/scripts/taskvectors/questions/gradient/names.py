@@ -16,13 +16,13 @@ COSINES = (DIRECTION, INCREMENT, ORDER)
 GRADIENT = "gradient"
 SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS = "shuffled", "other_task", "random_direction", "random_weights"
 GRADIENT_CONTROLS = (SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS)
-# A claim without all of its controls has no basis. Over orders a random direction is zero, which every claim must exceed.
+# A claim without all of its controls has no basis. Every claim must exceed zero, so ORDER has no random direction.
 CONTROLS_OF = {
     DIRECTION: GRADIENT_CONTROLS,
     INCREMENT: GRADIENT_CONTROLS,
     ORDER: (SHUFFLED, OTHER_TASK, RANDOM_WEIGHTS),
 }
-# The states by which cosines are judged: a direction that tasks share is no evidence. Distances from a mean share none.
+# The states by which cosines are judged: a direction that tasks share is no evidence. Deviations from a mean have no shared part.
 JUDGED = {DIRECTION: CENTRED, INCREMENT: CENTRED, ORDER: None}
 
 SPREAD = "spread"  # over orders of the demonstrations

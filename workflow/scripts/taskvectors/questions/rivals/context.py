@@ -39,7 +39,7 @@ CORRECT, SHUFFLED = "correct", "shuffled"  # prompts behind which outputs of hea
 
 
 class Setting(NamedTuple):
-    """What is chosen on dev episodes; None of what a representation does not have."""
+    """What is chosen on dev episodes. A field that the representation does not use is None."""
 
     layer: int | None = None
     strength: float | None = None
@@ -56,7 +56,7 @@ class Heads:
         outputs: behind CORRECT prompts and behind those with SHUFFLED answers: by layer, what is mixed at their last tokens
             `[trial, width]`.
         shown: inputs in the prompt of every trial.
-        passes: of a token through the model that measuring took, for one task.
+        passes: tokens passed through the model to measure the heads of one task.
     """
 
     count: int
@@ -87,7 +87,7 @@ class TaskContext:
         measured: heads, by task; none where heads cannot be distinguished, or for a study of a single task.
         rivals: `rivals` of the configuration.
         seed: study seed.
-        spent: what was used though computed before, with the passes of a token through the model that it had taken.
+        spent: results of earlier jobs that were used, by name, with the passes that they took.
     """
 
     lm: LanguageModel
@@ -104,7 +104,7 @@ class TaskContext:
     )  # v₀ that was read, and the passes it had taken
 
     def at_common_layer(self) -> list[Setting]:
-        """The setting of what is too dear to try at several layers; none for a model of one block."""
+        """The setting of what is too expensive to try at several layers; none for a model of one block."""
         return [] if self.layer is None else [Setting(self.layer)]
 
     def episodes(self, split: str, task: str) -> list[Episode]:
@@ -159,7 +159,7 @@ class Representation(ABC):
 
     Attributes:
         label: in tables and figures.
-        control: whether it should do less than what it controls.
+        control: whether it is a control, which should do less than the representation that it controls.
         setting_of: the representation at whose setting it runs; None if it chooses its own.
     """
 
@@ -189,7 +189,7 @@ class Representation(ABC):
 
 
 class AtThetasLayer(Representation):
-    """A representation that is too dear to try at several layers, or a control of one: it runs at θ's layer."""
+    """A representation that is too expensive to try at several layers, or a control of one: it runs at θ's layer."""
 
     setting_of = "theta"
 

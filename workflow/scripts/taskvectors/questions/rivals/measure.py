@@ -139,7 +139,7 @@ def with_labels(table: pd.DataFrame, representations: Mapping[str, Representatio
 
 
 def tried_layers(layers: int, common: int, step: int) -> list[int]:
-    """Every `step`-th layer, so that the common layer is among them; not the top one, which cannot use the query."""
+    """Every `step`-th layer, the common one included; not the top one, which cannot use the query."""
     below = range(layers - 1)
     return list(below[common % step :: step]) or list(below)
 
@@ -165,7 +165,7 @@ def on_dev(
 
 
 def best(tried: pd.DataFrame, settings: Sequence[Setting]) -> Setting:
-    """The setting of the best mean over tasks; of equals the one that comes first."""
+    """The setting of the best mean over tasks; the first on a tie."""
     places = {setting: place for place, setting in enumerate(settings)}
     keys = [
         Setting(*(None if pd.isna(cell) else cell for cell in row))
@@ -189,7 +189,7 @@ def on_test(
 
 
 def with_demonstrations(context: TaskContext, episodes: list[Episode], answer_tokens: int) -> Answered:
-    """Test episodes behind their demonstrations, as they were read with θ."""
+    """Test episodes with their demonstrations, from the final states that were stored when θ was read."""
     ids = prompt_ids(context.lm.tokenizer, [regular_prompt(episode) for episode in episodes])
     final = torch.from_numpy(context.thetas.regular_of_episodes(episode.key for episode in episodes)).to(
         context.lm.dtype
