@@ -1,4 +1,5 @@
-# In-context learning creates task vectors: the study. README.md says how to run it; workflow/Snakefile holds the rules.
+# In-context learning creates task vectors: the study. README.md says how to run it; workflow/Snakefile holds the
+# rules.
 include: "workflow/Snakefile"
 
 

@@ -182,7 +182,8 @@ def saved(tmp_path_factory) -> Path:
     return folder
 
 
-# Whose kernels multiply: what a processor decides, decided here. Every test that loads a model runs under each of these.
+# Whose kernels multiply: what a processor decides, decided here. Every test that loads a model runs under each of
+# these.
 PROCESSORS = {
     "torch": "GenuineIntel avx2",
     "oneDNN": "AuthenticAMD avx2 avx512f",
@@ -192,7 +193,8 @@ PROCESSORS = {
 
 @pytest.fixture(autouse=True)
 def _one_processor(request, monkeypatch):
-    """The same choice of kernels on every machine, for tests of the library that name none; the workflow runs by the machine's own."""
+    """The same choice of kernels on every machine, for tests of the library that name none; the workflow runs by the
+    machine's own."""
     if request.path.parent.name in ("unit", "extremes", "benchmark") and "lm" not in request.fixturenames:
         monkeypatch.setenv(STAND_IN, PROCESSORS["torch"])
 

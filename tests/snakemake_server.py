@@ -1,7 +1,8 @@
-"""A process that has imported Snakemake and forks for every run of it: its start would be half of what tests of the workflow take.
+"""A process that has imported Snakemake and forks for every run of it: its start would be half of what tests of the
+workflow take.
 
-Requests come as lines of JSON: folder, arguments, environment, output, and the Python that jobs run in.
-The exit status goes back as a line.
+Requests come as lines of JSON: folder, arguments, environment, output, and the Python that jobs run in. The exit
+status goes back as a line.
 """
 
 import json

@@ -1,8 +1,10 @@
-"""A Python that starts at once, for the jobs of the tests' small studies, whose time would go into importing the same libraries.
+"""A Python that starts at once, for the jobs of the tests' small studies, whose time would go into importing the same
+libraries.
 
-One process imports them, and nothing of the project. `launcher` writes an executable to stand in for the interpreter: it hands what
-it is called with to that process, which forks, and the fork runs the script as its own main program, in the folder, with the
-environment and the streams of the caller. Studies whose processes themselves are tested (kills, missing libraries) run without it.
+One process imports them, and nothing of the project. `launcher` writes an executable to stand in for the interpreter:
+it hands what it is called with to that process, which forks, and the fork runs the script as its own main program, in
+the folder, with the environment and the streams of the caller. Studies whose processes themselves are tested (kills,
+missing libraries) run without it.
 """
 
 import atexit

@@ -1,7 +1,7 @@
 """What a study would take, before anything runs: jobs, GPUs, memory, disk and an estimate of time per model.
 
-python workflow/plan.py [overlay.yaml ...]; `make plan CONFIG="overlay.yaml ..."` calls it. The jobs are those that Snakemake would
-run; nothing is run, loaded or downloaded.
+python workflow/plan.py [overlay.yaml ...]; `make plan CONFIG="overlay.yaml ..."` calls it. The jobs are those that
+Snakemake would run; nothing is run, loaded or downloaded.
 """
 
 import logging

@@ -2,16 +2,16 @@
 
 One process, same weights, same episodes (one task: 100 baseline, 50 dev, 50 test). Three methods:
 
-* paper: as published. Whole prompts for θ, all hidden states traced; for the sweep the KV cache of all tokens but the last,
-  then one pass per layer.
+* paper: as published. Whole prompts for θ, all hidden states traced; for the sweep the KV cache of all tokens but the
+  last, then one pass per layer.
 * library: whole prompts everywhere, and one full forward pass per layer.
 * ours: `taskvectors.engine`.
 
-"main experiment" gives what the paper reports: baseline, regular on test, θ of dev and test, the sweep on dev, one layer on
-test. "as in this study" adds, for ours alone, the whole sweep on test.
+"main experiment" gives what the paper reports: baseline, regular on test, θ of dev and test, the sweep on dev, one
+layer on test. "as in this study" adds, for ours alone, the whole sweep on test.
 
-The first two run as their users run them: torch's own kernels, their own batches, the model called plainly, so that logits are made at
-every position. Where ours multiplies by other kernels (oneDNN), they are also timed with these.
+The first two run as their users run them: torch's own kernels, their own batches, the model called plainly, so that
+logits are made at every position. Where ours multiplies by other kernels (oneDNN), they are also timed with these.
 """
 
 import argparse
@@ -299,7 +299,8 @@ def block_multiplications(lm: LanguageModel) -> int:
 
 
 def matrix_rates(lm: LanguageModel) -> dict[str, float]:
-    """Multiply-adds a second of the block's largest matrix on 2048 tokens: by torch's plain matmul and as the model runs it."""
+    """Multiply-adds a second of the block's largest matrix on 2048 tokens: by torch's plain matmul and as the model
+    runs it."""
     linear = max((m for m in lm.blocks[0].modules() if isinstance(m, nn.Linear)), key=lambda m: m.weight.numel())
     x = torch.randn(2048, linear.in_features, dtype=lm.dtype, device=lm.device)
     work = x.shape[0] * linear.weight.numel()
@@ -348,7 +349,8 @@ def compare(lm: LanguageModel, task: Task, repeats: int, plain: LanguageModel | 
 
 
 def plain_effects(lm: LanguageModel, prompts: list[Ids], means: list[Tensor], answers: Tensor) -> Tensor:
-    """Causal indirect effects `[episode, layer, head]`, a full pass over all prompts for every head, as they are published."""
+    """Causal indirect effects `[episode, layer, head]`, a full pass over all prompts for every head, as they are
+    published."""
     count, batch = head_count(lm), left_padded(lm, prompts)
 
     def chances() -> Tensor:

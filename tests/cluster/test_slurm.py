@@ -1,4 +1,5 @@
-"""The workflow on a real SLURM of one node, started here: same tables as a local run, GPUs asked for, jobs and Snakemake killed.
+"""The workflow on a real SLURM of one node, started here: same tables as a local run, GPUs asked for, jobs and
+Snakemake killed.
 
 `make test-slurm`; needs root and Debian's packages, and is skipped where it cannot have them.
 """

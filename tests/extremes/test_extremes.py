@@ -1,4 +1,5 @@
-"""Tables, figures and report of studies at the extremes: all wrong, all right, one episode, one task, a task that one model lacks.
+"""Tables, figures and report of studies at the extremes: all wrong, all right, one episode, one task, a task that one
+model lacks.
 
 The predictions are made up; everything made of them is the study's own code.
 """
@@ -69,7 +70,8 @@ WRITTEN = ("ordinary", "one episode", "limits alone")
 
 
 def predictions(rng, tasks, episodes, outcome):
-    """What extraction, sweep and variants would leave: task, split, episode, method, layer, predicted, answer, correct, …"""
+    """What extraction, sweep and variants would leave: task, split, episode, method, layer, predicted, answer,
+    correct, …"""
     rows = []
 
     def add(task, split, method, layer=None, seed=0, **more):
@@ -141,7 +143,8 @@ KIND_OF = {"regular": "reference", "zero_shot": "reference", "random_heads": "co
 
 
 def rival_predictions(rng, tasks, episodes, outcome):
-    """What the rivals' rule would leave: one representation chosen from settings, one left out for a task, one for all."""
+    """What the rivals' rule would leave: one representation chosen from settings, one left out for a task, one for
+    all."""
     rows = []
     for place, (name, task) in enumerate((name, task) for name in LABEL_OF for task in tasks):
         row = {

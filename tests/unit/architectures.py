@@ -1,7 +1,7 @@
 """Every class that transformers loads as a causal language model, small and random, and what the study makes of it.
 
-`PYTHONPATH=workflow/scripts python tests/unit/architectures.py` writes docs/architectures.md; `test_architectures.py` holds
-that file against a fresh trial.
+`PYTHONPATH=workflow/scripts python tests/unit/architectures.py` writes docs/architectures.md; `test_architectures.py`
+holds that file against a fresh trial.
 """
 
 import signal

@@ -94,7 +94,8 @@ def test_states_and_logits_equal_one_plain_forward_per_prompt(architecture, in_f
 def test_theta_is_the_mean_of_plain_states_and_further_prompts_are_answered(
     architecture, least, in_float64, monkeypatch
 ):
-    """Suffixes of one length by themselves, or all padded together; of some episodes no further prompt, of others several."""
+    """Suffixes of one length by themselves, or all padded together; of some episodes no further prompt, of others
+    several."""
     monkeypatch.setattr("taskvectors.engine.read.PASS_TOKENS", least)
     lm = tiny(architecture)
     prompts = ragged(1, episodes=7, prompts=4)
@@ -202,7 +203,8 @@ def test_sweep_equals_one_plain_forward_per_layer(architecture, in_float64, chun
 
 
 def interventions(lm, episodes: int) -> list[Intervention]:
-    """Of every kind, in no order: replaced, added and scaled; block output and heads; the last token, another one, and two at once."""
+    """Of every kind, in no order: replaced, added and scaled; block output and heads; the last token, another one, and
+    two at once."""
     torch.manual_seed(5)
 
     def vectors(width, *positions):

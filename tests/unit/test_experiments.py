@@ -1,4 +1,5 @@
-"""The experiments on made-up θ, and on a tiny random model with a tokenizer: what is patched, what is predicted, what is counted."""
+"""The experiments on made-up θ, and on a tiny random model with a tokenizer: what is patched, what is predicted, what
+is counted."""
 
 from copy import deepcopy
 from dataclasses import replace

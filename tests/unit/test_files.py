@@ -1,4 +1,5 @@
-"""Files that are whole or not there, say what they come from, and are refused where they are damaged; logs without secrets."""
+"""Files that are whole or not there, say what they come from, and are refused where they are damaged; logs without
+secrets."""
 
 from pathlib import Path
 
@@ -113,7 +114,8 @@ def test_other_rules_may_use_other_code(made_by):
 
 
 def test_a_single_flipped_bit_is_found(made_by, tmp_path):
-    """In every byte of the data, of θ and of predictions: the file is refused, or (in unused bytes) reads as it was written."""
+    """In every byte of the data, of θ and of predictions: the file is refused, or (in unused bytes) reads as it was
+    written."""
     write_thetas(tmp_path / "a.safetensors", some_thetas(), made_by)
     table = pd.DataFrame({"task": [f"task {n}" for n in range(40)], "correct": [n % 3 == 0 for n in range(40)]})
     write_parquet(tmp_path / "a.parquet", table, made_by)

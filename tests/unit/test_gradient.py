@@ -1,4 +1,5 @@
-"""θ against gradient descent on a tiny random model: beside plain passes with autograd through it all; controls; bad input."""
+"""θ against gradient descent on a tiny random model: beside plain passes with autograd through it all; controls; bad
+input."""
 
 import re
 from dataclasses import replace
@@ -69,7 +70,8 @@ def run(lm, episodes, layer: int = LAYER, answer_tokens: int = 1, **sizes):
 
 @pytest.fixture(scope="module")
 def episodes(lm):
-    """The first test episode of every task asks for what a model without training says with θ: some answers must be right."""
+    """The first test episode of every task asks for what a model without training says with θ: some answers must be
+    right."""
     return [as_answered(lm, e) if (e.split, e.episode) == ("test", 0) else e for e in drawn(3)]
 
 

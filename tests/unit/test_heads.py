@@ -1,4 +1,5 @@
-"""Heads read, replaced one by one and together, against plain passes in float64; and models whose heads cannot be distinguished."""
+"""Heads read, replaced one by one and together, against plain passes in float64; and models whose heads cannot be
+distinguished."""
 
 from types import SimpleNamespace
 

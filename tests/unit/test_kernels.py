@@ -29,7 +29,8 @@ NEW = Processor("AuthenticAMD", frozenset({"avx2", "avx512f", "avx512_bf16"}))
 )
 @settings(max_examples=150)
 def test_the_screen_finds_the_highest_logit(seed, vocabulary, width, scale, spread, common):
-    """However near to each other tokens are, and whatever all of them share: what is highest in float64, the first of equals."""
+    """However near to each other tokens are, and whatever all of them share: what is highest in float64, the first of
+    equals."""
     rng = torch.Generator().manual_seed(seed)
     base = torch.randn(1, width, generator=rng)
     weight = scale * (common * base + spread * torch.randn(vocabulary, width, generator=rng))

@@ -155,7 +155,7 @@ def test_hundreds_of_faults_are_shown_in_part(tmp_path):
         read_table(tmp_path / "t.csv")
 
 
-# --------------------------------------------------------------------------------------------------------------------- copies
+# --- copies
 
 
 @given(query=st.text("abc ", max_size=6), answer=st.text("abc", min_size=1, max_size=6), length=st.integers(1, 6))

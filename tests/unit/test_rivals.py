@@ -1,4 +1,5 @@
-"""Representations and heads on a tiny random model: what is put in, what is chosen, what is counted, and who is left out."""
+"""Representations and heads on a tiny random model: what is put in, what is chosen, what is counted, and who is left
+out."""
 
 from dataclasses import replace
 

@@ -1,4 +1,5 @@
-"""What jobs ran on: versions that they imported themselves, packages of their environments, and what differs between jobs."""
+"""What jobs ran on: versions that they imported themselves, packages of their environments, and what differs between
+jobs."""
 
 import json
 import sys

@@ -1,4 +1,5 @@
-"""The task tables against sources that had no part in making them. Rows that disagree are listed one by one, with the reason."""
+"""The task tables against sources that had no part in making them. Rows that disagree are listed one by one, with the
+reason."""
 
 import csv
 import unicodedata
@@ -96,7 +97,8 @@ def country(countries, name):
 def disagreeing(
     pairs: list[tuple[str, list[str]]], source: Callable[[str], set[str]], absent: int = 0
 ) -> dict[str, list[str]]:
-    """Inputs none of whose answers are among those of the source, with those; at most `absent` inputs are not in the source."""
+    """Inputs none of whose answers are among those of the source, with those; at most `absent` inputs are not in the
+    source."""
     found = {given: {plain(answer) for answer in source(given)} for given, _ in pairs}
     assert sum(not answers for answers in found.values()) <= absent
     return {
@@ -113,8 +115,8 @@ def test_capitals_agree_with_geonames(countries):
     assert set(disagreeing(rows("country_capital"), capital, absent=1)) == set(CAPITALS)
 
 
-# States whose capital, currency or continent begins as they do, so that a copy of the input would be right; and one of many
-# currencies.
+# States whose capital, currency or continent begins as they do, so that a copy of the input would be right; and one of
+# many currencies.
 LEFT_OUT = {
     "country_capital": {
         "andorra",

@@ -170,7 +170,8 @@ def test_functions_fit_a_screen():
 
 @pytest.fixture(scope="module")
 def really_imported():
-    """By script, and by module of a figure: files of the library in memory after its imports, each in a process forked for it."""
+    """By script, and by module of a figure: files of the library in memory after its imports, each in a process forked
+    for it."""
     code = """
 import json, os, runpy, sys
 sys.path.insert(0, "workflow/scripts")
@@ -271,7 +272,7 @@ def test_what_is_said_of_the_prompt_is_the_template():
     assert all(f">{line}<" in drawn for line in shown), "report/page/method.svg"
 
 
-# ------------------------------------------------------------------------------------------------------- who has which package
+# --- who has which package
 
 # Packages by the module that is imported, where the two differ; as conda-forge calls them.
 PACKAGES = {"torch": "pytorch", "sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"}

@@ -72,7 +72,7 @@ def test_caches_move_where_the_home_cannot_be_written_to(tmp_path):
     assert found["MPLCONFIGDIR"] == "/mine" and found["HOME"] == "/not/there"
 
 
-# --------------------------------------------------------------------------------------------------------------------- paths
+# --- paths
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_shown_command_is_that_of_the_user(parts, home):
     assert read.split("\0")[:-1] == arguments and "of-users" not in said
 
 
-# --------------------------------------------------------------------------------------------------------------- repositories
+# --- repositories
 
 
 def git(folder: Path, *command: str) -> str:
@@ -230,7 +230,7 @@ def test_the_version_is_the_projects():
     assert code_version()["version"] == stamps.code_version(ROOT)["version"] and stamps.ROOT == ROOT
 
 
-# --------------------------------------------------------------------------------------------------------------- file systems
+# --- file systems
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EPERM, errno.EACCES])
@@ -284,11 +284,12 @@ def test_hidden_files_are_no_weights(saved, tmp_path):
     assert files_of(folder, "*.safetensors") == [folder / "model.safetensors"]
 
 
-# --------------------------------------------------------------------------------------------------------------------- memory
+# --- memory
 
 
 def groups_of(tmp_path, lists: str, mounts: str, tree: dict[str, tuple[str, int, int]]) -> list[int]:
-    """What is left by groups that lie below tmp_path: of every folder its limit, what it takes, and what can be given back."""
+    """What is left by groups that lie below tmp_path: of every folder its limit, what it takes, and what can be given
+    back."""
     for folder, (limit, taken, inactive) in tree.items():
         path = tmp_path / folder
         path.mkdir(parents=True, exist_ok=True)

@@ -432,7 +432,8 @@ def test_geometry_of_one_task_has_no_separation():
 
 
 def test_the_mean_over_tasks_is_taken_off():
-    """A direction that all θ share hides what tasks differ in from the cosine; without it they lie as apart as ever."""
+    """A direction that all θ share hides what tasks differ in from the cosine; without it they lie as apart as
+    ever."""
     theta, tasks = clouds()
     far = theta + 100 * np.ones(16, dtype=np.float32)
     both = raw_and_centred(far, tasks)
@@ -456,7 +457,8 @@ def test_histogram_counts_every_pair_once():
 
 
 def test_variance_components_equal_those_of_plain_analysis_of_variance():
-    """Searle, Casella and McCulloch: E[MS between] = m σ²(demonstrations) + σ²(dummies), E[MS within] = σ²(dummies)."""
+    """Searle, Casella and McCulloch: E[MS between] = m σ²(demonstrations) + σ²(dummies), E[MS within] =
+    σ²(dummies)."""
     rng = np.random.default_rng(0)
     episodes, dummies, hidden = 400, 3, 5
     states = 2 * rng.normal(size=(episodes, 1, 1, hidden)) + 0.7 * rng.normal(size=(episodes, dummies, 1, hidden)) + 4
@@ -525,7 +527,8 @@ def test_tables_keep_words_that_look_like_missing_values(tmp_path):
     ({"right", "wrong_direction"}, 0.6, True),
 ])  # fmt: skip
 def test_limits_say_something_only_beyond_chance(outcomes, regular, basis):
-    """Of a bijection one half can be guessed: .50 of demonstrations and of θ alike is no evidence that one vector holds it."""
+    """Of a bijection one half can be guessed: .50 of demonstrations and of θ alike is no evidence that one vector
+    holds it."""
     limits = pd.DataFrame({"task": "t", "method": "regular", "outcome": sorted(outcomes), "share": regular})
     assert can_do(limits, "t") == basis
 

@@ -1,4 +1,5 @@
-"""Answers counted in their place behind the arrow, on real tokenizers: bytes (BPE) and SentencePiece with a dummy prefix."""
+"""Answers counted in their place behind the arrow, on real tokenizers: bytes (BPE) and SentencePiece with a dummy
+prefix."""
 
 import copy
 import json

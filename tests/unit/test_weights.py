@@ -1,4 +1,5 @@
-"""Weights from wheels and folders: checksums, damage, and whatever people have for a model; messages that name the remedy."""
+"""Weights from wheels and folders: checksums, damage, and whatever people have for a model; messages that name the
+remedy."""
 
 import hashlib
 import json
@@ -245,7 +246,8 @@ def test_a_folder_that_no_study_could_use_rightly_is_refused_in_one_sentence(loc
 
 
 def test_what_a_folder_may_well_say_changes_nothing(local):
-    """Options of training and of other uses: tuples instead of objects, dropout of words, code that transformers has by now."""
+    """Options of training and of other uses: tuples instead of objects, dropout of words, code that transformers has
+    by now."""
     plain = load_model(prepared(local))
     shutil.rmtree(local.parent / "weights")
     change_json(
@@ -273,7 +275,8 @@ def test_a_tied_head_is_not_missing(local):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_is_saved_prepared_and_loaded(saved, tmp_path, architecture):
-    """Tied heads, buffers that older versions saved, vocabularies of the configuration: none is missing or too many."""
+    """Tied heads, buffers that older versions saved, vocabularies of the configuration: none is missing or too
+    many."""
     sizes = ARCHITECTURES[architecture] | {"vocab_size": 600, "bos_token_id": 1, "eos_token_id": 2}
     if "vocab_size_per_layer_input" in sizes:
         sizes["vocab_size_per_layer_input"] = 600

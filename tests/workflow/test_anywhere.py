@@ -1,4 +1,5 @@
-"""The workflow run from elsewhere: in another folder, twice at a time from one clone, and as a module of another workflow."""
+"""The workflow run from elsewhere: in another folder, twice at a time from one clone, and as a module of another
+workflow."""
 
 import json
 import shutil

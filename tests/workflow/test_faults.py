@@ -1,4 +1,5 @@
-"""What clusters and laptops do to a study: damage, kills, full disks, two Snakemakes. Nothing wrong is taken for finished."""
+"""What clusters and laptops do to a study: damage, kills, full disks, two Snakemakes. Nothing wrong is taken for
+finished."""
 
 import os
 import random
@@ -140,7 +141,8 @@ def test_a_killed_worker_fails_its_job_alone(finished, changed):
 
 @pytest.mark.extended
 def test_two_fresh_runs_and_any_order_give_the_same_tables(finished, tmp_path):
-    """Tasks in reverse, one job at a time: the same rows; means of measured values up to rounding, as sums run in another order."""
+    """Tasks in reverse, one job at a time: the same rows; means of measured values up to rounding, as sums run in
+    another order."""
     other = copy_project(tmp_path / "other")
     text = (other.folder / SMOKE).read_text(encoding="utf-8")
     tasks = re.search(r"tasks: \[([^]]*)\]", text).group(1)

@@ -1,4 +1,5 @@
-"""The report's page in a real browser: it works offline, asks for nothing, complains of nothing, and everybody can read it."""
+"""The report's page in a real browser: it works offline, asks for nothing, complains of nothing, and everybody can
+read it."""
 
 import html
 import json
@@ -123,7 +124,8 @@ def test_no_text_of_a_figure_is_cut_or_raw(finished, tmp_path):
 @NEEDS_BROWSER
 @pytest.mark.parametrize("width", [420, 820, 1440])
 def test_numbers_of_tables_and_letters_of_figures_are_seen_at_every_width(finished, tmp_path, width):
-    """In a frame of this width: the first number of the widest tables is on the screen, and no figure's letters shrink below 7 px."""
+    """In a frame of this width: the first number of the widest tables is on the screen, and no figure's letters shrink
+    below 7 px."""
     page = (finished.folder / "reports/study.html").as_uri()
     script = """
     const inside = frame.contentDocument, width = inside.documentElement.clientWidth;

@@ -64,7 +64,8 @@ SPLIT_BY_LLAMA = [
 
 
 def tables_of_other_people(folder) -> None:
-    """JSON and TSV: a plain task, one that LLaMA's tokenizer leaves nothing of, and, in a family of its own, one that none does."""
+    """JSON and TSV: a plain task, one that LLaMA's tokenizer leaves nothing of, and, in a family of its own, one that
+    none does."""
     for name in ("own", "alone"):
         (folder / name).mkdir()
     letters = "abcdefghijklmnop"
@@ -77,9 +78,11 @@ def tables_of_other_people(folder) -> None:
 
 
 def test_the_papers_study_reaches_its_report(project, tmp_path, sentencepiece_file):
-    """config/paper.yaml, small folders in the places of two of its seven models, under their own labels; LLaMA with SentencePiece.
+    """config/paper.yaml, small folders in the places of two of its seven models, under their own labels; LLaMA with
+    SentencePiece.
 
-    And tables of other people, some of which are left out for a model. `make plan` of all seven is tested in test_config.py.
+    And tables of other people, some of which are left out for a model. `make plan` of all seven is tested in
+    test_config.py.
     """
     tables_of_other_people(project.folder)
     paper = yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8"))

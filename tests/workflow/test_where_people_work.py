@@ -1,4 +1,5 @@
-"""The workflow in surroundings that people have: a container's user, a hub's kernels, a notebook's variables, a memory limit."""
+"""The workflow in surroundings that people have: a container's user, a hub's kernels, a notebook's variables, a memory
+limit."""
 
 import contextlib
 import json
@@ -19,7 +20,8 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"),
 
 
 def hostile(folder: Path) -> dict[str, str]:
-    """Variables of shells, notebooks and hubs that break jobs, or change what they make, unless they are set or cleared."""
+    """Variables of shells, notebooks and hubs that break jobs, or change what they make, unless they are set or
+    cleared."""
     startup, kernel, library = (
         folder / name for name in ("ipython/profile_default/startup", "jupyter/kernels/python3", "library")
     )
@@ -78,7 +80,8 @@ def test_what_a_shell_a_notebook_or_a_hub_sets_changes_nothing(finished, changed
 
 @ROOT_ONLY
 def test_a_user_without_name_home_or_rights_makes_the_same(finished, changed, tmp_path):
-    """The Dockerfile's command under another id; with the right to read all, as the environment may lie in root's home."""
+    """The Dockerfile's command under another id; with the right to read all, as the environment may lie in root's
+    home."""
     for path in [tmp_path, changed.folder, *changed.folder.rglob("*")]:
         os.chown(path, int(NOBODY), int(NOBODY), follow_symlinks=False)
     reads = "+dac_read_search"
@@ -157,7 +160,8 @@ def test_a_job_without_memory_says_so_and_what_helps(changed, megabytes):
 
 
 def test_another_processors_kernels_answer_alike_and_are_recorded(finished, changed):
-    """What a study on another maker's processor computes, whichever this machine has: other roundings, the same answers."""
+    """What a study on another maker's processor computes, whichever this machine has: other roundings, the same
+    answers."""
     made = {}
     for number, processor in enumerate(
         ("GenuineIntel avx2", "AuthenticAMD avx2 avx512f", "AuthenticAMD avx2 avx512f avx512_bf16")

@@ -1,4 +1,5 @@
-# A finished study in one file, what it came from, and a study beside an archived one. Included last: it asks all other rules.
+# A finished study in one file, what it came from, and a study beside an archived one. Included last: it asks all other
+# rules.
 
 OWN = [rule for rule in workflow.rules if Path(rule.snakefile).is_relative_to(STUDY.root / "workflow")]
 # Files of models that may have a stamp, whichever rule writes them; and rules that leave records of jobs.

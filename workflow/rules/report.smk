@@ -1,4 +1,5 @@
-# The report: conclusions from the tables; a notebook of the pages of all questions, executed, then rendered to one page.
+# The report: conclusions from the tables; a notebook of the pages of all questions, executed, then rendered to one
+# page.
 rule conclusions:
     input:
         **{name: of_all_models(name) for name in STUDY.questions.evidence},

@@ -1,4 +1,5 @@
-"""Rule check_results: every table of this study beside the archived one: equal, equal up to rounding, within interval or different."""
+"""Rule check_results: every table of this study beside the archived one: equal, equal up to rounding, within interval
+or different."""
 
 import sys
 

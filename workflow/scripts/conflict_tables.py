@@ -1,4 +1,5 @@
-"""Rule conflict_tables: how often a patched prompt of task A is answered as task A, as task B and as neither, by layer."""
+"""Rule conflict_tables: how often a patched prompt of task A is answered as task A, as task B and as neither, by
+layer."""
 
 from taskvectors.job import current_job
 from taskvectors.questions.conflict.tables import conflicts, transfers

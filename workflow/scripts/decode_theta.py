@@ -1,4 +1,5 @@
-"""Rule decode_theta: the tokens that the mean θ of each task points to, at every layer (paper, section 5.2, tables 3 and 7)."""
+"""Rule decode_theta: the tokens that the mean θ of each task points to, at every layer (paper, section 5.2, tables 3
+and 7)."""
 
 from taskvectors.data.episodes import read_episodes
 from taskvectors.job import current_job

@@ -1,4 +1,5 @@
-"""Rule formation_tables: how θ forms with every demonstration, and how far it varies with demonstrations and dummy queries."""
+"""Rule formation_tables: how θ forms with every demonstration, and how far it varies with demonstrations and dummy
+queries."""
 
 from taskvectors.job import current_job
 from taskvectors.observations.rows import with_kinds

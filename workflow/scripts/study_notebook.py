@@ -1,4 +1,5 @@
-"""Rule study_notebook: the report's notebook, made from the pages of the questions and executed on tables and figures."""
+"""Rule study_notebook: the report's notebook, made from the pages of the questions and executed on tables and
+figures."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """What questions there are: the entries `question.yaml` of every folder in `questions/`, checked by file and line.
 
-The opening and the closing of the page are no questions, but have tables and a page, too (`report/frame/*/section.yaml`).
+The opening and the closing of the page are no questions, but have tables and a page, too
+(`report/frame/*/section.yaml`).
 """
 
 import re
@@ -95,7 +96,8 @@ def read_questions(published: tuple[str, ...], conditions: tuple[str, ...], libr
         conditions: what a figure may name under `when`.
 
     Raises:
-        StudyError: with file and line, for an entry that says what is not known, and a page that names what is nowhere.
+        StudyError: with file and line, for an entry that says what is not known, and a page that names what is
+            nowhere.
     """
     files = [file for pattern in FOLDERS for file in files_of(library, pattern)]
     found = sorted(map(_read, files), key=lambda question: question.order)

@@ -1,4 +1,5 @@
-"""What a study's rules read, for the time that jobs request and for `make plan`: from expressions in the questions' entries."""
+"""What a study's rules read, for the time that jobs request and for `make plan`: from expressions in the questions'
+entries."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,9 +15,10 @@ def tokens_read(reads: Mapping[str, str], config: Mapping[str, Any], tasks: int,
     """Tokens that every model rule reads per model, a token counting as one pass through all blocks.
 
     Args:
-        reads: by rule, an expression (Jinja) of settings (`episodes.test`) and of these quantities: `tasks` and `pairs`;
-            `demonstration` and `query`, their tokens; `prompt`, of a query and dummies behind demonstrations; `patched`, of a
-            query patched at every layer; `read` and `bare`, episodes a task with demonstrations and without; `heads`.
+        reads: by rule, an expression (Jinja) of settings (`episodes.test`) and of these quantities: `tasks` and
+            `pairs`; `demonstration` and `query`, their tokens; `prompt`, of a query and dummies behind demonstrations;
+            `patched`, of a query patched at every layer; `read` and `bare`, episodes a task with demonstrations and
+            without; `heads`.
         config: of the study.
         tasks: their number.
         pairs: of conflicting tasks.

@@ -1,4 +1,5 @@
-"""The job that Snakemake runs a script for: its inputs and outputs, its log, its errors. Nothing else knows Snakemake."""
+"""The job that Snakemake runs a script for: its inputs and outputs, its log, its errors. Nothing else knows
+Snakemake."""
 
 import logging
 import os
@@ -49,7 +50,8 @@ _made_by: dict[str, Any] = {}  # what this process's job computes with
 
 
 def note(made_by: Mapping[str, Any]) -> None:
-    """Add the stamp of a job that loads a model to the record of the job: some files that the job writes carry no stamp."""
+    """Add the stamp of a job that loads a model to the record of the job: some files that the job writes carry no
+    stamp."""
     _made_by.update(made_by)
 
 

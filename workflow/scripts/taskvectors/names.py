@@ -10,14 +10,15 @@ KEY = ["model", "family", "role", "task"]
 # What a prompt that is patched with θ of another task holds besides its query:
 KEPT = "kept"  # the demonstrations of the query's own task
 WITHOUT = "none"
-# A table with so few different answers is sampled evenly over them: a constant answer would else be right as often as its share.
+# A table with so few different answers is sampled evenly over them: a constant answer would else be right as often as
+# its share.
 FEW_ANSWERS = 10
 MARKED_FROM = 0.35  # a task in which a constant answer is right more often is marked
 # Kinds of what replaces the demonstrations, and what they are compared with:
 RIVAL, CONTROL, REFERENCE = "rival", "control", "reference"
 POINTS = "points: "  # begins the id of a group of points in an SVG; the name of their task follows
-# Methods of the main experiment that θ must beat, and their labels. A new one: here, in `questions/controls/measure.py`, and in
-# words in the `page.md` beside that.
+# Methods of the main experiment that θ must beat, and their labels. A new one: here, in
+# `questions/controls/measure.py`, and in words in the `page.md` beside that.
 CONTROLS = {
     "zero_shot": "zero-shot",
     "majority": "majority answer",

@@ -26,7 +26,8 @@ def expand_paths(config: dict[str, Any], files: Sequence[str | Path]) -> None:
         files: that the configuration was read from, in order; messages name the last that has the key.
 
     Raises:
-        StudyError: with file, line and key, for a variable that is not set, or braces, which Snakemake reads as wildcards.
+        StudyError: with file, line and key, for a variable that is not set, or braces, which Snakemake reads as
+            wildcards.
     """
     for keys in list(_paths(config)):
         holder = _at(config, keys[:-1])
@@ -113,8 +114,8 @@ def check_tables(
 def check_rows(
     paths: Iterable[str], root: Path, tasks: Mapping[str, Mapping[str, Any]], files: Sequence[str | Path]
 ) -> None:
-    """Refuse tables of the user's that cannot be read, and tasks that cannot be made, all faults at once; those of the workflow itself
-    are tested.
+    """Refuse tables of the user's that cannot be read, and tasks that cannot be made, all faults at once; those of the
+    workflow itself are tested.
 
     Args:
         tasks: entries of the user's own, tasks made of others resolved.

@@ -19,7 +19,8 @@ def warn(message: str) -> None:
 
 
 def counted(job: str, total: int, unit: str = "task") -> Callable[[int], None]:
-    """A callback that counts what is done, and shows done of total and the rate: as a bar on a terminal, as lines in the log."""
+    """A callback that counts what is done, and shows done of total and the rate: as a bar on a terminal, as lines in
+    the log."""
     start, finished = time.monotonic(), 0
     bar = tqdm(total=total, desc=job, unit=unit, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
 

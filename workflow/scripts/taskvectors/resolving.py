@@ -1,4 +1,5 @@
-"""What a configuration leaves to be worked out: tables of folders, tasks made of others, models with random weights."""
+"""What a configuration leaves to be worked out: tables of folders, tasks made of others, models with random
+weights."""
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
@@ -35,7 +36,8 @@ def add_tables_of_folders(config: dict[str, Any]) -> None:
 
 
 def resolve_made_tasks(config: dict[str, Any]) -> None:
-    """Tasks made of others: the other's entry takes the place of its name. And the label says what is not the paper's."""
+    """Tasks made of others: the other's entry takes the place of its name. And the label says what is not the
+    paper's."""
     for name, entry in config["tasks"].items():
         for how in set(MADE_OF) & set(entry):
             check_known([entry[how]], config["tasks"], f"tasks: {name}: {how}", "config/tasks.yaml")
@@ -50,7 +52,8 @@ def resolve_made_tasks(config: dict[str, Any]) -> None:
 
 
 def name_random_models(config: dict[str, Any]) -> None:
-    """A model with random weights gets a name, folder and label of its own: no table or figure can pass it off as trained."""
+    """A model with random weights gets a name, folder and label of its own: no table or figure can pass it off as
+    trained."""
     names = config["study"]["models"]
     check_known(names, config["models"], "study: models", "config/models.yaml")
     for place, name in enumerate(names):

@@ -56,7 +56,8 @@ LONGEST_LABEL, LONGEST_FAULT = 100, 200
 def check_yaml(path: str | Path, loader: Any = yaml.SafeLoader) -> None:
     """Refuse a YAML (or JSON) file in which a key is repeated, or a name is read as something else.
 
-    YAML itself keeps the last of two values of a key without a word, and reads `007` as 7, `no` as false and `null` as nothing.
+    YAML itself keeps the last of two values of a key without a word, and reads `007` as 7, `no` as false and `null` as
+    nothing.
 
     Args:
         loader: of PyYAML, as Snakemake reads settings; its quick one is laxer.
@@ -331,7 +332,8 @@ def _check_label(where: str, label: str) -> None:
 
 
 def groups(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """What `study: tasks` may name besides tasks, and the tasks of each; the family of the user's tables may be empty."""
+    """What `study: tasks` may name besides tasks, and the tasks of each; the family of the user's tables may be
+    empty."""
     families = dict.fromkeys([*(entry["family"] for entry in tasks.values()), OWN])
     members = {family: [name for name, entry in tasks.items() if entry["family"] == family] for family in families}
     return {EVERY: list(tasks), PAPER: [name for name, entry in tasks.items() if not entry["ours"]], **members}

@@ -1,7 +1,7 @@
 """What a model asks of a machine before anything is loaded: memory, GPUs, disk, and an estimate of the time.
 
-From an entry of config/models.yaml alone: its `parameters`, `dtype`, `device` and `shape`. Nothing here imports torch, so that
-Snakemake itself can call it for the resources of a rule and for `make plan`.
+From an entry of config/models.yaml alone: its `parameters`, `dtype`, `device` and `shape`. Nothing here imports torch,
+so that Snakemake itself can call it for the resources of a rule and for `make plan`.
 """
 
 import math
@@ -29,12 +29,14 @@ def weight_bytes(entry: Mapping[str, Any]) -> int:
 
 
 def bytes_per_token(hidden: int, intermediate: int, layers: int, itemsize: int, kept_copies: float = 1) -> float:
-    """Memory of one token in a pass: the activations of one block, and keys and values in all blocks, `kept_copies` times."""
+    """Memory of one token in a pass: the activations of one block, and keys and values in all blocks, `kept_copies`
+    times."""
     return itemsize * (2 * intermediate + 8 * hidden + kept_copies * 2 * hidden * layers)
 
 
 def activation_bytes(entry: Mapping[str, Any]) -> int:
-    """Bytes of a pass over `TOKENS` tokens; of a model without `shape`, that of one with 12 × layers × hidden² parameters."""
+    """Bytes of a pass over `TOKENS` tokens; of a model without `shape`, that of one with 12 × layers × hidden²
+    parameters."""
     layers, hidden = _layers_and_hidden(entry)
     intermediate = (entry.get("shape") or {}).get("intermediate_size") or 4 * hidden
     return int(TOKENS * bytes_per_token(hidden, intermediate, layers, BYTES[entry["dtype"]]))
@@ -47,8 +49,9 @@ def _layers_and_hidden(entry: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def descent_bytes(entry: Mapping[str, Any], demonstrations: int) -> int:
-    """Bytes that descent on demonstrations takes beside: another model of this size, with random weights, and the keys and values
-    of the bare prompts of `PART` episodes: their demonstrations, those of two controls, and their queries."""
+    """Bytes that descent on demonstrations takes beside: another model of this size, with random weights, and the keys
+    and values of the bare prompts of `PART` episodes: their demonstrations, those of two controls, and their
+    queries."""
     layers, hidden = _layers_and_hidden(entry)
     tokens = PART * (1 + 3 * demonstrations) * QUERY
     another = (1.2 if entry["device"] == "cuda" else 2.2) * weight_bytes(entry)  # on a CPU weights have packed copies
@@ -63,7 +66,8 @@ def gpus(entry: Mapping[str, Any], memory_gb: float) -> int:
 
 
 def memory_mb(entry: Mapping[str, Any]) -> int:
-    """Memory of a job that loads the model: on a GPU the weights pass through it once; a CPU also holds packed copies and a pass."""
+    """Memory of a job that loads the model: on a GPU the weights pass through it once; a CPU also holds packed copies
+    and a pass."""
     weights, passing = weight_bytes(entry) / 1e6, activation_bytes(entry) / 1e6
     return math.ceil(FRAMEWORK_MB + 1.2 * weights + (0 if entry["device"] == "cuda" else weights + passing))
 

@@ -130,7 +130,8 @@ class Study:
 
     @property
     def main_tasks(self) -> list[str]:
-        """Tasks that θ should hold: means, the common layer, geometry and transfer are of these. Of limits alone, all."""
+        """Tasks that θ should hold: means, the common layer, geometry and transfer are of these. Of limits alone,
+        all."""
         return [name for name in self.tasks if name not in self.limits] or list(self.tasks)
 
     @property
@@ -154,7 +155,8 @@ class Study:
 
     @property
     def representations(self) -> dict[str, str]:
-        """Files of the representations that are compared, by name: the workflow's and the user's (see `code.used_by`)."""
+        """Files of the representations that are compared, by name: the workflow's and the user's (see
+        `code.used_by`)."""
         wanted = self.settings_of("rivals").get("representations", [])
         return {Path(name).stem: _file_of_representation(name) for name in wanted}
 
@@ -188,7 +190,8 @@ class Study:
         return self.models[model].get("folder") or f"results/{model}/download"
 
     def weights_come_from(self, model: str) -> list[str]:
-        """The download, the files of the user's own folder, or, for random weights, the tables whose words make the tokenizer."""
+        """The download, the files of the user's own folder, or, for random weights, the tables whose words make the
+        tokenizer."""
         if self.random(model):
             return self.task_tables(self.tasks)
         folder = self.weights_folder(model)
@@ -220,7 +223,8 @@ class Study:
 
     @property
     def tokens(self) -> dict[str, float]:
-        """Tokens that every rule that loads a model reads; none does for an archive, which may know less than today's experiments."""
+        """Tokens that every rule that loads a model reads; none does for an archive, which may know less than today's
+        experiments."""
         reads = {rule: reads for question in self.questions for rule, reads in question.reads.items()}
         if self.archive:
             return {}
@@ -229,7 +233,8 @@ class Study:
         return tokens_read(reads, self.config, len(self.tasks), len(self.pairs))
 
     def minutes(self, model: str, rule: str, jobs: int) -> int:
-        """What one of the `jobs` of a rule asks for: three times the estimate, and twenty minutes for start and a slow disk."""
+        """What one of the `jobs` of a rule asks for: three times the estimate, and twenty minutes for start and a slow
+        disk."""
         return 20 + int(180 * self.hours(model)[rule] / jobs)
 
     @cached_property

@@ -86,7 +86,8 @@ def check_given(tokenizer: Any, path: Path, episodes: list[Episode], answer_toke
     """Refuse given episodes that the tokenizer reads as something else, or whose answer could never be right.
 
     Raises:
-        StudyError: naming file and line. A long answer is refused where all of it must be said; by prefix its beginning may be right.
+        StudyError: naming file and line. A long answer is refused where all of it must be said; by prefix its
+            beginning may be right.
     """
     answers = [(prompt((), episode.query), episode.answers[0]) for episode in episodes]
     shown = [(prompt(episode.demos, episode.query), episode.answers[0]) for episode in episodes]
@@ -103,8 +104,8 @@ def check_given(tokenizer: Any, path: Path, episodes: list[Episode], answer_toke
 
 
 def _demonstrated(episodes: list[Episode]) -> tuple[list[int], list[tuple[str, str]]]:
-    """Lines, and the prompts and answers that are learned from or shuffled: every input of the demonstrations with every answer of
-    theirs, and with its own behind the demonstrations before it; each once."""
+    """Lines, and the prompts and answers that are learned from or shuffled: every input of the demonstrations with
+    every answer of theirs, and with its own behind the demonstrations before it; each once."""
     lines: dict[tuple[str, str], int] = {}
     for line, episode in enumerate(episodes, start=1):
         for place, (x, _) in enumerate(episode.demos if episode.split != BASELINE else ()):

@@ -58,7 +58,8 @@ def best_constant(queries: Queries, *, prefix_scored: bool) -> tuple[str, float]
 
 
 def guessing(queries: Queries, prefix_scored: bool) -> dict[str, Any]:
-    """The best constant answers, exact and by prefix, their shares, and whether the share by the task's own scoring is too large."""
+    """The best constant answers, exact and by prefix, their shares, and whether the share by the task's own scoring is
+    too large."""
     guesses: dict[str, Any] = {}
     for name, by_prefix in (("constant", False), ("constant_prefix", True)):
         guesses[name], guesses[f"{name}_share"] = best_constant(queries, prefix_scored=by_prefix)

@@ -1,7 +1,8 @@
 """Tables of inputs and outputs as people have them: CSV, TSV or JSON.
 
-CSV and TSV have a header with the columns `input` and `output`, and maybe `also_accepted` (other right answers, separated by `|`).
-JSON is a list of objects with these keys, or one object that maps inputs to outputs; several right answers may be in a list.
+CSV and TSV have a header with the columns `input` and `output`, and maybe `also_accepted` (other right answers,
+separated by `|`). JSON is a list of objects with these keys, or one object that maps inputs to outputs; several right
+answers may be in a list.
 """
 
 import csv
@@ -73,8 +74,8 @@ def load_table(path: str | Path) -> Table:
     """Read and check a table; its text comes in normal form (`taskvectors.data.text`), without outer blanks.
 
     Raises:
-        StudyError: naming file and line of every fault: no such file, not UTF-8, no such column, no row, an empty text, an unseen
-            character, a text that would make prompts ambiguous, two answers to one input.
+        StudyError: naming file and line of every fault: no such file, not UTF-8, no such column, no row, an empty
+            text, an unseen character, a text that would make prompts ambiguous, two answers to one input.
     """
     faults: list[str] = []
     table = _loaded(path, faults)
@@ -167,7 +168,7 @@ def _fault(row: _Row) -> str:
     return ""
 
 
-# ------------------------------------------------------------------------------------------------------------------------ CSV
+# --- CSV
 
 
 def _csv_rows(path: str | Path, text: str) -> Iterator[_Row | str]:
@@ -195,7 +196,8 @@ def _csv_rows(path: str | Path, text: str) -> Iterator[_Row | str]:
 
 
 def _heading(text: str) -> tuple[int, str, str]:
-    """The number of lines before the header, the separator that they name (Excel's `sep=;`), and the text from the header on."""
+    """The number of lines before the header, the separator that they name (Excel's `sep=;`), and the text from the
+    header on."""
     lines, said, place = text.split("\n"), "", 0
     while place < len(lines) - 1 and (not lines[place].strip() or SEPARATOR.fullmatch(lines[place].strip())):
         if match := SEPARATOR.fullmatch(lines[place].strip()):
@@ -261,7 +263,7 @@ def _name(cell: str) -> str:
     return re.sub(r"[\s-]+", "_", cell.strip().lower())
 
 
-# ----------------------------------------------------------------------------------------------------------------------- JSON
+# --- JSON
 
 
 class _Object(list[tuple[str, Any]]):

@@ -15,7 +15,8 @@ def prompt(demos: tuple[tuple[str, str], ...], query: str) -> str:
 
 
 def begins_a_demonstration(text: str) -> bool:
-    """Whether a text has a line, beyond its first, that begins as a demonstration does: a prompt with it could be read in two ways."""
+    """Whether a text has a line, beyond its first, that begins as a demonstration does: a prompt with it could be read
+    in two ways."""
     return any(line.lstrip().startswith(HEAD) for line in text.split("\n")[1:])
 
 

@@ -26,8 +26,8 @@ def episode_rng(seed: int, *names: str | int) -> random.Random:
 def sample_episode(task: Task, split: str, episode: int, *, demonstrations: int, dummies: int, seed: int) -> Episode:
     """Draw demonstrations, query and dummies with different inputs (paper, section 3.1).
 
-    Of a task with at most `FEW_ANSWERS` answers, each of these has every answer with the same probability. Tasks whose rule is drawn
-    anew in every episode differ in this: a lookup's query is among its demonstrations.
+    Of a task with at most `FEW_ANSWERS` answers, each of these has every answer with the same probability. Tasks whose
+    rule is drawn anew in every episode differ in this: a lookup's query is among its demonstrations.
 
     Raises:
         TooFewPairsError: if the task has too few pairs, or too few labels.
@@ -110,7 +110,8 @@ def _draw_labels(rng: random.Random, task: Task, demonstrations: int, dummies: i
 
 
 def shuffled_answers(pairs: Sequence[tuple[str, str]], seed: int, *names: str | int) -> list[tuple[str, str]]:
-    """The same inputs, each with the answer of another pair, which may be the same answer; a single pair keeps its own."""
+    """The same inputs, each with the answer of another pair, which may be the same answer; a single pair keeps its
+    own."""
     order = list(range(len(pairs)))
     episode_rng(seed, "shuffled answers", *names).shuffle(order)
     answer_of = dict(zip(order, [*order[1:], *order[:1]], strict=True))

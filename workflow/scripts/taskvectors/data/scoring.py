@@ -31,7 +31,8 @@ def is_correct(predicted: str, answers: Sequence[str], *, prefix_scored: bool = 
 def scored(
     answers: Iterable[tuple[Episode, int | None, str]], method: str, prefix_scored: Mapping[str, bool]
 ) -> pd.DataFrame:
-    """The table of predictions from episodes, layers (or None) and predicted words; `prefix_scored` by task (`is_correct`)."""
+    """The table of predictions from episodes, layers (or None) and predicted words; `prefix_scored` by task
+    (`is_correct`)."""
     rows = []
     for e, layer, word in answers:
         correct = is_correct(word, e.answers, prefix_scored=prefix_scored[e.task], query=e.query)

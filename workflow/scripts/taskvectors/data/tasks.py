@@ -1,8 +1,8 @@
 """What a task is: pairs of input and output strings, and how episodes use them.
 
-A mapping task is a table of inputs and outputs (`taskvectors.data.pairs`). A generated task
-is computed: letters and lists of letters (paper, section 3.1 and appendix A.1). Other tasks are made of these: the inverse
-of one, the union of one and its inverse, the copy of its inputs; or tasks whose rule is drawn anew in every episode.
+A mapping task is a table of inputs and outputs (`taskvectors.data.pairs`). A generated task is computed: letters and
+lists of letters (paper, section 3.1 and appendix A.1). Other tasks are made of these: the inverse of one, the union of
+one and its inverse, the copy of its inputs; or tasks whose rule is drawn anew in every episode.
 """
 
 import functools
@@ -37,8 +37,8 @@ class Task:
         family: a label.
         labels: that classes can get.
         role: `main`, or `limit` of a task that one vector may not hold.
-        scoring: `exact`, or `prefix` if an answer counts that begins another, or is begun by it (the paper's rule for knowledge), and
-            the query does not begin so, too.
+        scoring: `exact`, or `prefix` if an answer counts that begins another, or is begun by it (the paper's rule for
+            knowledge), and the query does not begin so, too.
         demonstrations: in an episode, if the task wants another number than the study.
     """
 
@@ -90,10 +90,11 @@ GENERATORS: dict[str, Callable[[], tuple[Pair, ...]]] = {
 def load_task(name: str, entry: Mapping[str, Any]) -> Task:
     """Make a task from its entry in `config/tasks.yaml`.
 
-    Besides `family`, and maybe `role`, `scoring` and `demonstrations`, an entry has one of: `table` (a path); `generate` (a
-    name); `inverse_of`, `copy_of`, `bijection_of` (the entry of another task); `lookup` (a table whose outputs are dealt
-    anew); `classes` (a table of words and their classes) with `labels`. Beside `inverse_of` and `bijection_of`, `other_direction` may
-    name the entry of a task that leads back: what its table accepts is accepted, too.
+    Besides `family`, and maybe `role`, `scoring` and `demonstrations`, an entry has one of: `table` (a path);
+    `generate` (a name); `inverse_of`, `copy_of`, `bijection_of` (the entry of another task); `lookup` (a table whose
+    outputs are dealt anew); `classes` (a table of words and their classes) with `labels`. Beside `inverse_of` and
+    `bijection_of`, `other_direction` may name the entry of a task that leads back: what its table accepts is accepted,
+    too.
 
     Raises:
         StudyError: if a table is bad (see `read_table`) or the generator is not known.

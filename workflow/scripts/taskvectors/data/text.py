@@ -1,7 +1,8 @@
 """Text that people and their programs write: one normal form, and what cannot be seen is refused.
 
-Excel, editors and web pages leave byte order marks, no-break spaces, zero-width characters, decomposed accents and line ends of
-their own. A model reads all of these as other tokens, so that a study of them would be plausible and wrong.
+Excel, editors and web pages leave byte order marks, no-break spaces, zero-width characters, decomposed accents and
+line ends of their own. A model reads all of these as other tokens, so that a study of them would be plausible and
+wrong.
 """
 
 import re
@@ -13,7 +14,8 @@ from taskvectors.errors import StudyError
 
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # Characters that show nothing, or that replace lost text: control and format characters, line and paragraph
-# separators, surrogates, private use, noncharacters; fillers, blanks and U+FFFD, which Unicode counts among letters and symbols.
+# separators, surrogates, private use, noncharacters; fillers, blanks and U+FFFD, which Unicode counts among letters
+# and symbols.
 UNSEEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 UNSEEN_OTHERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc\ufffd")
 # They join or vary the character before them in scripts and emoji that are written so; after others they are unseen.
@@ -35,7 +37,8 @@ def read_user_text(path: str | Path, remedy: str) -> str:
     UTF-8 with or without a byte order mark, or UTF-16 with one.
 
     Raises:
-        StudyError: if there is no such file (the message ends with `remedy`) or it is in another encoding, with the line.
+        StudyError: if there is no such file (the message ends with `remedy`) or it is in another encoding, with the
+            line.
     """
     try:
         data = Path(path).read_bytes()

@@ -26,7 +26,8 @@ LOST = "lost"  # the tokenizer does not give its text back: unknown or special t
 
 @dataclass(frozen=True)
 class Filtered:
-    """A task as one tokenizer sees it: the pairs whose reference answer is short enough; and how many pairs fared how."""
+    """A task as one tokenizer sees it: the pairs whose reference answer is short enough; and how many pairs fared
+    how."""
 
     task: Task
     leading_space: bool
@@ -42,13 +43,14 @@ class Filtered:
 
 
 def prompt_ids(tokenizer: Tokenizer, prompts: list[str]) -> list[Ids]:
-    """Token ids of whole prompts: what the tokenizer puts in front (BOS), then the text; the last token is the arrow's.
+    """Token ids of whole prompts: what the tokenizer puts in front (BOS), then the text; the last token is the
+    arrow's.
 
     What a tokenizer would append (an end of text, a separator) is left out: θ would be read there.
 
     Raises:
-        StudyError: if the text of a prompt becomes a special or unknown token, or the tokenizer is not one that only adds
-            special tokens to those of the text (see `check_tokenizer`).
+        StudyError: if the text of a prompt becomes a special or unknown token, or the tokenizer is not one that only
+            adds special tokens to those of the text (see `check_tokenizer`).
     """
     begin, special = added_tokens(tokenizer)[0], special_ids(tokenizer)
     ids = _text_ids(tokenizer, prompts)
@@ -102,7 +104,8 @@ def check_tokenizer(tokenizer: Tokenizer, rows: int) -> str:
         What is left out of every prompt, in words; empty if nothing is.
 
     Raises:
-        StudyError: if prompts do not survive it (letters, case, arrow, line ends), or it has tokens that the model lacks.
+        StudyError: if prompts do not survive it (letters, case, arrow, line ends), or it has tokens that the model
+            lacks.
     """
     begin, end = added_tokens(tokenizer)
     (ids,) = _text_ids(tokenizer, [PROBE])
@@ -129,8 +132,8 @@ def _given_back(text: str, decoded: str) -> bool:
 def answer_ids(tokenizer: Tokenizer, prompts: list[str], answers: list[str]) -> list[Ids]:
     """The tokens that each answer has behind its prompt: those of both together, less those of the prompt.
 
-    Counted alone an answer may have others: SentencePiece puts a space before any text. An answer that the tokenizer joins with
-    the end of the prompt has none.
+    Counted alone an answer may have others: SentencePiece puts a space before any text. An answer that the tokenizer
+    joins with the end of the prompt has none.
     """
     before = _text_ids(tokenizer, prompts)
     together = _text_ids(tokenizer, [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)])
@@ -164,8 +167,8 @@ def _text_ids(tokenizer: Tokenizer, texts: list[str]) -> list[Ids]:
 def short_answers(tokenizer: Tokenizer, task: Task, answer_tokens: int = 1) -> Filtered:
     """Keep the pairs whose reference answer has at most so many tokens, with or without a leading space on both sides.
 
-    Whichever spelling keeps more pairs is used for the whole task; on a tie, the one without a space. Where pairs are used
-    in both directions both sides must be short; where classes get labels, the labels must be.
+    Whichever spelling keeps more pairs is used for the whole task; on a tie, the one without a space. Where pairs are
+    used in both directions both sides must be short; where classes get labels, the labels must be.
     """
     plain, spaced = (_filtered(tokenizer, task, leading_space, answer_tokens) for leading_space in (False, True))
     return spaced if _usable(spaced) > _usable(plain) else plain
@@ -174,7 +177,8 @@ def short_answers(tokenizer: Tokenizer, task: Task, answer_tokens: int = 1) -> F
 def shared_spelling(
     tokenizer: Tokenizer, task_a: Task, task_b: Task, answer_tokens: int = 1
 ) -> tuple[Filtered, Filtered]:
-    """Filter two tasks in one spelling, so that their inputs compare: the one that keeps more pairs of both together."""
+    """Filter two tasks in one spelling, so that their inputs compare: the one that keeps more pairs of both
+    together."""
     plain, spaced = (
         (
             _filtered(tokenizer, task_a, leading_space, answer_tokens),
@@ -186,7 +190,8 @@ def shared_spelling(
 
 
 def _usable(filtered: Filtered) -> int:
-    """What a spelling is judged by: how many labels are short enough, of tasks with labels; else how many pairs are."""
+    """What a spelling is judged by: how many labels are short enough, of tasks with labels; else how many pairs
+    are."""
     return len(filtered.task.labels) if filtered.task.kind == LABELS else filtered.kept
 
 

@@ -28,7 +28,8 @@ FAMILY_COLOURS |= {"limits": "#8c6d00", "own": "#444444"}
 FURTHER_COLOURS = ("#56b4e9", "#cc79a7", "#e69f00", "#7a3b00", "#5b2a86", "#2f4b26")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 PAPER_GREY = "#9a9a9a"
-# Distance of a name from its point, directions that are tried in turn (up, right), and what is too close, on axes of shares.
+# Distance of a name from its point, directions that are tried in turn (up, right), and what is too close, on axes of
+# shares.
 BESIDE, CLOSE = (0.04, 0.035), (0.035, 0.04)
 AROUND = (
     (1, 1),
@@ -118,7 +119,8 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
     """Write a figure in the format of every suffix, and as `.csv` all that it shows; atomically.
 
     Args:
-        tables: those that it is drawn from, by name. The source table holds one below the other; column `table` has the name.
+        tables: those that it is drawn from, by name. The source table holds one below the other; column `table` has
+            the name.
     """
     lay_out(figure)
     for path in map(Path, paths):

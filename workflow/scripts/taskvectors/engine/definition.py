@@ -1,8 +1,9 @@
 """θ read and patched in plain lines: one full forward pass for every prompt, with a hook; nothing batched or cached.
 
-The paper's section 3.1: with demonstrations S, `plain_theta` reads θ = A(S); with θ in place of S, `plain_answer` is f(x; θ). Section
-3.2 does so at every layer and takes the best on dev episodes (`taskvectors.questions.layers`). The rest of the engine computes the
-same faster: `taskvectors.engine.model_check` compares every loaded model with this, and the tests compare everything else.
+The paper's section 3.1: with demonstrations S, `plain_theta` reads θ = A(S); with θ in place of S, `plain_answer` is
+f(x; θ). Section 3.2 does so at every layer and takes the best on dev episodes (`taskvectors.questions.layers`). The
+rest of the engine computes the same faster: `taskvectors.engine.model_check` compares every loaded model with this,
+and the tests compare everything else.
 
 `layer` is the 0-based index of a block; a state is the residual stream after that block, before any final norm.
 """
@@ -25,13 +26,13 @@ class Intervention:
 
     Attributes:
         layer: of the block.
-        vectors: `[episode, width]`, or `[episode, position, width]` for several positions. The width is that of the residual stream,
-            or, at heads, of all heads' outputs together.
+        vectors: `[episode, width]`, or `[episode, position, width]` for several positions. The width is that of the
+            residual stream, or, at heads, of all heads' outputs together.
         how: put in the place of what is there (`replace`), or added to it (`add`).
         strength: the vectors are multiplied by it.
         site: the output of the block (`block`), or what its attention mixes, the outputs of its heads (`heads`).
-        positions: of tokens, counted from the end of the prompt: −1 is the last. The same of all episodes, or those of each,
-            whole numbers `[episode, position]`.
+        positions: of tokens, counted from the end of the prompt: −1 is the last. The same of all episodes, or those of
+            each, whole numbers `[episode, position]`.
         mask: where along the width the vectors are put in, `[width]` or `[episode, width]`; everywhere by default.
     """
 
@@ -87,11 +88,11 @@ def plain_theta(lm: LanguageModel, dummies: list[Ids]) -> Tensor:
 
 @torch.no_grad()
 def plain_states(lm: LanguageModel, ids: Ids) -> tuple[Tensor, list[Tensor] | None, Tensor]:
-    """The last token of a prompt: states after every block `[layer, hidden]`, the model's own hidden states, and the logits
-    `[vocabulary]`.
+    """The last token of a prompt: states after every block `[layer, hidden]`, the model's own hidden states, and the
+    logits `[vocabulary]`.
 
-    The model's own hidden states are those after its embedding and every block; None if it returns none. The last may come
-    after the final norm.
+    The model's own hidden states are those after its embedding and every block; None if it returns none. The last may
+    come after the final norm.
     """
     states: list[Tensor] = []
     hooks = [

@@ -1,4 +1,5 @@
-"""The loss of answers as a function of one vector, and its gradient: gradient descent in the place of reading demonstrations.
+"""The loss of answers as a function of one vector, and its gradient: gradient descent in the place of reading
+demonstrations.
 
 The model is frozen. A vector v replaces the last token's state after block L of prompts; the loss is the mean negative
 log-probability of their answers' first tokens. Nothing below L and nothing of other tokens is differentiated.
@@ -50,8 +51,8 @@ class _Group:
 
 
 class Prefilled:
-    """Prompts whose other tokens have run: a vector in the place of the last token's state after block L cannot change them. What
-    blocks up to L compute for the last token is irrelevant."""
+    """Prompts whose other tokens have run: a vector in the place of the last token's state after block L cannot change
+    them. What blocks up to L compute for the last token is irrelevant."""
 
     def __init__(
         self, lm: LanguageModel, prompts: list[list[Ids]], layer: int, names: Sequence[str] | None = None
@@ -63,8 +64,8 @@ class Prefilled:
             names: of the episodes, for error messages.
 
         Raises:
-            StudyError: if L is the top block, which has no blocks above it that could use a vector, the model computes in less than
-                float32, or a prompt is too short or too long.
+            StudyError: if L is the top block, which has no blocks above it that could use a vector, the model computes
+                in less than float32, or a prompt is too short or too long.
         """
         if layer >= lm.layers - 1:
             raise StudyError(f"layer {layer} is the top block: no block above it could use a vector. Take a lower one.")
@@ -112,7 +113,8 @@ class Prefilled:
 
 
 class AnswerLoss:
-    """Of every episode the mean loss over its prompts `[episode]`, as a function of a vector for each `[episode, hidden]`."""
+    """Of every episode the mean loss over its prompts `[episode]`, as a function of a vector for each `[episode,
+    hidden]`."""
 
     def __init__(
         self,

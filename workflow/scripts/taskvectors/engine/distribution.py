@@ -15,7 +15,8 @@ IN_CACHE = 2**20  # logits that a CPU goes on from at once: what is made of them
 
 
 def log_probabilities(lm: LanguageModel, final: Tensor) -> Tensor:
-    """Log-probabilities `[row, vocabulary]` of the next token, in float32 at least, of final hidden states `[row, hidden]`.
+    """Log-probabilities `[row, vocabulary]` of the next token, in float32 at least, of final hidden states `[row,
+    hidden]`.
 
     The model itself turns the states into logits, soft-capping and scaling included; gradients pass.
     """
@@ -34,13 +35,15 @@ def _normalized(logits: Tensor) -> Tensor:
 
 
 def _rows_in_cache(logits: Tensor) -> int:
-    """How many of these rows to go on from at once; on a GPU so many that what is made of them is no more than they are."""
+    """How many of these rows to go on from at once; on a GPU so many that what is made of them is no more than they
+    are."""
     return max(1, IN_CACHE // logits.shape[1]) if logits.device.type == "cpu" else UNEMBED_ROWS // 8
 
 
 @torch.inference_mode()
 def divergences(lm: LanguageModel, final: Tensor, reference: Tensor) -> Tensor:
-    """Jensen–Shannon divergence `[row]` in bits, from 0 to 1, of next-token distributions from those of a reference, on the CPU.
+    """Jensen–Shannon divergence `[row]` in bits, from 0 to 1, of next-token distributions from those of a reference,
+    on the CPU.
 
     ½ KL(p ∥ m) + ½ KL(q ∥ m) with m = ½ (p + q) (Lin 1991).
 
@@ -62,7 +65,8 @@ def divergences(lm: LanguageModel, final: Tensor, reference: Tensor) -> Tensor:
 
 
 def divergences_of_changes(lm: LanguageModel, final: Tensor, reference: Tensor) -> Tensor:
-    """Divergences `[episode, change]` of states `[episode, change, hidden]` from one reference an episode `[episode, hidden]`."""
+    """Divergences `[episode, change]` of states `[episode, change, hidden]` from one reference an episode `[episode,
+    hidden]`."""
     # An episode's changes follow one another, so that its reference is unembedded once.
     references = reference.to(final.dtype).repeat_interleave(final.shape[1], dim=0)
     return divergences(lm, final.flatten(0, 1), references).unflatten(0, final.shape[:2])
@@ -81,7 +85,8 @@ def probabilities(lm: LanguageModel, final: Tensor, tokens: Tensor) -> Tensor:
 
 
 class _Ended(BaseModelOutputWithPast):
-    """The output of a model without its head; None for all else that a head may pass through (attentions, logits of routers)."""
+    """The output of a model without its head; None for all else that a head may pass through (attentions, logits of
+    routers)."""
 
     def __getattr__(self, name: str) -> None:
         if name.startswith("__"):

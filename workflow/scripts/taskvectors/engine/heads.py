@@ -1,7 +1,7 @@
 """The outputs of attention heads at the last token: the input of the layer that mixes them, a slice for each head.
 
-Read and replaced there, not behind that layer: what a head adds to the residual stream is a projection of its slice only where no norm
-follows (Gemma 3 has one), and the slices together need not be as wide as the stream.
+Read and replaced there, not behind that layer: what a head adds to the residual stream is a projection of its slice
+only where no norm follows (Gemma 3 has one), and the slices together need not be as wide as the stream.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ def head_count(lm: LanguageModel) -> int:
     """Heads of every block.
 
     Raises:
-        StudyError: if slices of what blocks mix are not heads. It is tried: where the values of one group of heads change, the slices
-            of that group change, and no others.
+        StudyError: if slices of what blocks mix are not heads. It is tried: where the values of one group of heads
+            change, the slices of that group change, and no others.
     """
     heads = getattr(lm.model.config.get_text_config(), "num_attention_heads", None)
     if not isinstance(heads, int):
@@ -57,7 +57,8 @@ def head_mask(width: int, count: int, heads: Sequence[int]) -> Tensor:
 
 @torch.inference_mode()
 def read_heads(lm: LanguageModel, prompts: list[Ids], names: Sequence[str] | None = None) -> list[Tensor]:
-    """What every block mixes at the last token of each prompt: by layer `[episode, width]`, on the CPU; widths may differ.
+    """What every block mixes at the last token of each prompt: by layer `[episode, width]`, on the CPU; widths may
+    differ.
 
     Raises:
         StudyError: if a value is not finite, a prompt exceeds the model's context, or one exceeds the memory.
@@ -101,8 +102,8 @@ def indirect_effects(
 ) -> Tensor:
     """Causal indirect effect `[episode, layer, head]` of every head (Todd et al. 2023, arXiv 2310.15213, section 2.3).
 
-    The probability of an answer when the head's output at the last token is replaced by a mean, less that without. A head changes
-    nothing below it: one upward pass runs all heads of an episode.
+    The probability of an answer when the head's output at the last token is replaced by a mean, less that without. A
+    head changes nothing below it: one upward pass runs all heads of an episode.
 
     Args:
         prompts: `[episode]` token ids, of demonstrations that do not show the task.

@@ -1,7 +1,8 @@
-"""Every loaded model is compared with its own plain forward pass: what the engine cannot do exactly is refused by name.
+"""Every loaded model is compared with its own plain forward pass: what the engine cannot do exactly is refused by
+name.
 
-Models whose head does more than unembed, whose blocks see more than the residual stream, or whose caches hold more than keys and
-values would otherwise give plausible, wrong numbers.
+Models whose head does more than unembed, whose blocks see more than the residual stream, or whose caches hold more
+than keys and values would otherwise give plausible, wrong numbers.
 """
 
 from collections.abc import Callable
@@ -36,8 +37,8 @@ from taskvectors.models.weights import check_manifest
 from taskvectors.progress import logger
 from taskvectors.store.files import files_of
 
-# How far two ways to compute the same may be apart, as a share of its length: some hundred roundings of each dtype. A model that
-# the engine gets wrong is off by a tenth at least, or in its tokens.
+# How far two ways to compute the same may be apart, as a share of its length: some hundred roundings of each dtype. A
+# model that the engine gets wrong is off by a tenth at least, or in its tokens.
 ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.25}
 ANSWER_TOKENS = 2
 DEMONSTRATIONS = (("a", "B"),)
@@ -49,11 +50,12 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
     Args:
         folder: a folder written by rule `weights`.
         dtype: `float32`, `bfloat16`, `float16`, or `auto` for the dtype of the files.
-        device: `auto` (GPUs if there are any), `cpu` or `cuda`. A model that leaves one GPU too little room is spread over
-            all of them.
+        device: `auto` (GPUs if there are any), `cpu` or `cuda`. A model that leaves one GPU too little room is spread
+            over all of them.
 
     Raises:
-        StudyError: if files are damaged, the machine lacks the device or dtype, or the engine cannot work on the model.
+        StudyError: if files are damaged, the machine lacks the device or dtype, or the engine cannot work on the
+            model.
     """
     check_manifest(folder)
     device = available_device(device, dtype)
@@ -73,7 +75,8 @@ def load_model(folder: str | Path, dtype: str = "float32", device: str = "auto")
 def check_prepared(folder: str | Path, dtype: str) -> None:
     """Refuse a folder of weights that no later job could use, as soon as it is there.
 
-    A model that this machine's memory does not hold is checked by names and shapes alone; the jobs that load it check the rest.
+    A model that this machine's memory does not hold is checked by names and shapes alone; the jobs that load it check
+    the rest.
 
     Raises:
         StudyError: with what is wrong, where, and what to do.
@@ -101,7 +104,8 @@ def check_prepared(folder: str | Path, dtype: str) -> None:
 
 
 def check_model(lm: LanguageModel) -> None:
-    """Refuse a model whose states, logits, patched tokens or continuations differ between the engine and its plain forward pass.
+    """Refuse a model whose states, logits, patched tokens or continuations differ between the engine and its plain
+    forward pass.
 
     Two prompts that share a demonstration, and the two queries alone: a second of work for a model of 1B parameters.
 
@@ -155,7 +159,8 @@ def _check_reading(lm: LanguageModel, shown: list[Ids]) -> Tensor:
 
 
 def _check_patching_and_continuing(lm: LanguageModel, bare: list[Ids], states: Tensor) -> None:
-    """Short prompts swept together: one is compared with plain passes, patched in the middle and unpatched, one at the bottom."""
+    """Short prompts swept together: one is compared with plain passes, patched in the middle and unpatched, one at the
+    bottom."""
     layers = sorted({0, lm.layers // 2, lm.layers - 1})
     theta = states[:, layers].to(torch.promote_types(states.dtype, torch.float32))
     swept: list[tuple[Tensor, Tensor]] = []
@@ -175,7 +180,8 @@ def _check_patching_and_continuing(lm: LanguageModel, bare: list[Ids], states: T
 
 
 def _unembedded(lm: LanguageModel, run: Callable[[], Any]) -> Tensor:
-    """What the output matrix gives first while something runs: logits `[row, vocabulary]`, before any scaling or soft cap."""
+    """What the output matrix gives first while something runs: logits `[row, vocabulary]`, before any scaling or soft
+    cap."""
     logits: list[Tensor] = []
     module = lm.model.get_output_embeddings()
     hook = module.register_forward_hook(lambda module, inputs, output: logits.append(output))

@@ -1,6 +1,7 @@
 """Patching the residual stream: θ, or any other vector, put into prompts' passes, many side by side in one batch.
 
-The engine sees token ids and tensors; it knows nothing of tasks. `layer` is the 0-based index of a block (paper, section 3).
+The engine sees token ids and tensors; it knows nothing of tasks. `layer` is the 0-based index of a block (paper,
+section 3).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,8 +29,8 @@ from taskvectors.models.language_model import (
 )
 
 AS_IT_IS: Change = ()  # none
-# Rows (episodes × interventions) at the top of one sweep on a CPU: low blocks have few of them. Fewer where answers go on, as the
-# caches of all blocks are held then.
+# Rows (episodes × interventions) at the top of one sweep on a CPU: low blocks have few of them. Fewer where answers go
+# on, as the caches of all blocks are held then.
 SWEEP_ROWS, SWEEP_ROWS_GOING_ON = 4096, 1024
 
 
@@ -70,15 +71,16 @@ def patched_answers(
     Args:
         prompts: `[episode]` token ids, two tokens or more each; with or without demonstrations.
         changes: interventions, in any order; those of a tuple act together.
-        answer_tokens: length of the answers. An intervention acts once, on the prompt; later tokens see it through the KV cache.
+        answer_tokens: length of the answers. An intervention acts once, on the prompt; later tokens see it through the
+            KV cache.
         names: of the episodes, for error messages.
 
     Returns:
         tokens `[episode, change, answer_tokens]` and, without any, `[episode, answer_tokens]`, int64, on the CPU.
 
     Raises:
-        StudyError: if an intervention did not act or led to NaN or infinite values, a prompt is too short or exceeds the
-            model's context, or one episode exceeds the memory.
+        StudyError: if an intervention did not act or led to NaN or infinite values, a prompt is too short or exceeds
+            the model's context, or one episode exceeds the memory.
     """
     changes = [AS_IT_IS, *changes]
     tokens = torch.empty(len(prompts), len(changes), answer_tokens, dtype=torch.long)
@@ -97,7 +99,8 @@ def answers_and_states(
     """What `patched_answers` and `patched_states` give, of the same passes.
 
     Returns:
-        tokens `[episode, change, answer_tokens]`, int64, and final hidden states `[episode, change, hidden]`, on the CPU.
+        tokens `[episode, change, answer_tokens]`, int64, and final hidden states `[episode, change, hidden]`, on the
+        CPU.
 
     Arguments, raises: see `patched_answers`; `AS_IT_IS` may be one of the changes.
     """
@@ -120,7 +123,8 @@ def patched_states(
     changes: Sequence[Change],
     names: Sequence[str] | None = None,
 ) -> Tensor:
-    """What the model unembeds under each change by itself; `AS_IT_IS` may be one. For `taskvectors.engine.distribution`.
+    """What the model unembeds under each change by itself; `AS_IT_IS` may be one. For
+    `taskvectors.engine.distribution`.
 
     Returns:
         final hidden states `[episode, change, hidden]`, in the model's dtype, on the CPU.
@@ -132,8 +136,8 @@ def patched_states(
     return states
 
 
-# Called with episodes, places of changes, final hidden states `[place, episode, hidden]`, and a function that returns the cache of
-# these rows.
+# Called with episodes, places of changes, final hidden states `[place, episode, hidden]`, and a function that returns
+# the cache of these rows.
 Keep = Callable[[list[int], list[int], Tensor, Callable[[], Any]], None]
 
 
@@ -169,8 +173,8 @@ def _run(
     for intervention in (one for change in changes for one in together(change)):
         layers = [intervention.layer] * intervention.by_position.shape[1]
         check_finite(intervention.by_position, [f"θ of {name}" for name in names], layers)
-    # In the order in which they join the staircase. Those on earlier tokens change what later ones see, and those that act together
-    # are not on one step: both run by themselves.
+    # In the order in which they join the staircase. Those on earlier tokens change what later ones see, and those that
+    # act together are not on one step: both run by themselves.
     rising = {i: change for i, change in enumerate(changes) if isinstance(change, Intervention) and change.on_last}
     unchanged = [i for i, change in enumerate(changes) if not together(change)]
     order = sorted(rising, key=lambda i: (rising[i].layer, rising[i].site != "heads"))
@@ -193,7 +197,8 @@ def _run(
                 one = tuple(intervention.of(batch) for intervention in together(change))
                 keep(batch, [i], *_by_itself(lm, ids, one, called, prefix))
 
-    # All blocks' caches are held of the prompts, and one block's of all rows at a time; of all rows if the answers go on.
+    # All blocks' caches are held of the prompts, and one block's of all rows at a time; of all rows if the answers go
+    # on.
     copies = 1 + len(rising)
     if answer_tokens > 1:
         tokens = tokens_at_once(lm, SWEEP_ROWS_GOING_ON * SHORTEST)
@@ -206,12 +211,13 @@ def _run(
 def climb(
     lm: LanguageModel, prompts: list[Ids], steps: list[Intervention], names: Sequence[str], *, keep: bool
 ) -> tuple[Tensor, Callable[[], Any]]:
-    """Final hidden states `[1 + step, episode, hidden]` of prompts of equal length: unpatched, then under each intervention on the
-    last token; and, if the caches of all rows are kept, how to come by them.
+    """Final hidden states `[1 + step, episode, hidden]` of prompts of equal length: unpatched, then under each
+    intervention on the last token; and, if the caches of all rows are kept, how to come by them.
 
-    A staircase: what blocks up to L compute for the last token is irrelevant once its state after L is replaced. So the
-    KV cache of the other tokens is computed once, and one upward pass over the last token grows by the rows of each intervention
-    where it acts: half the work of one pass per layer, in one launch per block. Its first rows are never patched.
+    A staircase: what blocks up to L compute for the last token is irrelevant once its state after L is replaced. So
+    the KV cache of the other tokens is computed once, and one upward pass over the last token grows by the rows of
+    each intervention where it acts: half the work of one pass per layer, in one launch per block. Its first rows are
+    never patched.
     """
     episodes, length = len(prompts), len(prompts[0])
     last_ids = [ids[-1] for ids in prompts]
@@ -238,11 +244,12 @@ class UnknownArgumentError(Exception):
 
 
 class Staircase:
-    """The rows of the last token on their way up: every episode unpatched, then every episode again for each intervention, from the
-    block at which it acts.
+    """The rows of the last token on their way up: every episode unpatched, then every episode again for each
+    intervention, from the block at which it acts.
 
-    The model is given as many rows as there will be at the top, so that whatever it does before and behind its blocks suits them;
-    the lowest block gets the first rows alone, and every block gets arguments and a cache for the rows that are there.
+    The model is given as many rows as there will be at the top, so that whatever it does before and behind its blocks
+    suits them; the lowest block gets the first rows alone, and every block gets arguments and a cache for the rows
+    that are there.
     """
 
     def __init__(
@@ -254,11 +261,13 @@ class Staircase:
         self.acted = 0
 
     def joined(self, layer: int) -> int:
-        """How many interventions have rows of their own inside block `layer`: those below it, and those on its heads."""
+        """How many interventions have rows of their own inside block `layer`: those below it, and those on its
+        heads."""
         return sum(step.layer < layer or (step.layer == layer and step.site == "heads") for step in self.steps)
 
     def before_block(self, layer: int, arguments: Any, keywords: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The rows that are there, and one more an episode for each intervention on this block's heads; and what suits them."""
+        """The rows that are there, and one more an episode for each intervention on this block's heads; and what suits
+        them."""
         copies = 1 + self.joined(layer)
         kept = self.cache.layers[layer]
         kept.keys, kept.values = (held.repeat(copies, 1, 1, 1) for held in (kept.keys, kept.values))
@@ -336,8 +345,9 @@ def _by_itself(
     lm: LanguageModel, prompts: list[Ids], interventions: tuple[Intervention, ...], names: Sequence[str],
     prefix: Callable[[], Any],
 ) -> tuple[Tensor, Callable[[], Any]]:  # fmt: skip
-    """Final hidden states `[1, episode, hidden]` of prompts of equal length under interventions together, on any token, and how to
-    come by the cache: one pass over all tokens; where they act on the last alone, over that, behind what `prefix` gives."""
+    """Final hidden states `[1, episode, hidden]` of prompts of equal length under interventions together, on any
+    token, and how to come by the cache: one pass over all tokens; where they act on the last alone, over that, behind
+    what `prefix` gives."""
     if all(intervention.on_last for intervention in interventions):
         cache = forked(prefix(), torch.arange(len(prompts)))
         ids = [ids[-1:] for ids in prompts]

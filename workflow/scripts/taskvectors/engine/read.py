@@ -25,17 +25,17 @@ def read_states(
 ) -> tuple[Tensor, Tensor]:
     """States after every block, and what the model unembeds, at the last token of every prompt.
 
-    The prompts of one episode share their demonstrations: their longest common prefix of ids runs once, and its KV cache
-    is forked for what follows. Ids are compared, not strings, so whole-prompt tokenization is always respected: where a
-    tokenizer merges across the border, the prefix is shorter, down to no prefix at all.
+    The prompts of one episode share their demonstrations: their longest common prefix of ids runs once, and its KV
+    cache is forked for what follows. Ids are compared, not strings, so whole-prompt tokenization is always respected:
+    where a tokenizer merges across the border, the prefix is shorter, down to no prefix at all.
 
     Args:
         prompts: `[episode][prompt]` token ids; every episode has the same number of prompts.
         names: of the episodes, for error messages.
 
     Returns:
-        states `[episode, prompt, layer, hidden]` in the model's dtype, on the CPU;
-        final hidden states `[episode, prompt, hidden]` after the final norm, on the model's device, for `next_tokens`.
+        states `[episode, prompt, layer, hidden]` in the model's dtype, on the CPU; final hidden states `[episode,
+        prompt, hidden]` after the final norm, on the model's device, for `next_tokens`.
 
     Raises:
         StudyError: if a state is not finite, a prompt exceeds the model's context, or one episode exceeds the memory.
@@ -63,15 +63,15 @@ def read_theta(
 
     Args:
         dummies: `[episode][dummy]` token ids of the prompts with a dummy query.
-        others: `[episode][prompt]`: further prompts with the same demonstrations, whose final hidden states are wanted; none
-            by default. Episodes may have different numbers of them.
+        others: `[episode][prompt]`: further prompts with the same demonstrations, whose final hidden states are
+            wanted; none by default. Episodes may have different numbers of them.
         names: of the episodes, for error messages.
         done: called after every batch with its number of episodes.
 
     Returns:
-        θ `[episode, layer, hidden]`, float32 at least, on the CPU;
-        its variance over the dummies `[episode, layer]` (`variance_over_dummies`);
-        final hidden states `[prompt, hidden]` of the others, one episode after the other, on the model's device.
+        θ `[episode, layer, hidden]`, float32 at least, on the CPU; its variance over the dummies `[episode, layer]`
+        (`variance_over_dummies`); final hidden states `[prompt, hidden]` of the others, one episode after the other,
+        on the model's device.
 
     Raises:
         StudyError: see `read_states`.
@@ -98,7 +98,8 @@ def read_theta(
 def read_theta_at(
     lm: LanguageModel, dummies: list[list[Ids]], layer: int, names: Sequence[str] | None = None
 ) -> Tensor:
-    """θ of every episode `[episode, hidden]` after one block, in float32 at least, on the CPU; the blocks above it are not run.
+    """θ of every episode `[episode, hidden]` after one block, in float32 at least, on the CPU; the blocks above it are
+    not run.
 
     Arguments, raises: see `read_theta`.
     """
@@ -119,7 +120,8 @@ def _read(
     done: Callable[[int], None] = no_progress,
     top: int | None = None,
 ) -> None:
-    """Have `keep` called for every episode: its number, states `[prompt, layer, hidden]`, final hidden states `[prompt, hidden]`.
+    """Have `keep` called for every episode: its number, states `[prompt, layer, hidden]`, final hidden states
+    `[prompt, hidden]`.
 
     Only blocks up to `top` are run, by default all; else nothing is in the final hidden states.
     """
@@ -140,7 +142,8 @@ def _read(
 
 
 def _read_batch(lm: LanguageModel, prompts: list[list[Ids]], prefix: int, top: int | None) -> tuple[Tensor, Tensor]:
-    """States `[row, layer, hidden]` on the CPU and final hidden states `[row, hidden]`, a row for each prompt of each episode."""
+    """States `[row, layer, hidden]` on the CPU and final hidden states `[row, hidden]`, a row for each prompt of each
+    episode."""
     cache = prefill(lm, [episode[0][:prefix] for episode in prompts], top) if prefix else None
     episodes = torch.tensor([number for number, episode in enumerate(prompts) for _ in episode])
     suffixes = [ids[prefix:] for episode in prompts for ids in episode]
@@ -184,8 +187,9 @@ def read_prefixes(
 ) -> Tensor:
     """States `[episode, prefix, hidden]` after block `layer` at the last token of every prefix, on the CPU.
 
-    How θ forms while a prompt is read. Where every prefix begins the next one, as ids, one pass over the longest reads them
-    all: under causal attention no token sees what follows it. Where a tokenizer merges across a border, each runs by itself.
+    How θ forms while a prompt is read. Where every prefix begins the next one, as ids, one pass over the longest reads
+    them all: under causal attention no token sees what follows it. Where a tokenizer merges across a border, each runs
+    by itself.
 
     Args:
         prefixes: `[episode][prefix]` token ids, from short to long; every episode has the same number of prefixes.

@@ -34,7 +34,8 @@ def unembed(lm: LanguageModel, states: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def next_tokens(lm: LanguageModel, hidden: Tensor) -> Tensor:
-    """Greedy tokens `[n]` of final hidden states `[n, hidden]`, on the CPU; soft-capping and scaling keep the order."""
+    """Greedy tokens `[n]` of final hidden states `[n, hidden]`, on the CPU; soft-capping and scaling keep the
+    order."""
     if len(hidden) >= SCREENED_ROWS and lm.screen is not None:
         return lm.screen.highest(hidden)
     unembedding = lm.model.get_output_embeddings()

@@ -1,4 +1,5 @@
-"""The loss of demonstrations as a function of a vector: what vectors are learned on, and what gradient descent lowers."""
+"""The loss of demonstrations as a function of a vector: what vectors are learned on, and what gradient descent
+lowers."""
 
 from collections.abc import Sequence
 

@@ -18,7 +18,8 @@ Item = TypeVar("Item")
 def words_by_layer(
     lm: LanguageModel, items: Sequence[Item], tokens: Tensor, layers: Sequence[int] | None = None
 ) -> Iterator[tuple[Item, int | None, str]]:
-    """Each item with each layer (None if tokens are `[item, token]`, not `[item, layer, token]`) and the decoded answer."""
+    """Each item with each layer (None if tokens are `[item, token]`, not `[item, layer, token]`) and the decoded
+    answer."""
     columns = [None] if tokens.dim() == 2 else range(tokens.shape[1]) if layers is None else layers
     words = decode_answers(lm.tokenizer, tokens.flatten(0, -2).tolist(), lm.ends)
     for (item, layer), word in zip(product(items, columns), words, strict=True):
@@ -37,7 +38,8 @@ def predictions(
 
     Args:
         tokens: `[episode, token]`, or `[episode, layer, token]`; without layers the column `layer` is empty.
-        prefix_scored: by task, whether `correct` is by prefix (`taskvectors.data.scoring.is_correct`); `exact` never is.
+        prefix_scored: by task, whether `correct` is by prefix (`taskvectors.data.scoring.is_correct`); `exact` never
+            is.
         layers: those that the tokens are of; all by default.
     """
     return scored(words_by_layer(lm, episodes, tokens, layers), method, prefix_scored)

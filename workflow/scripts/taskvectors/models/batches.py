@@ -95,7 +95,8 @@ def tokens_at_once(lm: LanguageModel, on_cpu: int, kept_copies: float = 1) -> in
 def check_lengths(
     lm: LanguageModel, prompts: Sequence[Ids], names: Sequence[str], *, shortest: int = 1, answer_tokens: int = 1
 ) -> None:
-    """Raise StudyError, naming it, for a prompt that is too short or that exceeds, with its answer, the model's context."""
+    """Raise StudyError, naming it, for a prompt that is too short or that exceeds, with its answer, the model's
+    context."""
     longest = context_length(lm.model.config)
     for ids, name in zip(prompts, names, strict=True):
         if len(ids) < shortest:

@@ -1,8 +1,8 @@
 """The token of highest logit: found by column, and, of a large vocabulary, by rough multiplications before exact ones.
 
-Unembedding is most of a sweep's work where the vocabulary is large. Where a processor has instructions for bfloat16, logits are first
-computed roughly; which tokens can then still be the highest follows from a bound on the roughness; these few are computed again from
-the float32 weights, in float64.
+Unembedding is most of a sweep's work where the vocabulary is large. Where a processor has instructions for bfloat16,
+logits are first computed roughly; which tokens can then still be the highest follows from a bound on the roughness;
+these few are computed again from the float32 weights, in float64.
 """
 
 import torch
@@ -65,8 +65,9 @@ def at_least(logits: Tensor, columns: Tensor, least: Tensor) -> tuple[Tensor, Te
 class Screen:
     """An output matrix `[vocabulary, hidden]` of float32, and a rough copy of it.
 
-    How far a rough logit is off at most follows from lengths (Cauchy-Schwarz), from the rounding of a sum and from its own. So the
-    highest logit is that of a token whose own, at its best, is no lower than every other one's at its worst.
+    How far a rough logit is off at most follows from lengths (Cauchy-Schwarz), from the rounding of a sum and from its
+    own. So the highest logit is that of a token whose own, at its best, is no lower than every other one's at its
+    worst.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -99,13 +100,15 @@ class Screen:
         return torch.full((len(hidden),), len(self.weight)).scatter_reduce(0, rows, tokens, "amin")
 
     def candidates(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Row and token of every logit that may be the highest of its row; none of a row that bfloat16 says nothing about."""
+        """Row and token of every logit that may be the highest of its row; none of a row that bfloat16 says nothing
+        about."""
         rough = hidden.bfloat16()
         length, lost = rough.float().norm(dim=1), (hidden - rough.float()).norm(dim=1)
         logits = self.logits(rough)
         columns, best = by_column(logits)
         best = best.float()
-        # What is at its best no lower than the one that looks highest is at its worst: first by the bound that holds for all, …
+        # What is at its best no lower than the one that looks highest is at its worst: first by the bound that holds
+        # for all, …
         r = self._off(length, lost, self.longest, self.most_lost)
         least = best - 2 * BFLOAT16 * best.abs() - 2 * r
         rows, tokens = at_least(logits, columns, least - 2 * BFLOAT16 * least.abs())
@@ -133,7 +136,8 @@ def _version(weight: Tensor) -> int:
 
 
 def screen_of(head: nn.Module) -> Screen | None:
-    """A screen for the module that unembeds; none where it is no plain matrix of float32 on a CPU, or nothing is gained here."""
+    """A screen for the module that unembeds; none where it is no plain matrix of float32 on a CPU, or nothing is
+    gained here."""
     if not isinstance(head, nn.Linear) or head.bias is not None or head.weight.dtype != torch.float32:
         return None
     weight = head.weight.detach()

@@ -1,8 +1,8 @@
 """Which kernels multiply a model's matrices on this machine: torch's own, or oneDNN's where they are faster.
 
-Chosen by what the processor is, never by the clock: other kernels round otherwise, and a rerun is to give the same numbers.
-The environment variable STUDY_PROCESSOR names another processor (`AuthenticAMD avx512f`): to repeat what its kernels compute, and so
-that tests run under every choice on every machine.
+Chosen by what the processor is, never by the clock: other kernels round otherwise, and a rerun is to give the same
+numbers. The environment variable STUDY_PROCESSOR names another processor (`AuthenticAMD avx512f`): to repeat what its
+kernels compute, and so that tests run under every choice on every machine.
 """
 
 import os
@@ -59,13 +59,13 @@ def processor_of_machine() -> Processor:
 class OneDnnLinear(nn.Linear):
     """A linear layer in float32 on a CPU, multiplied by oneDNN. Same arithmetic, other kernels.
 
-    Where vector units stay idle otherwise (`Processor.has_idle_vector_units`) every pass takes about half as long (`make benchmark`
-    prints both rates).
+    Where vector units stay idle otherwise (`Processor.has_idle_vector_units`) every pass takes about half as long
+    (`make benchmark` prints both rates).
 
-    The packed copy of the weight can be neither copied nor pickled, and torch does not keep it up to date. So copies and files of
-    the layer are without it, and it is made anew when the weight is another one: assigned, loaded, moved, or changed in place
-    (through the parameter: torch does not notice changes through `weight.data`). A layer that is trained, on another device or in
-    another dtype is multiplied by torch, as `nn.Linear` is.
+    The packed copy of the weight can be neither copied nor pickled, and torch does not keep it up to date. So copies
+    and files of the layer are without it, and it is made anew when the weight is another one: assigned, loaded, moved,
+    or changed in place (through the parameter: torch does not notice changes through `weight.data`). A layer that is
+    trained, on another device or in another dtype is multiplied by torch, as `nn.Linear` is.
     """
 
     packs = False  # whether there is room for a copy of the weight in oneDNN's own layout
@@ -144,8 +144,8 @@ def onednn_multiplies_bfloat16() -> bool:
 
 
 def multiplier(weight: Tensor) -> Callable[[Tensor], Tensor]:
-    """What multiplies rows by a weight `[out, in]` of bfloat16: where the processor has instructions for it, laid out once for all
-    calls; else, where it would be slow or impossible, in float32 and rounded."""
+    """What multiplies rows by a weight `[out, in]` of bfloat16: where the processor has instructions for it, laid out
+    once for all calls; else, where it would be slow or impossible, in float32 and rounded."""
     if not processor().multiplies_bfloat16 or not onednn_multiplies_bfloat16():
         wide = weight.float()
         return lambda rows: nn.functional.linear(rows.float(), wide).bfloat16()

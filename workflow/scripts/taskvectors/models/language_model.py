@@ -88,7 +88,8 @@ class LanguageModel:
 
     @cached_property
     def trunk(self) -> nn.Module:
-        """The part that the model itself calls for the states that it turns into logits: `headless`, or inside it (OPT)."""
+        """The part that the model itself calls for the states that it turns into logits: `headless`, or inside it
+        (OPT)."""
         called: list[nn.Module] = []
 
         def note(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -116,9 +117,10 @@ class LanguageModel:
     def argument_rows(self, tokens: int) -> dict["Place", "Rows"]:
         """How many rows each argument of a block has, beside the residual stream, for one more token behind a cache.
 
-        Some models pass a mask for every prompt and head, others one for all prompts, or one a head: the sizes of a single pass
-        do not tell them apart, so two are compared, of one and of two prompts. What is learned holds for prompts of any length;
-        where an argument is there in longer prompts only, or of another size, `learn_arguments` learns of that length, too.
+        Some models pass a mask for every prompt and head, others one for all prompts, or one a head: the sizes of a
+        single pass do not tell them apart, so two are compared, of one and of two prompts. What is learned holds for
+        prompts of any length; where an argument is there in longer prompts only, or of another size, `learn_arguments`
+        learns of that length, too.
         """
         if not self._learned:
             self.learn_arguments(min(tokens, 2))
@@ -133,7 +135,8 @@ class LanguageModel:
 
     @cached_property
     def head_mixers(self) -> list[nn.Module]:
-        """Of every block, the linear layer that mixes the outputs of its attention heads: its input holds them, one after the other.
+        """Of every block, the linear layer that mixes the outputs of its attention heads: its input holds them, one
+        after the other.
 
         Raises:
             StudyError: if a block has none, or not one alone.
@@ -145,7 +148,8 @@ class LanguageModel:
         return DynamicCache(config=self.model.config)
 
     def run_blocks(self, ids: torch.Tensor, cache: DynamicCache | None = None) -> torch.Tensor:
-        """What the model unembeds `[prompt, token, hidden]` of token ids `[prompt, token]` behind those in the cache; it grows."""
+        """What the model unembeds `[prompt, token, hidden]` of token ids `[prompt, token]` behind those in the cache;
+        it grows."""
         kept = {} if cache is None else {self._cache_keyword: cache}
         return self.headless(ids, use_cache=cache is not None, **kept).last_hidden_state
 
@@ -170,8 +174,8 @@ def find_blocks(model: Any) -> nn.ModuleList:
 def context_length(config: Any) -> int | None:
     """Tokens that a model of this configuration reads at most, if it says so.
 
-    With LongRoPE (Phi-3's long versions) no more than were there originally: in longer prompts every token is read differently, so
-    that the beginning of a prompt could not be reused.
+    With LongRoPE (Phi-3's long versions) no more than were there originally: in longer prompts every token is read
+    differently, so that the beginning of a prompt could not be reused.
     """
     text = config.get_text_config()
     limits = [getattr(text, name, None) for name in ("max_position_embeddings", "max_seq_len")]
@@ -208,7 +212,8 @@ class Rows:
 
 @torch.inference_mode()
 def _arguments(lm: LanguageModel, prompts: int, tokens: int) -> dict[Place, int]:
-    """The first dimension of every tensor that blocks are given, beside the residual stream, for the last token of prompts."""
+    """The first dimension of every tensor that blocks are given, beside the residual stream, for the last token of
+    prompts."""
     rows: dict[Place, int] = {}
 
     def before(block: nn.Module, arguments: Any, keywords: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
-"""Loading a model: whatever is wrong with its files is one message, and what is loaded is checked before it is used."""
+"""Loading a model: whatever is wrong with its files is one message, and what is loaded is checked before it is
+used."""
 
 import math
 from collections.abc import Collection, Iterable, Iterator
@@ -178,7 +179,8 @@ def refuse_too_large(folder: str | Path, dtype: str) -> None:
 
 
 def placement(folder: str | Path, device: str) -> dict[str, str] | str:
-    """Where weights go (transformers' `device_map`): one device, or all GPUs where one has too little room beside them."""
+    """Where weights go (transformers' `device_map`): one device, or all GPUs where one has too little room beside
+    them."""
     if device == "cpu" or torch.cuda.device_count() == 1:
         return {"": device}
     size = sum(file.stat().st_size for file in files_of(folder, "*.safetensors"))

@@ -1,7 +1,7 @@
 """Memory that this process may use, and keeping it.
 
-The least of all limits counts: the machine's free memory, those of the control groups that a container or a scheduler put the process
-into (version 1 and 2, every level), what SLURM gave the job, and `ulimit`.
+The least of all limits counts: the machine's free memory, those of the control groups that a container or a scheduler
+put the process into (version 1 and 2, every level), what SLURM gave the job, and `ulimit`.
 """
 
 import ctypes
@@ -15,8 +15,8 @@ import psutil
 
 BESIDE = 400_000_000  # bytes of a job's memory that the Snakemake inside the job takes
 GROUPS, MOUNTS = Path("/proc/self/cgroup"), Path("/proc/self/mountinfo")
-# Files of a control group: its limits (beyond the high one it is slowed to a crawl), what it takes, and the parts of that which the
-# kernel gives back when asked.
+# Files of a control group: its limits (beyond the high one it is slowed to a crawl), what it takes, and the parts of
+# that which the kernel gives back when asked.
 VERSION_1 = (("memory.limit_in_bytes",), "memory.usage_in_bytes", ("total_inactive_file", "total_active_file"))
 VERSION_2 = (("memory.max", "memory.high"), "memory.current", ("inactive_file", "active_file"))
 
@@ -58,7 +58,8 @@ def _text(file: Path) -> str:
 
 
 def _mounted_groups(mountinfo: str) -> Iterator[tuple[bool, str, Path]]:
-    """Of every mounted tree of control groups that limit memory: whether it is of version 1, its top, and where it is mounted."""
+    """Of every mounted tree of control groups that limit memory: whether it is of version 1, its top, and where it is
+    mounted."""
     for line in mountinfo.splitlines():
         fields, _, kind = line.partition(" - ")
         names = fields.split()[3:5]
@@ -80,7 +81,8 @@ def _left_in_group(folder: Path, limits: tuple[str, ...], taken: str, given_back
 
 
 def left_of_slurm(environment: Mapping[str, str]) -> Iterator[int]:
-    """What SLURM gave the job on this node, in all, by core or by GPU, less what the process takes; SLURM kills what takes more."""
+    """What SLURM gave the job on this node, in all, by core or by GPU, less what the process takes; SLURM kills what
+    takes more."""
     for what in ("NODE", "CPU", "GPU"):
         megabytes = _megabytes(environment.get(f"SLURM_MEM_PER_{what}"))
         if not megabytes:  # 0 means all that the node has
@@ -115,8 +117,8 @@ def left_of_ulimit() -> Iterator[int]:
 def keep_freed_memory() -> None:
     """Have the C library keep large blocks instead of giving each back to the kernel and getting it anew, zeroed.
 
-    A pass frees and allocates the same activations again and again; without this a sixth of its time goes into page faults.
-    Without glibc nothing happens.
+    A pass frees and allocates the same activations again and again; without this a sixth of its time goes into page
+    faults. Without glibc nothing happens.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

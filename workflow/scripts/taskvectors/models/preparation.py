@@ -1,4 +1,5 @@
-"""Preparing weights: whatever they came as, one folder with safetensors and a tokenizer; refused if no job could use it rightly."""
+"""Preparing weights: whatever they came as, one folder with safetensors and a tokenizer; refused if no job could use
+it rightly."""
 
 import functools
 import json
@@ -109,7 +110,8 @@ def _dequantize(source: Path, folder: Path, parameters: int | None) -> None:
 
 @contextmanager
 def _read_once() -> Iterator[None]:
-    """Transformers reads the head of a GGUF file, a quarter million tokens for some, anew for configuration, weights and tokenizer."""
+    """Transformers reads the head of a GGUF file, a quarter million tokens for some, anew for configuration, weights
+    and tokenizer."""
     library: Any = gguf
     reader = library.GGUFReader
     library.GGUFReader = functools.cache(reader)
@@ -130,7 +132,8 @@ def _check_same_logits(model: Any, folder: Path) -> None:
 
 
 def check_ends(folder: Path) -> None:
-    """Refuse a generation_config.json that cannot be read, or whose ends are no tokens: transformers would pass over it in silence.
+    """Refuse a generation_config.json that cannot be read, or whose ends are no tokens: transformers would pass over
+    it in silence.
 
     Raises:
         StudyError: naming file and key.
@@ -167,7 +170,8 @@ def refuse_other_class(folder: str | Path, config: Any, model: Any) -> None:
 
 
 def check_values(model: Any) -> None:
-    """Refuse weights with NaN or infinite values, and warn of a matrix of nothing but zeros: somebody may have ablated it.
+    """Refuse weights with NaN or infinite values, and warn of a matrix of nothing but zeros: somebody may have ablated
+    it.
 
     A model that lacks so much that all its logits are equal is refused later, by `check_model`.
 

@@ -1,4 +1,5 @@
-"""A model of a given shape with random weights, to try a study whose real weights are not at hand. Its numbers mean nothing."""
+"""A model of a given shape with random weights, to try a study whose real weights are not at hand. Its numbers mean
+nothing."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

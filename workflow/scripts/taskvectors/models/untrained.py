@@ -22,7 +22,8 @@ def has_room_for_another(lm: LanguageModel) -> bool:
 
 
 def untrained(lm: LanguageModel, seed: int) -> LanguageModel:
-    """A model of this configuration with weights as its own class draws them, beside the same tokenizer, on the same device.
+    """A model of this configuration with weights as its own class draws them, beside the same tokenizer, on the same
+    device.
 
     It takes as much memory again as the model itself.
     """

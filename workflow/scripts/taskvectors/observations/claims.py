@@ -80,8 +80,8 @@ def several(table: pd.DataFrame) -> bool:
 def least(findings: Sequence[Finding], threshold: float) -> Finding:
     """Of findings that must all reach a threshold the one that decides.
 
-    Not shown if one is not, else shown if all are. Without a basis if one has none: what is not compared with a control
-    may be nothing but that control.
+    Not shown if one is not, else shown if all are. Without a basis if one has none: what is not compared with a
+    control may be nothing but that control.
     """
     if not all(finding.basis for finding in findings):
         return replace(findings[0], basis=False)

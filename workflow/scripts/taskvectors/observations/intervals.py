@@ -25,13 +25,13 @@ def bootstrap_mean(groups: Sequence[np.ndarray], seed: int, between: Bounds = No
     """Mean over groups of the mean within each, and its 95% percentile bootstrap interval (Efron and Tibshirani 1993).
 
     Episodes are resampled within their task; the tasks are those of the study, not a sample of tasks. Of a task's n
-    episodes n − 1 are drawn (Rao and Wu 1988): drawing n would make an interval √((n − 1)/n) times as wide as it should
-    be. There is no interval, NaN, where a task has one episode, nor where the episodes of every task agree in a number
-    without bounds. An interval of bounded values allows for episodes unlike those sampled (`_with_unseen`).
+    episodes n − 1 are drawn (Rao and Wu 1988): drawing n would make an interval √((n − 1)/n) times as wide as it
+    should be. There is no interval, NaN, where a task has one episode, nor where the episodes of every task agree in a
+    number without bounds. An interval of bounded values allows for episodes unlike those sampled (`_with_unseen`).
 
     Args:
-        groups: for each task the values of its episodes: 0 or 1 for an accuracy; for a paired difference of two methods
-            the difference on each episode, -1, 0 or 1.
+        groups: for each task the values of its episodes: 0 or 1 for an accuracy; for a paired difference of two
+            methods the difference on each episode, -1, 0 or 1.
         seed: of the resampling.
         between: ANSWERS, DIFFERENCES or NUMBERS. NUMBERS are equal only where they are so by definition.
     """
@@ -54,8 +54,8 @@ def _with_unseen(
     """The bootstrap's interval, widened for episodes unlike those sampled, which resampling cannot know.
 
     A share of a task's episodes may have the least or the largest value, as long as the chance that none of them was
-    sampled in any task is 2.5% or more. For tasks that are alike this is Clopper and Pearson's bound (1934) for none of n,
-    1 − 0.025^(1/n) ("rule of three").
+    sampled in any task is 2.5% or more. For tasks that are alike this is Clopper and Pearson's bound (1934) for none
+    of n, 1 − 0.025^(1/n) ("rule of three").
     """
     sizes, means = np.array([len(values) for values in groups]), np.array([values.mean() for values in groups])
     lowest = means.mean() - _furthest(means - between[0], sizes)

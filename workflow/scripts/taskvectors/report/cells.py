@@ -20,7 +20,8 @@ def percent(row: pd.Series, value: str = "accuracy") -> str:
 
 
 def in_points(row: pd.Series, value: str = "difference") -> str:
-    """A difference with its interval, such as +3 [−1, +7]; +3 where there is no interval, a dash where there is no difference."""
+    """A difference with its interval, such as +3 [−1, +7]; +3 where there is no interval, a dash where there is no
+    difference."""
     if pd.isna(row[value]):
         return "–"
     return signed_points(row[value]) + in_brackets(row[f"{value}_low"], row[f"{value}_high"], signed_points)

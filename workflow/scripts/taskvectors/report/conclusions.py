@@ -1,4 +1,5 @@
-"""What the numbers say: every claim with a measure, a threshold fixed in advance, and a verdict, from the study's tables."""
+"""What the numbers say: every claim with a measure, a threshold fixed in advance, and a verdict, from the study's
+tables."""
 
 from collections.abc import Mapping
 from importlib import import_module

@@ -17,8 +17,8 @@ LONG = 40  # rows of a table that scrolls by itself; shorter ones are shown whol
 
 
 def figure_html(path: str, title: str, caption: str, sources: Iterable[str], *, hover: bool = False) -> str:
-    """An SVG file inside the page, with a caption and the files that it is drawn from; with `hover`, points tell their task under the
-    mouse.
+    """An SVG file inside the page, with a caption and the files that it is drawn from; with `hover`, points tell their
+    task under the mouse.
 
     Args:
         title: what a screen reader calls the figure; the caption describes it.
@@ -55,7 +55,8 @@ MARKERS = re.compile(
 
 
 def slim(svg: str) -> str:
-    """A drawing of matplotlib's with coordinates to a hundredth of a point, and the style of equal markers said once."""
+    """A drawing of matplotlib's with coordinates to a hundredth of a point, and the style of equal markers said
+    once."""
 
     def together(markers: re.Match[str]) -> str:
         style = f' style="{markers["style"]}"'
@@ -80,7 +81,8 @@ def _with_titles(svg: str) -> str:
 def escaped(config: Config) -> dict[str, Any]:
     """The configuration with labels that are safe inside Markdown: their content is shown, never executed.
 
-    Everything but letters, digits and spaces becomes an HTML entity, which is no HTML, emphasis, link or formula any more.
+    Everything but letters, digits and spaces becomes an HTML entity, which is no HTML, emphasis, link or formula any
+    more.
     """
     safe = dict(config)
     for registry in ("models", "tasks"):
@@ -101,7 +103,8 @@ def _caption(caption: str, name: str, sources: Iterable[str]) -> str:
 
 
 def table_html(table: pd.DataFrame, name: str, caption: str, sources: Iterable[str], *, prose: bool = False) -> str:
-    """A table inside the page, under an anchor of its name, with caption and files; every cell is escaped. Prose breaks its lines."""
+    """A table inside the page, under an anchor of its name, with caption and files; every cell is escaped. Prose
+    breaks its lines."""
     filled = table.rename_axis(columns=None).astype(object).where(table.notna(), "–")
     body = filled.to_html(index=False, border=0, float_format="{:.2f}".format, escape=True)
     title = html.escape(re.split(r"(?<=[a-z)])[.:;] ", caption)[0].rstrip("."))

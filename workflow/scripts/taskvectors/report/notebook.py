@@ -1,4 +1,5 @@
-"""The report's notebook: made from the pages of the questions, executed on tables and figures, then rendered as one page."""
+"""The report's notebook: made from the pages of the questions, executed on tables and figures, then rendered as one
+page."""
 
 import os
 import tempfile
@@ -53,7 +54,8 @@ def made_with():
 
 
 class KernelOfThisPython(AsyncKernelManager):
-    """A kernel of the interpreter that runs this: never one that a hub or a user has registered under the same name."""
+    """A kernel of the interpreter that runs this: never one that a hub or a user has registered under the same
+    name."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), **settings)

@@ -1,4 +1,5 @@
-"""Sections of the page: Markdown with places for numbers, figures and tables (`page.md`), and the numbers (`page.py`)."""
+"""Sections of the page: Markdown with places for numbers, figures and tables (`page.md`), and the numbers
+(`page.py`)."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping

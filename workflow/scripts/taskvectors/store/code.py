@@ -1,4 +1,5 @@
-"""The code that a result depends on: which files a script uses, and a fingerprint of each that is blind to comments and docstrings."""
+"""The code that a result depends on: which files a script uses, and a fingerprint of each that is blind to comments
+and docstrings."""
 
 import ast
 import atexit
@@ -25,7 +26,8 @@ def used_by(script: str) -> list[str]:
     """A script and the modules of the library that it imports, directly or not.
 
     Args:
-        script: relative to workflow/scripts, for instance `accuracy.py`; so are the results. A user's file begins with `.` or `/`.
+        script: relative to workflow/scripts, for instance `accuracy.py`; so are the results. A user's file begins with
+            `.` or `/`.
     """
     queue, used = [script], {script}
     while queue:
@@ -59,7 +61,8 @@ def digest(file: Path) -> str:
 
 
 def _found_out(file: Path) -> dict[str, Any]:
-    """The digest of a file of code, and the names that the file imports; kept from an earlier start if no byte has changed since."""
+    """The digest of a file of code, and the names that the file imports; kept from an earlier start if no byte has
+    changed since."""
     known, key = _known(), sha256_of(file.read_bytes())
     if key not in known:
         text = file.read_text(encoding="utf-8")
@@ -70,7 +73,8 @@ def _found_out(file: Path) -> dict[str, Any]:
 
 @functools.cache
 def _known() -> dict[str, dict[str, Any]]:
-    """Digests and imports that earlier starts in this folder kept, by this version of the module; new ones are written at the end."""
+    """Digests and imports that earlier starts in this folder kept, by this version of the module; new ones are written
+    at the end."""
     own = sha256_of(Path(__file__).read_bytes())
     known: dict[str, dict[str, Any]] = {}
     with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -99,7 +103,8 @@ def defines(file: Path, *names: str) -> bool:
 
 @functools.cache
 def _imported(file: str) -> frozenset[str]:
-    """Files of the library that a file imports, anywhere in it; a package's own `__init__.py` with every module in it."""
+    """Files of the library that a file imports, anywhere in it; a package's own `__init__.py` with every module in
+    it."""
     if Path(file).suffix != ".py":
         return frozenset()
     inside = [Path(*name.split(".")) for name in _found_out(_path(file))["imports"]]
@@ -128,7 +133,8 @@ def _run(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _without_comments(text: str) -> str:
-    """The lines of Python code, less comments, docstrings and what is empty; the same under every version of Python."""
+    """The lines of Python code, less comments, docstrings and what is empty; the same under every version of
+    Python."""
     lines = text.split("\n")
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:

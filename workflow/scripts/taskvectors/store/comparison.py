@@ -25,10 +25,11 @@ Verdict = tuple[str, str]  # and a sentence that explains it
 def compare(fresh: pd.DataFrame, archived: pd.DataFrame, kind: str = "") -> Verdict:
     """The verdict on one table.
 
-    `equal`: the same rows. `equal up to rounding`: the same rows by name, and numbers that differ by a share of `RELATIVE` or
-    `OF_COLUMN` at most; of histograms and lists of tokens, a share of `MOVED` at most in other places. `within interval`: what
-    differs by more has an interval, and the fresh value lies in the archived one's, or the archived value in the fresh one's; of
-    pictures, trustworthiness and the neighbours of the same task differ by `PICTURE` at most. `different`: anything else.
+    `equal`: the same rows. `equal up to rounding`: the same rows by name, and numbers that differ by a share of
+    `RELATIVE` or `OF_COLUMN` at most; of histograms and lists of tokens, a share of `MOVED` at most in other places.
+    `within interval`: what differs by more has an interval, and the fresh value lies in the archived one's, or the
+    archived value in the fresh one's; of pictures, trustworthiness and the neighbours of the same task differ by
+    `PICTURE` at most. `different`: anything else.
 
     Args:
         kind: for tables that are not of plain numbers, a key of SPECIAL (`compared` in the table's entry).

@@ -1,4 +1,5 @@
-"""Packing a finished study into one zip: tables, figures, settings, environment and provenance, with checksums, as an RO-Crate.
+"""Packing a finished study into one zip: tables, figures, settings, environment and provenance, with checksums, as an
+RO-Crate.
 
 The same study gives the same bytes.
 """
@@ -62,7 +63,8 @@ def tables_to_archive(files: Any) -> dict[str, str | Path]:
     """Tables, settings and packages of a finished study, by their names in the archive.
 
     Args:
-        files: the inputs of rule archive: `tables` of models, `study` tables, `provenance`, `resources` and `environment`.
+        files: the inputs of rule archive: `tables` of models, `study` tables, `provenance`, `resources` and
+            `environment`.
     """
     tables: dict[str, str | Path] = {
         f"tables/{Path(file).parent.name}/{Path(file).name}": file for file in files.tables

@@ -16,14 +16,16 @@ MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 
 
 def files_of(folder: str | Path, *patterns: str) -> list[Path]:
-    """Files of a folder by patterns of their names, sorted, without hidden ones, which systems leave behind (`._x`, `.x`)."""
+    """Files of a folder by patterns of their names, sorted, without hidden ones, which systems leave behind (`._x`,
+    `.x`)."""
     found = {file for pattern in patterns for file in Path(folder).glob(pattern)}
     return sorted(file for file in found if not file.name.startswith("."))
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success flush it to disk, rename it to `path` and flush that, else delete it.
+    """Yield a temporary path beside `path`; on success flush it to disk, rename it to `path` and flush that, else
+    delete it.
 
     Readers therefore see the old file, the whole new file, or none.
     """
@@ -45,7 +47,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Have the new name outlive a power cut, too, where the file system can: CIFS, VirtualBox and FUSE flush files alone."""
+    """Have the new name outlive a power cut, too, where the file system can: CIFS, VirtualBox and FUSE flush files
+    alone."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

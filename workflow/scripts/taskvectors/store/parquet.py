@@ -29,7 +29,8 @@ def read_parquets(paths: Iterable[str | Path], made_by: Stamp | None = None) -> 
         made_by: of the job that reads them, if it loads the model.
 
     Raises:
-        StudyError: if a file is damaged, or files of different weights, software or code would be mixed, or others than the job's own.
+        StudyError: if a file is damaged, or files of different weights, software or code would be mixed, or others
+            than the job's own.
     """
     tables = {str(path): _read_parquet(path) for path in paths}
     stamps = {path: unpacked(table.schema.metadata) for path, table in tables.items()}

@@ -54,7 +54,8 @@ def provenance(
 def stamps_by_model(
     files: Iterable[str | Path], records: Mapping[str, Mapping[str, Mapping[str, Any]]], models: Iterable[str]
 ) -> dict[str, dict[str, Stamp]]:
-    """What everything of a model was computed with: the stamps in its files, and those that its jobs left beside their logs.
+    """What everything of a model was computed with: the stamps in its files, and those that its jobs left beside their
+    logs.
 
     Args:
         files: Parquet and safetensors below `results/<model>/`.
@@ -82,7 +83,8 @@ def of_model(provenance: Mapping[str, Any], model: str) -> dict[str, Any]:
 
 
 def runs(stamps: Iterable[Stamp]) -> dict[str, list[Any]]:
-    """The different values of everything that a model's files were computed with; device and commit may have several."""
+    """The different values of everything that a model's files were computed with; device and commit may have
+    several."""
     values: dict[str, list[Any]] = {}
     for made_by in stamps:
         for what, value in made_by.items():
@@ -132,7 +134,8 @@ def resources(benchmarks: Iterable[str | Path], records: Mapping[str, Mapping[st
         records: of all jobs (`taskvectors.store.software.read_records`), for CPU time and memory.
 
     Returns:
-        Columns model, rule, jobs, seconds (wall time of all jobs together), cpu_seconds (theirs), peak_memory_mb (of the largest).
+        Columns model, rule, jobs, seconds (wall time of all jobs together), cpu_seconds (theirs), peak_memory_mb (of
+        the largest).
     """
     rows = []
     for path in sorted(map(Path, benchmarks)):

@@ -1,7 +1,7 @@
 """What software a job ran on: the versions that it imported itself, and the exact packages of its environment.
 
-Every job leaves this beside its log; `provenance` merges it. With conda, jobs of one study run in several environments, none of
-which knows the others.
+Every job leaves this beside its log; `provenance` merges it. With conda, jobs of one study run in several
+environments, none of which knows the others.
 """
 
 import json
@@ -74,8 +74,8 @@ def record(log_file: str | Path, made_by: Mapping[str, Any] | None = None) -> No
 
 
 def usage() -> dict[str, float]:
-    """CPU seconds that this process and those it waited for have taken, and the largest one's peak of memory in MB: the kernel's own
-    count."""
+    """CPU seconds that this process and those it waited for have taken, and the largest one's peak of memory in MB:
+    the kernel's own count."""
     own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     seconds = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
     kilobytes = max(own.ru_maxrss, others.ru_maxrss)  # as Linux counts
@@ -88,7 +88,8 @@ def read_records(
     """The records in folders of logs, by rule and file; of jobs of a family, only those of the given ones.
 
     Args:
-        rules: of the workflow, and whether each has a job for every family; records of others were left by another version of it.
+        rules: of the workflow, and whether each has a job for every family; records of others were left by another
+            version of it.
     """
     known = set(families)
     records: dict[str, dict[str, dict[str, Any]]] = {}
@@ -104,7 +105,8 @@ def merged_records(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> di
     """What the jobs of a study ran on.
 
     Returns:
-        `software`: the version of every package, or all of them where jobs differ; `differing`: of those, the rules by version;
+        `software`: the version of every package, or all of them where jobs differ; `differing`: of those, the rules by
+            version;
         `environments`: the rules by environment.
     """
     versions: dict[str, dict[str, list[str]]] = {}

@@ -11,8 +11,8 @@ from taskvectors.store.files import sha256_of
 
 
 def digests(files: Iterable[str], root: str | Path = ".") -> dict[str, str]:
-    """A digest of every file, by its path below `root`: of Python without comments and docstrings, of the content of YAML, else of the
-    bytes."""
+    """A digest of every file, by its path below `root`: of Python without comments and docstrings, of the content of
+    YAML, else of the bytes."""
     return {file: _digest(Path(root, file)) for file in sorted(files)}
 
 

@@ -1,4 +1,5 @@
-"""What a computed file was computed with, carried inside the file, so that files of different origin cannot be mixed."""
+"""What a computed file was computed with, carried inside the file, so that files of different origin cannot be
+mixed."""
 
 import functools
 import json
@@ -72,7 +73,8 @@ def unpacked(metadata: Mapping[Any, Any] | None) -> Stamp | None:
 
 
 def check_one_source(stamps: Mapping[str, Stamp | None]) -> None:
-    """Refuse files of one model that were computed with other weights, dtype or software, or by other code of the same rule.
+    """Refuse files of one model that were computed with other weights, dtype or software, or by other code of the same
+    rule.
 
     Raises:
         StudyError: that names two files and says what differs.
@@ -93,10 +95,11 @@ def check_one_source(stamps: Mapping[str, Stamp | None]) -> None:
 
 @functools.cache
 def code_version(root: Path = ROOT) -> dict[str, Any]:
-    """What the workflow's code is: its version; its git commit and whether files differ from it, if it is a repository of its own.
+    """What the workflow's code is: its version; its git commit and whether files differ from it, if it is a repository
+    of its own.
 
-    A workflow that was copied into another repository has no commit: that repository's says nothing of it. Files of studies beside the
-    code are no change of it.
+    A workflow that was copied into another repository has no commit: that repository's says nothing of it. Files of
+    studies beside the code are no change of it.
     """
     version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     place = _git(root, "rev-parse", "--show-toplevel", "HEAD")

@@ -32,7 +32,8 @@ STRINGS += ["constant", "constant_prefix", "claim", "statement", "measure", "tab
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
     """CSV in UTF-8, one header line, LF, six significant digits."""
-    # Python before 3.11.9 and 3.12.3 writes a lone CR without quotes, as which it would end the row; then all is quoted.
+    # Python before 3.11.9 and 3.12.3 writes a lone CR without quotes, as which it would end the row; then all is
+    # quoted.
     words = table.select_dtypes(["object", "str"])
     returns = any(words[column].map(lambda cell: isinstance(cell, str) and "\r" in cell).any() for column in words)
     quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL

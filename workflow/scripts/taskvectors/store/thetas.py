@@ -27,7 +27,8 @@ class Thetas:
         rows: the episode of every row.
         theta: `[row, layer, hidden]`, float32 at least.
         variance_over_dummies: `[row, layer]`, of the states that θ is the mean of, summed over hidden dimensions.
-        regular: `[row, hidden]`, what the model unembeds behind the episode's regular prompt; NaN where that was not read.
+        regular: `[row, hidden]`, what the model unembeds behind the episode's regular prompt; NaN where that was not
+            read.
     """
 
     rows: Sequence[Key]
@@ -50,7 +51,8 @@ class Thetas:
         return self.regular[[place[key] for key in keys]]
 
     def of_tasks(self, tasks: Iterable[str], split: str, seed: int) -> "Thetas":
-        """Those of a split, tasks one after the other, sorted by name: the order in a configuration decides on no picture."""
+        """Those of a split, tasks one after the other, sorted by name: the order in a configuration decides on no
+        picture."""
         return joined([self.of(task, split, seed) for task in sorted(tasks)])
 
     @property
@@ -88,7 +90,8 @@ def read_thetas(paths: Iterable[str | Path], made_by: Stamp | None = None) -> Th
         made_by: of the job that reads them, if it loads the model.
 
     Raises:
-        StudyError: if a file is damaged, or files were computed with different weights or software, or others than the job's own.
+        StudyError: if a file is damaged, or files were computed with different weights or software, or others than the
+            job's own.
     """
     read = {str(path): _read(path) for path in paths}
     stamps = {path: stamp for path, (_, stamp) in read.items()}

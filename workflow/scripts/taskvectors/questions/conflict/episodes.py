@@ -50,7 +50,8 @@ def conflict_episodes(
 def pairs_and_sizes(
     tokenizer: Any, tasks: Mapping[str, Task], conflict: Mapping[str, Any], answer_tokens: int
 ) -> Iterator[tuple[Task, Task, int]]:
-    """The configured pairs, then every other ordered pair that fits, each side in their shared spelling; and how many episodes."""
+    """The configured pairs, then every other ordered pair that fits, each side in their shared spelling; and how many
+    episodes."""
     wanted = [tuple(pair) for pair in conflict["pairs"]]
     for task_a, task_b in wanted:
         side_a, side_b = shared_spelling(tokenizer, tasks[task_a], tasks[task_b], answer_tokens)

@@ -1,4 +1,5 @@
-"""Prompts of task A patched with θ of task B at every layer, demonstrations of A kept and without them (paper, section 4.2)."""
+"""Prompts of task A patched with θ of task B at every layer, demonstrations of A kept and without them (paper, section
+4.2)."""
 
 from collections.abc import Callable, Mapping
 
@@ -62,7 +63,8 @@ def in_pairs(episodes: list[Episode]) -> list[Both]:
 def answers(
     lm: LanguageModel, pairs: list[Both], prompt: Callable[[Episode], str], theta: torch.Tensor, answer_tokens: int
 ) -> list[tuple[Both, int | None, str]]:
-    """Answers to A's unpatched prompts (no layer), and with θ of B `[episode, layer, hidden]` patched in at every layer."""
+    """Answers to A's unpatched prompts (no layer), and with θ of B `[episode, layer, hidden]` patched in at every
+    layer."""
     if not pairs:
         return []
     ids = prompt_ids(lm.tokenizer, [prompt(a) for a, _ in pairs])

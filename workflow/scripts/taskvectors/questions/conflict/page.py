@@ -17,8 +17,8 @@ def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
 
 
 def conflict_table(tables: Tables, config: Config) -> pd.DataFrame:
-    """Each pair at the layer chosen for task B on the main experiment's dev episodes and at the common one; the paper's numbers
-    below."""
+    """Each pair at the layer chosen for task B on the main experiment's dev episodes and at the common one; the
+    paper's numbers below."""
     conflict, choice, published = tables["conflict"], tables["layer_choice"], tables["paper/conflicting_tasks"]
     columns = ["model", "task_a", "task_b", "layer", "n", "regular_a", "regular_b", "patched_a", "patched_b"]
     ours = at_both_layers(conflict, choice, "task_b", config)[[*columns, "layer of"]].assign(source="this study")
@@ -35,15 +35,16 @@ def conflict_table(tables: Tables, config: Config) -> pd.DataFrame:
 
 
 def at_both_layers(table: pd.DataFrame, choice: pd.DataFrame, task: str, config: Config) -> pd.DataFrame:
-    """The rows at the layer of the task in a column, then those at the common layer, model by model; `layer of` says which."""
+    """The rows at the layer of the task in a column, then those at the common layer, model by model; `layer of` says
+    which."""
     by_choice = {words: at_chosen_layer(table, choice, task, layer) for words, layer in LAYERS.items()}
     both = pd.concat([rows.assign(**{"layer of": words}) for words, rows in by_choice.items()])
     return both.sort_values("model", key=lambda models: models.map(list(config["models"]).index), kind="stable")
 
 
 def transfer_table(tables: Tables, config: Config) -> pd.DataFrame:
-    """Each ordered pair at the layer chosen for the task of θ, and at the common one: shares answered as either task, in bare queries
-    and with demonstrations."""
+    """Each ordered pair at the layer chosen for the task of θ, and at the common one: shares answered as either task,
+    in bare queries and with demonstrations."""
     at = at_both_layers(tables["transfer"], tables["layer_choice"], "theta_task", config)
     key = ["model", "theta_task", "query_task", "layer", "layer of"]
     if at.empty:

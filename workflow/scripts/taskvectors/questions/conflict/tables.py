@@ -1,4 +1,5 @@
-"""θ of one task in prompts of another as tables: conflicting tasks (paper, section 4.2, table 2) and the transfer matrix."""
+"""θ of one task in prompts of another as tables: conflicting tasks (paper, section 4.2, table 2) and the transfer
+matrix."""
 
 from collections.abc import Sequence
 
@@ -33,11 +34,12 @@ def conflicts(predictions: pd.DataFrame, model: str, pairs: Sequence[Sequence[st
 
 
 def transfers(predictions: pd.DataFrame, model: str) -> pd.DataFrame:
-    """What θ of one task does to queries of another, by pair, kind of prompt and layer: the study's table `transfer.csv`.
+    """What θ of one task does to queries of another, by pair, kind of prompt and layer: the study's table
+    `transfer.csv`.
 
-    `as_theta`, `as_query` and `as_neither` are the shares answered as the task of θ, as the task of the prompt, as neither.
-    `demonstrations` is `kept` where the prompt shows the query's own task, `none` where it is the bare query; rows without a
-    layer are prompts without a patch.
+    `as_theta`, `as_query` and `as_neither` are the shares answered as the task of θ, as the task of the prompt, as
+    neither. `demonstrations` is `kept` where the prompt shows the query's own task, `none` where it is the bare query;
+    rows without a layer are prompts without a patch.
     """
     rows = []
     for key, group in predictions.groupby([*PAIR, "demonstrations", "layer"], sort=False, dropna=False):

@@ -30,8 +30,8 @@ def variants(
     lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, prefix_scored: Mapping[str, bool],
     answer_tokens: int, seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Predictions of methods `random_theta`, `other_theta` and `mean_theta`; and divergences from the regular prompt's next-token
-    distribution, in bits, of these, of the bare query (`zero_shot`) and of θ itself (`hypothesis`).
+    """Predictions of methods `random_theta`, `other_theta` and `mean_theta`; and divergences from the regular prompt's
+    next-token distribution, in bits, of these, of the bare query (`zero_shot`) and of θ itself (`hypothesis`).
 
     Args:
         episodes: of the tasks of one family.
@@ -90,7 +90,8 @@ def replacements(theta: Mapping[str, Tensor], test: list[Episode], seed: int) ->
 
 
 def divergences_of(lm: LanguageModel, test: list[Episode], states: Tensor, thetas: Thetas) -> Tensor:
-    """Divergences `[episode, change]` of final states `[episode, change, hidden]` from those of the regular prompts."""
+    """Divergences `[episode, change]` of final states `[episode, change, hidden]` from those of the regular
+    prompts."""
     regular = torch.from_numpy(thetas.regular_of_episodes(episode.key for episode in test))
     return divergences_of_changes(lm, states, regular)
 

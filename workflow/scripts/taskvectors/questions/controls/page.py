@@ -31,7 +31,8 @@ def _of_model(model: str, controls: pd.DataFrame, config: Config) -> dict[str, A
 
 
 def controls_table(tables: Tables, config: Config) -> pd.DataFrame:
-    """Every model and task: the hypothesis, each control (θ of another task: the best), and how far the closest is below it."""
+    """Every model and task: the hypothesis, each control (θ of another task: the best), and how far the closest is
+    below it."""
     controls = tables["controls"]
     best = controls.groupby(["model", "task", "control"], sort=False)["accuracy"].max().unstack("control")
     table = best[[name for name in CONTROLS if name in best]].rename(columns=CONTROLS)

@@ -11,9 +11,9 @@ from taskvectors.observations.summaries import by_episode, interval, over_tasks,
 def controls(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Accuracy of every control beside the hypothesis, which it must not reach: the study's table `controls.csv`.
 
-    `source` is the task whose θ was patched. `difference` is hypothesis − control on the same episodes. The control reaches
-    the hypothesis (`reached`) if its interval includes zero or less; this is `undecided` if it also includes more. Without an
-    interval, for a single episode, both are true.
+    `source` is the task whose θ was patched. `difference` is hypothesis − control on the same episodes. The control
+    reaches the hypothesis (`reached`) if its interval includes zero or less; this is `undecided` if it also includes
+    more. Without an interval, for a single episode, both are true.
 
     Args:
         chosen: test answers of every method.

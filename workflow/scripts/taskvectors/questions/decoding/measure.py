@@ -1,4 +1,5 @@
-"""What θ says when it is unembedded: the paper's filter of tokens, and the ranks of given words (paper, section 5.2)."""
+"""What θ says when it is unembedded: the paper's filter of tokens, and the ranks of given words (paper, section
+5.2)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -85,7 +86,8 @@ def lower_median(numbers: np.ndarray) -> int:
 
 
 def task_words(tokenizer: Any, name: str) -> dict[str, list[int]]:
-    """The words of a task's name, and the single tokens that spell each behind an arrow, in any case, with or without a space."""
+    """The words of a task's name, and the single tokens that spell each behind an arrow, in any case, with or without
+    a space."""
     tokens_of = {}
     for word in dict.fromkeys(re.findall(r"[^\W\d_]+", name.lower())):
         if len(word) < SHORTEST_WORD:

@@ -32,7 +32,8 @@ def decoded_ranks_table(tables: Tables, config: Config) -> pd.DataFrame:
 
 
 def decoded_tokens_table(tables: Tables, config: Config) -> pd.DataFrame:
-    """Top tokens of θ by task, at the chosen layer and two above: raw, spaces made visible, and filtered as in the paper."""
+    """Top tokens of θ by task, at the chosen layer and two above: raw, spaces made visible, and filtered as in the
+    paper."""
     tokens, layers = tables["decoded_tokens"], tables["layer_choice"].set_index(["model", "task"])["layer"]
     rows = []
     for (model, task), of_task in tokens.groupby(["model", "task"], sort=False):

@@ -1,4 +1,5 @@
-"""How θ forms: the state after 0, 1, … all demonstrations of one prompt, in θ's place at the layer chosen for the task."""
+"""How θ forms: the state after 0, 1, … all demonstrations of one prompt, in θ's place at the layer chosen for the
+task."""
 
 from collections.abc import Mapping
 
@@ -26,8 +27,8 @@ def forming(
     lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, prefix_scored: Mapping[str, bool],
     answer_tokens: int, count: int, seed: int,
 ) -> pd.DataFrame:  # fmt: skip
-    """Predictions with columns demonstrations (k), cosine (of the state and the episode's θ) and cosine_centred (of both less
-    what main tasks share).
+    """Predictions with columns demonstrations (k), cosine (of the state and the episode's θ) and cosine_centred (of
+    both less what main tasks share).
 
     Args:
         episodes: of all tasks.

@@ -19,8 +19,8 @@ def formation(forming: pd.DataFrame, seed: int) -> pd.DataFrame:
     """θ after k demonstrations of one prompt, at the chosen layer: the study's table `formation.csv`.
 
     Args:
-        forming: answers with columns demonstrations (k), cosine (of the state and the episode's θ) and cosine_centred (of
-            both less the mean over tasks).
+        forming: answers with columns demonstrations (k), cosine (of the state and the episode's θ) and cosine_centred
+            (of both less the mean over tasks).
         seed: of the bootstrap over episodes.
 
     Returns:
@@ -44,16 +44,17 @@ def formation(forming: pd.DataFrame, seed: int) -> pd.DataFrame:
 def variance(theta: np.ndarray, over_dummies: np.ndarray, dummies: int) -> pd.DataFrame:
     """How far θ of one task varies, by layer: over demonstrations and over dummy queries.
 
-    A one-way random-effects analysis of variance (Searle, Casella and McCulloch 1992, chapter 3) in every hidden dimension,
-    summed: episodes are the groups, the states under each dummy query the observations.
+    A one-way random-effects analysis of variance (Searle, Casella and McCulloch 1992, chapter 3) in every hidden
+    dimension, summed: episodes are the groups, the states under each dummy query the observations.
 
     Args:
         theta: `[episode, layer, hidden]`, each the mean over `dummies` states.
         over_dummies: `[episode, layer]`, the unbiased variance of those states, summed over hidden dimensions.
 
     Returns:
-        One row a layer: `layer`; `mean_square`, the squared length of the mean θ; `demonstrations`, the variance of a state
-        between episodes; `dummies`, that between dummy queries of one episode; NaN where there is but one of them.
+        One row a layer: `layer`; `mean_square`, the squared length of the mean θ; `demonstrations`, the variance of a
+            state between episodes; `dummies`, that between dummy queries of one episode; NaN where there is but one of
+            them.
     """
     between = theta.var(axis=0, ddof=1).sum(axis=-1) if len(theta) > 1 else np.full(theta.shape[1], np.nan)
     within = over_dummies.mean(axis=0)

@@ -1,7 +1,7 @@
 """Where the θ of different tasks lie: distances, separation scores, and two-dimensional pictures (paper, section 4.1).
 
-Of some models all θ share one large direction, so that all cosines are near one. Every measure is therefore taken of θ itself
-(`raw`, as in the paper) and of θ less the mean over tasks (`centred`); claims use the latter.
+Of some models all θ share one large direction, so that all cosines are near one. Every measure is therefore taken of θ
+itself (`raw`, as in the paper) and of θ less the mean over tasks (`centred`); claims use the latter.
 """
 
 from collections.abc import Mapping
@@ -46,12 +46,12 @@ def geometry_at_layer(theta: np.ndarray, tasks: np.ndarray, seed: int) -> pd.Dat
         seed: of the cross-validation folds and of k-means.
 
     Returns:
-        One row a task, then a row `all` with means over tasks: n (θ), within_mean, within_std (cosine distances between
-        different θ of the task, no self-pairs), between_mean, between_std (to the θ of other tasks), silhouette (cosine),
-        knn_accuracy (5 nearest neighbours by cosine, stratified cross-validation; in the last row of all θ) with Wilson's
-        interval; in the row `all` also ari, the adjusted Rand index (Hubert and Arabie 1985) of tasks and as many k-means
-        clusters of θ at unit length. What cannot be had is NaN: distances within a task of a single θ; all scores with a
-        single task or with no task of two θ.
+        One row a task, then a row `all` with means over tasks: n (θ), within_mean, within_std (cosine distances
+            between different θ of the task, no self-pairs), between_mean, between_std (to the θ of other tasks),
+            silhouette (cosine), knn_accuracy (5 nearest neighbours by cosine, stratified cross-validation; in the last
+            row of all θ) with Wilson's interval; in the row `all` also ari, the adjusted Rand index (Hubert and Arabie
+            1985) of tasks and as many k-means clusters of θ at unit length. What cannot be had is NaN: distances
+            within a task of a single θ; all scores with a single task or with no task of two θ.
     """
     distances = pairwise_distances(theta, metric="cosine")
     names, sizes = list(dict.fromkeys(tasks)), np.unique(tasks, return_counts=True)[1]
@@ -144,8 +144,8 @@ def embed(theta: np.ndarray, method: str, options: Mapping[str, Any], seed: int)
 
 
 def picture_quality(theta: np.ndarray, xy: np.ndarray) -> float:
-    """Trustworthiness of a picture `[episode, 2]` of θ `[episode, hidden]` (Venna and Kaski 2001): 1 if all neighbours in it
-    are neighbours by cosine distance; NaN for fewer than five θ."""
+    """Trustworthiness of a picture `[episode, 2]` of θ `[episode, hidden]` (Venna and Kaski 2001): 1 if all neighbours
+    in it are neighbours by cosine distance; NaN for fewer than five θ."""
     if len(theta) < FEWEST:
         return np.nan
     return trustworthiness(theta, xy, n_neighbors=min(NEIGHBOURS, (len(theta) - 1) // 2), metric="cosine")

@@ -1,4 +1,5 @@
-"""Whether θ moves along the gradient: cosines with the descent direction of the demonstrations, beside those of controls."""
+"""Whether θ moves along the gradient: cosines with the descent direction of the demonstrations, beside those of
+controls."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ def directions(part: Part) -> Iterator[Moves]:
 
 
 def increments(part: Part) -> Iterator[Moves]:
-    """θ_k − θ_{k−1}, what the k-th demonstration adds, beside −∇ of that demonstration's loss at θ_{k−1}, and beside controls."""
+    """θ_k − θ_{k−1}, what the k-th demonstration adds, beside −∇ of that demonstration's loss at θ_{k−1}, and beside
+    controls."""
     behind = [(place, k) for place, episode in enumerate(part.episodes) for k in range(len(episode.demos) + 1)]
     demos = [part.episodes[place].demos[:k] for place, k in behind]
     theta = theta_behind(part, [place for place, _ in behind], demos)
@@ -117,7 +119,8 @@ def sharing(tasks: Sequence[str], numbers: Sequence[int]) -> list[int]:
 
 
 def centred(vectors: Tensor, tasks: Sequence[str], numbers: Sequence[int]) -> Tensor:
-    """Unit vectors `[row, hidden]` less the mean over tasks of the means of each: no task weighs more for its large gradients."""
+    """Unit vectors `[row, hidden]` less the mean over tasks of the means of each: no task weighs more for its large
+    gradients."""
     unit = normalize(vectors, dim=-1)
     keys = list(zip(numbers, tasks, strict=True))
     shared = {}

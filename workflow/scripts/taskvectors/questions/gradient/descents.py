@@ -30,8 +30,8 @@ class Part:
         v0: θ of no demonstrations `[episode, hidden]`.
         theta: θ `[episode, hidden]`.
         length: of a step of descent `[episode]`.
-        demonstration_sets: for every episode the demonstrations whose loss descent lowers: its own first, then, by name, those of
-            controls; none where an episode has no such control.
+        demonstration_sets: for every episode the demonstrations whose loss descent lowers: its own first, then, by
+            name, those of controls; none where an episode has no such control.
         losses: of these demonstrations and of the query.
         seed: study seed.
     """
@@ -85,7 +85,8 @@ def read_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[
 
 
 def theta_behind(part: Part, rows: Sequence[int], demos: Sequence[Pairs]) -> Tensor:
-    """θ `[row, hidden]` behind these demonstrations of each row's episode; behind none and behind its own, the stored θ is used.
+    """θ `[row, hidden]` behind these demonstrations of each row's episode; behind none and behind its own, the stored
+    θ is used.
 
     Args:
         rows: the place of each row's episode in the part.
@@ -101,7 +102,8 @@ def theta_behind(part: Part, rows: Sequence[int], demos: Sequence[Pairs]) -> Ten
 
 
 def descend(loss: AnswerLoss, start: Tensor, length: Tensor, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Vectors `[row, hidden]` and their losses `[row]` after 0, 1, … steps down the gradient, each step of a row's length `[row]`."""
+    """Vectors `[row, hidden]` and their losses `[row]` after 0, 1, … steps down the gradient, each step of a row's
+    length `[row]`."""
     v = start
     for _ in range(steps):
         losses, slope = loss(v)

@@ -1,9 +1,9 @@
 """θ beside gradient descent on the demonstrations that it was read behind.
 
-A vector v replaces the last token's state after block L, in the bare prompt of every demonstration's input; ℓ(v) is the mean loss
-of the first tokens of their answers. Descent begins at v₀, θ of no demonstrations, and takes steps of one length, a share of
-‖θ − v₀‖. Dai et al. 2023 (arXiv 2212.10559) claim that models learn in context by such descent; Deutch et al. 2024 (2311.07772) and
-Shen et al. 2024 (2310.08540) doubt it.
+A vector v replaces the last token's state after block L, in the bare prompt of every demonstration's input; ℓ(v) is
+the mean loss of the first tokens of their answers. Descent begins at v₀, θ of no demonstrations, and takes steps of
+one length, a share of ‖θ − v₀‖. Dai et al. 2023 (arXiv 2212.10559) claim that models learn in context by such descent;
+Deutch et al. 2024 (2311.07772) and Shen et al. 2024 (2310.08540) doubt it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -128,7 +128,8 @@ def without_training(lm: LanguageModel, seed: int) -> LanguageModel | None:
 
 
 def of_next_task(episodes: list[Episode]) -> list[Episode] | None:
-    """For each episode one of the task whose name comes next, whatever the order in which tasks are studied; None of a single task."""
+    """For each episode one of the task whose name comes next, whatever the order in which tasks are studied; None of a
+    single task."""
     tasks = by_task(episodes)
     if len(tasks) < 2:
         return None
@@ -139,7 +140,8 @@ def of_next_task(episodes: list[Episode]) -> list[Episode] | None:
 
 
 def demonstration_sets(episodes: list[Episode], others: list[Episode] | None, seed: int) -> dict[str, Sequence[Pairs]]:
-    """The demonstrations of every episode, and those of controls: their answers shuffled, where there are two; of another task."""
+    """The demonstrations of every episode, and those of controls: their answers shuffled, where there are two; of
+    another task."""
     sets: dict[str, Sequence[Pairs]] = {GRADIENT: [episode.demos for episode in episodes]}
     sets[SHUFFLED] = [
         shuffled_answers(e.demos, seed, "gradient", e.task, e.episode) if len(e.demos) > 1 else () for e in episodes
@@ -152,7 +154,8 @@ def demonstration_sets(episodes: list[Episode], others: list[Episode] | None, se
 def chosen_share(
     lm: LanguageModel, dev: list[Episode], theta: Tensor, layer: int, shares: Sequence[float], seed: int
 ) -> float:
-    """The length of a step, as a share of ‖θ − v₀‖: that of the lowest loss of the dev queries' answers after `FEW` steps."""
+    """The length of a step, as a share of ‖θ − v₀‖: that of the lowest loss of the dev queries' answers after `FEW`
+    steps."""
     of_parts = []
     for places in parts(len(dev)):
         sets = {GRADIENT: [episode.demos for episode in dev[places]]}
@@ -174,7 +177,8 @@ def along_descent(
     part: Part, thetas: Thetas, others: list[Episode] | None, steps: Sequence[int], prefix_scored: Mapping[str, bool],
     answer_tokens: int,
 ) -> list[pd.DataFrame]:  # fmt: skip
-    """Losses, answers and divergences at v₀, at θ and that of another task, along descent, and after online descent."""
+    """Losses, answers and divergences at v₀, at θ and that of another task, along descent, and after online
+    descent."""
     test, v0, theta, pairs = part.episodes, part.v0, part.theta, part.demonstration_sets[GRADIENT]
     steps = sorted({FEW, *steps})
     loss = part.losses.loss_for(pairs, part.names)
@@ -202,7 +206,8 @@ def along_descent(
 def answers_at(
     part: Part, vectors: Mapping[At, Tensor], thetas: Thetas, prefix_scored: Mapping[str, bool], answer_tokens: int
 ) -> list[pd.DataFrame]:
-    """Of the queries: the loss of the answer, whether the model gives it, and the divergence from the regular prompt."""
+    """Of the queries: the loss of the answer, whether the model gives it, and the divergence from the regular
+    prompt."""
     lm, test = part.lm, part.episodes
     ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
     changes = [Intervention(part.layer, v) for v in vectors.values()]

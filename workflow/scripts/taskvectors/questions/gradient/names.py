@@ -22,7 +22,8 @@ CONTROLS_OF = {
     INCREMENT: GRADIENT_CONTROLS,
     ORDER: (SHUFFLED, OTHER_TASK, RANDOM_WEIGHTS),
 }
-# The states by which cosines are judged: a direction that tasks share is no evidence. Deviations from a mean have no shared part.
+# The states by which cosines are judged: a direction that tasks share is no evidence. Deviations from a mean have no
+# shared part.
 JUDGED = {DIRECTION: CENTRED, INCREMENT: CENTRED, ORDER: None}
 
 SPREAD = "spread"  # over orders of the demonstrations

@@ -1,4 +1,5 @@
-"""Whether θ depends on the order of demonstrations as online descent does. Descent on all of them at once knows no order."""
+"""Whether θ depends on the order of demonstrations as online descent does. Descent on all of them at once knows no
+order."""
 
 import math
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ from taskvectors.questions.gradient.names import GRADIENT, ONLINE, ORDER, SPREAD
 
 
 def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
-    """How far θ, and the end of online descent, spread over orders of the demonstrations, and whether to the same side.
+    """How far θ, and the end of online descent, spread over orders of the demonstrations, and whether to the same
+    side.
 
-    The spread is the standard deviation over orders, as a share of the distance from v₀. An episode with one order has none.
-    There is no cosine where all demonstrations, or all pairs of the descent, are the same: rounding has no direction.
+    The spread is the standard deviation over orders, as a share of the distance from v₀. An episode with one order has
+    none. There is no cosine where all demonstrations, or all pairs of the descent, are the same: rounding has no
+    direction.
 
     Args:
         count: of the orders.

@@ -1,4 +1,5 @@
-"""θ_L patched into zero-shot prompts, at every layer L, on dev and on test episodes; and no patch (paper, section 3.2)."""
+"""θ_L patched into zero-shot prompts, at every layer L, on dev and on test episodes; and no patch (paper, section
+3.2)."""
 
 from collections.abc import Mapping
 

@@ -16,18 +16,19 @@ def layer_sweep(predictions: pd.DataFrame) -> pd.DataFrame:
 def layer_choice(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
     """The layer at which θ of a task is patched, chosen on dev episodes: the study's table `layer_choice.csv`.
 
-    A task has a layer of its own (`own`) only where θ does something there: at its best layer θ beats the unpatched prompt on
-    the same episodes, the 95% interval of the paired difference `gain` above zero. Other tasks use the common layer, the one
-    with the best mean over main tasks. Of layers equally good for a task, the better one for all tasks is taken.
+    A task has a layer of its own (`own`) only where θ does something there: at its best layer θ beats the unpatched
+    prompt on the same episodes, the 95% interval of the paired difference `gain` above zero. Other tasks use the
+    common layer, the one with the best mean over main tasks. Of layers equally good for a task, the better one for all
+    tasks is taken.
 
     Args:
         predictions: of one study seed; methods `hypothesis`, at every layer, and `zero_shot` of dev episodes.
         seed: of the bootstrap over episodes.
 
     Returns:
-        Columns model, family, role, task; layer, own; best_layer, n, dev_accuracy (there) and its bounds; unpatched (the dev
-        accuracy of the bare prompt), gain and its bounds; paper_layer, by the paper's rule (section 3.2): the best dev accuracy,
-        whatever it is, the lowest layer on a tie; common_layer.
+        Columns model, family, role, task; layer, own; best_layer, n, dev_accuracy (there) and its bounds; unpatched
+        (the dev accuracy of the bare prompt), gain and its bounds; paper_layer, by the paper's rule (section 3.2): the
+        best dev accuracy, whatever it is, the lowest layer on a tie; common_layer.
     """
     dev = predictions[predictions["split"] == "dev"]
     sweep = layer_sweep(dev)

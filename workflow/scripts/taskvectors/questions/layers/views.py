@@ -27,7 +27,8 @@ def tasks_in_view(accuracy: pd.DataFrame, choice: pd.DataFrame, view: str) -> li
 
 
 def views(chosen: pd.DataFrame, accuracy: pd.DataFrame, choice: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Mean accuracy by layer choice, over all tasks and over those that the paper shows: the study's table `views.csv`.
+    """Mean accuracy by layer choice, over all tasks and over those that the paper shows: the study's table
+    `views.csv`.
 
     A view that shows no task has no rows.
 

@@ -11,7 +11,8 @@ from taskvectors.observations.summaries import shares
 def limits(chosen: pd.DataFrame, bijections: Iterable[str]) -> pd.DataFrame:
     """Regular and hypothesis where one vector may not suffice: the study's table `limits.csv`.
 
-    Outcomes: `right`; and for bijections `wrong_direction`, the right item in the wrong form: the answer is the query itself.
+    Outcomes: `right`; and for bijections `wrong_direction`, the right item in the wrong form: the answer is the query
+    itself.
 
     Args:
         chosen: test answers of every method.

@@ -22,7 +22,8 @@ from taskvectors.store.thetas import Thetas
 def extract(
     lm: LanguageModel, episodes: list[Episode], prefix_scored: Mapping[str, bool], answer_tokens: int
 ) -> tuple[Thetas, pd.DataFrame]:
-    """θ of the dev and test episodes, and predictions: `baseline` of the baseline episodes, `regular` of the test episodes.
+    """θ of the dev and test episodes, and predictions: `baseline` of the baseline episodes, `regular` of the test
+    episodes.
 
     Args:
         prefix_scored: by task, whether answers count by prefix.
@@ -41,7 +42,8 @@ def extract(
 
 
 def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> tuple[Thetas, Tensor]:
-    """θ of all episodes, and the answers `[episode, token]` to the full prompts of the test episodes, as no others are reported."""
+    """θ of all episodes, and the answers `[episode, token]` to the full prompts of the test episodes, as no others are
+    reported."""
     others = prompt_ids_of_each(lm.tokenizer, [[regular_prompt(e)] if e.split == TEST else [] for e in episodes])
     dummies = prompt_ids_of_each(lm.tokenizer, [dummy_prompts(episode) for episode in episodes])
     names = [episode.name for episode in episodes]

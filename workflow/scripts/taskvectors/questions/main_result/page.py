@@ -74,8 +74,8 @@ def summary_table(tables: Tables, config: Config) -> pd.DataFrame:
 
 
 def accuracy_table(tables: Tables, config: Config) -> pd.DataFrame:
-    """Every model and task: chosen layer, and accuracy with its interval by method. Tasks that are scored by prefix also have the
-    share that is exactly right."""
+    """Every model and task: chosen layer, and accuracy with its interval by method. Tasks that are scored by prefix
+    also have the share that is exactly right."""
     accuracy, choice = tables["accuracy"], tables["layer_choice"]
     table = accuracy[(accuracy["task"] != ALL)].copy()
     by_prefix = (table["exact"] != table["accuracy"]).groupby([table["model"], table["task"]]).transform("any")

@@ -7,7 +7,8 @@ from taskvectors.report.cells import MAIN_METHODS, Config, model_labels
 
 
 def summary(accuracy: pd.DataFrame, published: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Mean accuracy over tasks of our models and the paper's: model, source, n, baseline, hypothesis, regular, ratio."""
+    """Mean accuracy over tasks of our models and the paper's: model, source, n, baseline, hypothesis, regular,
+    ratio."""
     pooled = accuracy[accuracy["task"] == ALL]
     ours = pooled.pivot(index="model", columns="method", values="accuracy")[list(MAIN_METHODS)]
     ours = ours.loc[list(dict.fromkeys(pooled["model"]))].reset_index()

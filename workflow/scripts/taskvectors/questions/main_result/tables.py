@@ -1,4 +1,5 @@
-"""The main experiment as tables (paper, section 3): accuracy by method, paired differences, and both over study seeds."""
+"""The main experiment as tables (paper, section 3): accuracy by method, paired differences, and both over study
+seeds."""
 
 import pandas as pd
 
@@ -12,10 +13,10 @@ REPEATED = ("baseline", "hypothesis", "hypothesis_common", "regular")
 def by_method(predictions: pd.DataFrame, choice: pd.DataFrame) -> pd.DataFrame:
     """Test answers of one seed: a row for each episode and method; `other_theta` has one for each source, too.
 
-    Predictions at every layer (`hypothesis`) become a method for each choice of the layer: `hypothesis` (the layer chosen on
-    dev, see `layer_choice.csv`), `hypothesis_paper` (by the paper's rule), `hypothesis_common` (the common layer),
-    `hypothesis_oracle` (the layer that is best on the test episodes themselves: an upper bound, not a result) and
-    `last_layer` (after the top block: a control, as θ cannot use the query there). All others stay unchanged:
+    Predictions at every layer (`hypothesis`) become a method for each choice of the layer: `hypothesis` (the layer
+    chosen on dev, see `layer_choice.csv`), `hypothesis_paper` (by the paper's rule), `hypothesis_common` (the common
+    layer), `hypothesis_oracle` (the layer that is best on the test episodes themselves: an upper bound, not a result)
+    and `last_layer` (after the top block: a control, as θ cannot use the query there). All others stay unchanged:
     `baseline` (no demonstrations, no patch), `regular` (demonstrations), and those of the controls.
     """
     test = predictions[predictions["split"] != "dev"]

@@ -53,8 +53,8 @@ class Heads:
     Attributes:
         count: heads of every block.
         ranked: by their effect on other tasks, the largest first.
-        outputs: behind CORRECT prompts and behind those with SHUFFLED answers: by layer, what is mixed at their last tokens
-            `[trial, width]`.
+        outputs: behind CORRECT prompts and behind those with SHUFFLED answers: by layer, what is mixed at their last
+            tokens `[trial, width]`.
         shown: inputs in the prompt of every trial.
         passes: tokens passed through the model to measure the heads of one task.
     """
@@ -123,7 +123,8 @@ class TaskContext:
         return torch.from_numpy(self.thetas.of_episodes(episode.key for episode in episodes))
 
     def bare(self, episodes: Sequence[Episode]) -> Tensor:
-        """v₀ `[episode, layer, hidden]`: θ of no demonstrations, the mean state of the dummy queries' own prompts. Read once."""
+        """v₀ `[episode, layer, hidden]`: θ of no demonstrations, the mean state of the dummy queries' own prompts.
+        Read once."""
         if new := [episode for episode in episodes if episode.name not in self._bare]:
             dummies = prompt_ids_of_each(self.lm.tokenizer, [[prompt((), x) for x in e.dummies] for e in new])
             with counted_passes(self.lm) as passes:
@@ -211,7 +212,8 @@ def layer_of(settings: Sequence[Setting]) -> int:
 
 
 def at_layer(vectors: Tensor, setting: Setting) -> Intervention:
-    """The vectors `[episode, layer, hidden]` of a setting's layer replace what is there, or, with a strength, are added to it."""
+    """The vectors `[episode, layer, hidden]` of a setting's layer replace what is there, or, with a strength, are
+    added to it."""
     assert setting.layer is not None
     at = vectors[:, setting.layer]
     if setting.strength is None:

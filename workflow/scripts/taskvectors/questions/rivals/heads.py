@@ -1,6 +1,7 @@
 """What attention heads do: the effect of each on a task, their mean outputs, and what is lost without the strongest.
 
-Todd et al. 2023 (arXiv 2310.15213): causal indirect effects on prompts with shuffled answers; ablation of the top heads.
+Todd et al. 2023 (arXiv 2310.15213): causal indirect effects on prompts with shuffled answers; ablation of the top
+heads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,8 @@ def measure(
     lm: LanguageModel, episodes: list[Episode], settings: Mapping[str, Any], prefix_scored: Mapping[str, bool],
     answer_tokens: int, seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Effects, a row a head and trial; outputs, a row a trial, kind of prompts and layer; predictions with heads ablated.
+    """Effects, a row a head and trial; outputs, a row a trial, kind of prompts and layer; predictions with heads
+    ablated.
 
     All empty for a model whose heads cannot be distinguished: it is left out of this, and the log says why.
 
@@ -90,9 +92,9 @@ def measure(
 def effects_and_outputs(
     lm: LanguageModel, trials: list[Episode], seed: int
 ) -> tuple[Tensor, list[Episode], dict[str, list[Tensor]]]:
-    """Effects `[trial, layer, head]` on prompts with shuffled answers when a head's output is replaced by its mean over correct
-    prompts of the task that do not show the query; the trials that have such prompts; and, by kind of prompts, what
-    was read of all trials: by layer `[trial, width]`."""
+    """Effects `[trial, layer, head]` on prompts with shuffled answers when a head's output is replaced by its mean
+    over correct prompts of the task that do not show the query; the trials that have such prompts; and, by kind of
+    prompts, what was read of all trials: by layer `[trial, width]`."""
     names = [trial.name for trial in trials]
     shuffled = [
         prompt(tuple(shuffled_answers(trial.demos, seed, trial.task, trial.episode)), trial.query) for trial in trials
@@ -157,7 +159,8 @@ def ablation(
     lm: LanguageModel, test: list[Episode], measured: Mapping[str, Heads], neutral: list[Tensor], count: int,
     prefix_scored: Mapping[str, bool], answer_tokens: int, seed: int,
 ) -> pd.DataFrame:  # fmt: skip
-    """Answers to regular prompts with all heads, without the top heads, and without as many random ones of the same layers.
+    """Answers to regular prompts with all heads, without the top heads, and without as many random ones of the same
+    layers.
 
     Args:
         measured: by task.

@@ -18,8 +18,8 @@ def learned(
     Args:
         pairs: of every episode.
         start: where the descent begins `[episode, hidden]`.
-        theta: θ `[episode, hidden]`: the rate is a share of its distance from the start, root mean square over entries, so that it
-            suits models whose states are of any size.
+        theta: θ `[episode, hidden]`: the rate is a share of its distance from the start, root mean square over
+            entries, so that it suits models whose states are of any size.
         layer: whose output the vector replaces.
         learning: `steps` and `rate`.
         names: of the episodes, for error messages.

@@ -64,12 +64,13 @@ def rivals(
     representations: Mapping[str, Representation], settings: Mapping[str, Any], prefix_scored: Mapping[str, bool],
     answer_tokens: int, seed: int,
 ) -> pd.DataFrame:  # fmt: skip
-    """Predictions of every representation: of dev episodes at all settings, of test episodes at those chosen; method is its name.
+    """Predictions of every representation: of dev episodes at all settings, of test episodes at those chosen; method
+    is its name.
 
-    Beside those of `predictions` columns label, kind (rival, control, reference), strength and heads. Of test episodes also
-    `divergence`, Jensen–Shannon, in bits, of the next-token distribution from the regular prompt's; `forward` and `backward`, tokens
-    passed through the model for an episode, where what is read once for a task is shared by its episodes; and `left_out`, why there is
-    no prediction.
+    Beside those of `predictions` columns label, kind (rival, control, reference), strength and heads. Of test episodes
+    also `divergence`, Jensen–Shannon, in bits, of the next-token distribution from the regular prompt's; `forward` and
+    `backward`, tokens passed through the model for an episode, where what is read once for a task is shared by its
+    episodes; and `left_out`, why there is no prediction.
 
     Args:
         episodes: of all main tasks.

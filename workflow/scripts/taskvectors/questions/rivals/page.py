@@ -71,7 +71,8 @@ def _sign(top: pd.Series) -> str:
 
 
 def rivals_table(tables: Tables, config: Config) -> pd.DataFrame:
-    """Every representation, mean over tasks: setting, accuracy, divergence, difference to θ, cost; references first, controls last."""
+    """Every representation, mean over tasks: setting, accuracy, divergence, difference to θ, cost; references first,
+    controls last."""
     rivals = tables["rivals"]
     order = [REFERENCE, RIVAL, CONTROL]
     mean = means_of(rivals).sort_values("kind", key=lambda kinds: kinds.map(order.index), kind="stable")

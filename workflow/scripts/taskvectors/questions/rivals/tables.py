@@ -24,8 +24,8 @@ ByMethod = Mapping[str, pd.DataFrame]  # predictions of every method; task and e
 def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
     """Every representation by task and on the mean over tasks: the study's table `rivals.csv`.
 
-    A representation that is left out has the reason; on the mean over tasks, the tasks that it is without. Costs are over
-    all tasks together, and are in that row.
+    A representation that is left out has the reason; on the mean over tasks, the tasks that it is without. Costs are
+    over all tasks together, and are in that row.
 
     Args:
         predictions: as `taskvectors.questions.rivals.measure` returns them.
@@ -82,7 +82,8 @@ def _compared(own: pd.DataFrame, others: Mapping[str, pd.DataFrame | None], seed
 
 
 def head_effects(effects: pd.DataFrame, model: str, seed: int) -> pd.DataFrame:
-    """The causal indirect effect of every head, mean over tasks: the study's table `heads.csv`; rank 1 has the largest.
+    """The causal indirect effect of every head, mean over tasks: the study's table `heads.csv`; rank 1 has the
+    largest.
 
     Args:
         effects: as `taskvectors.questions.rivals.heads` returns them.

@@ -18,7 +18,8 @@ from taskvectors.observations.rows import Tables
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
-    """Prompts of task A patched with θ of B: share answered as A and as B, by layer (paper, section 4.2 and figure 6)."""
+    """Prompts of task A patched with θ of B: share answered as A and as B, by layer (paper, section 4.2 and figure
+    6)."""
     table, controls = (tables["conflict"], tables["controls"])
     models, tasks = labels.models, labels.tasks
     names = models_of(table)

@@ -26,8 +26,8 @@ KIND_LABELS = {"within": "within the task", "between": "to other tasks"}
 def draw(tables: Tables, labels: Labels) -> Figure:
     """Cosine distances of θ within a task and to the other tasks (paper, figure 8), a panel per task, model by model.
 
-    Filled: θ itself; lines: less the mean over tasks. Where that would be too many panels, a row per task instead: medians, and the
-    middle 90% of the pairs.
+    Filled: θ itself; lines: less the mean over tasks. Where that would be too many panels, a row per task instead:
+    medians, and the middle 90% of the pairs.
     """
     histogram, controls = (tables["distances"], tables["controls"])
     models, tasks = labels.models, labels.tasks
@@ -66,7 +66,8 @@ def _wider(bins: pd.DataFrame) -> pd.DataFrame:
 
 
 def _distance_ranges(histogram: pd.DataFrame, controls: pd.DataFrame, models: Names, tasks: Names) -> Figure:
-    """Distances of many tasks, a row each: their median and the middle 90% of the pairs, to the width of a bin. Mean taken off."""
+    """Distances of many tasks, a row each: their median and the middle 90% of the pairs, to the width of a bin. Mean
+    taken off."""
     histogram = clearest(histogram)
     names, order = models_of(histogram), list(dict.fromkeys(histogram["task"]))
     figure, axes = grid(len(names), 3, 4.6, 1.2 + 0.22 * len(order), sharey=True)

@@ -8,7 +8,8 @@ from taskvectors.observations.rows import Tables, clearest
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
-    """The same pictures at every seed, in small: what they share is in θ, what changes is chance. Of θ less the mean over tasks."""
+    """The same pictures at every seed, in small: what they share is in θ, what changes is chance. Of θ less the mean
+    over tasks."""
     points, quality = (tables["embedding"], tables["embedding_quality"])
     models = labels.models
     points, quality = clearest(points), clearest(quality)

@@ -29,7 +29,8 @@ PATHS = {LOSS: "loss of the demonstrations, nats", ACCURACY: "accuracy on querie
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
-    """A row a model: loss and accuracy by steps of descent, θ a level line; cosines with the gradient and with controls."""
+    """A row a model: loss and accuracy by steps of descent, θ a level line; cosines with the gradient and with
+    controls."""
     table = tables["gradient"]
     means = table[(table["task"] == ALL) & (table["n"] > 0)]
     models = models_of(means)

@@ -25,7 +25,8 @@ from taskvectors.questions.layers.views import PASSES
 def draw(tables: Tables, labels: Labels) -> Figure:
     """Dev accuracy of the patched model by layer (paper, figures 3 and 7): families thin, mean over tasks thick.
 
-    Dotted: the mean over the tasks that the paper shows. The last panel shows the paper's models by relative depth beside ours.
+    Dotted: the mean over the tasks that the paper shows. The last panel shows the paper's models by relative depth
+    beside ours.
     """
     sweep, published = (tables["layer_sweep"], tables["layer_curves"])
     models = labels.models

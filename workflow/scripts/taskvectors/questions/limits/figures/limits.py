@@ -18,7 +18,8 @@ from taskvectors.observations.rows import Tables
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
-    """Tasks that one vector may not hold: regular, hypothesis, and for bijections the right item in the wrong direction."""
+    """Tasks that one vector may not hold: regular, hypothesis, and for bijections the right item in the wrong
+    direction."""
     table, controls = (tables["limits"], tables["controls"])
     models, tasks = labels.models, labels.tasks
     names, order = models_of(table), list(dict.fromkeys(table["task"]))

@@ -12,8 +12,8 @@ from taskvectors.observations.rows import Tables
 def draw(tables: Tables, labels: Labels) -> Figure:
     """Every task's baseline, hypothesis and regular accuracy with 95% intervals (paper, table 6), a panel per model.
 
-    A cross shows the best control, a dagger that a control reaches the hypothesis. A hollow point is θ at the common layer,
-    of a task that has none of its own. A task that a model lacks leaves its row empty.
+    A cross shows the best control, a dagger that a control reaches the hypothesis. A hollow point is θ at the common
+    layer, of a task that has none of its own. A task that a model lacks leaves its row empty.
     """
     accuracy, controls, choice = (tables["accuracy"], tables["controls"], tables["layer_choice"])
     models, tasks = labels.models, labels.tasks

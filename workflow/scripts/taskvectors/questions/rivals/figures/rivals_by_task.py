@@ -16,7 +16,8 @@ NUMBERED = 30  # tasks; of more, numbers could not be read
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
-    """A heat map a model: accuracy of every representation (rows) in every task (columns); the last column is their mean."""
+    """A heat map a model: accuracy of every representation (rows) in every task (columns); the last column is their
+    mean."""
     table = tables["rivals"]
     tasks = [task for task in labels.tasks if task in set(table["task"])]
     columns = [*tasks, ALL]

@@ -12,7 +12,8 @@ MARKERS = {REFERENCE: "s", RIVAL: "o", CONTROL: "X"}
 
 
 def draw(tables: Tables, labels: Labels) -> Figure:
-    """A panel a model: what is best lies at the upper left. Numbers name the points, in the order of the list beside."""
+    """A panel a model: what is best lies at the upper left. Numbers name the points, in the order of the list
+    beside."""
     table = tables["rivals"]
     means = table[(table["task"] == ALL) & (table["n"] > 0)]
     called = means.drop_duplicates("representation").set_index("representation")

@@ -1,4 +1,5 @@
-"""What demonstrations add to θ, added to the last token's state after a block: h + α(θ − v₀), v₀ being θ of no demonstrations.
+"""What demonstrations add to θ, added to the last token's state after a block: h + α(θ − v₀), v₀ being θ of no
+demonstrations.
 
 The literature on steering adds differences of states (Turner et al. 2023, arXiv 2308.10248).
 """

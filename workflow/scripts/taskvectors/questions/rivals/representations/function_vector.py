@@ -1,8 +1,9 @@
-"""Function vector: the mean outputs of the heads with the largest effect, put in together (Todd et al. 2023, arXiv 2310.15213).
+"""Function vector: the mean outputs of the heads with the largest effect, put in together (Todd et al. 2023, arXiv
+2310.15213).
 
-Heads are chosen by their effect on *other* tasks, their outputs are means over prompts of the task that do not show the query.
-They are put in where they arise, at the input of the layer that mixes them. The source adds a sum of projections at one layer,
-which is wrong where a norm follows.
+Heads are chosen by their effect on *other* tasks, their outputs are means over prompts of the task that do not show
+the query. They are put in where they arise, at the input of the layer that mixes them. The source adds a sum of
+projections at one layer, which is wrong where a norm follows.
 """
 
 from collections.abc import Mapping, Sequence

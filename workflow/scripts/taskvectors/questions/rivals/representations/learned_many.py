@@ -1,4 +1,5 @@
-"""Learned θ with many labels: one vector for the task, learned on more pairs than an episode shows, no test query among them."""
+"""Learned θ with many labels: one vector for the task, learned on more pairs than an episode shows, no test query
+among them."""
 
 from collections.abc import Sequence
 
@@ -42,7 +43,8 @@ class LearnedMany(AtThetasLayer):
 
 
 def training_pairs(context: TaskContext, task: str, episodes: Sequence[Episode]) -> Pairs:
-    """Demonstrations of the task's episodes whose inputs are not queries of these episodes, as many as `learning: pairs`."""
+    """Demonstrations of the task's episodes whose inputs are not queries of these episodes, as many as `learning:
+    pairs`."""
     queries = {episode.query for episode in episodes}
     demos = (demo for episode in context.pools[task] for demo in episode.demos)
     return list(dict.fromkeys(demo for demo in demos if demo[0] not in queries))[: context.rivals["learning"]["pairs"]]

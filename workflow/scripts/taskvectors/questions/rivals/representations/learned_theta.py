@@ -1,4 +1,5 @@
-"""Learned θ: the vector that minimises the loss of the episode's own demonstrations, from v₀ (arXiv 2509.24169, 2502.05390).
+"""Learned θ: the vector that minimises the loss of the episode's own demonstrations, from v₀ (arXiv 2509.24169,
+2502.05390).
 
 It sees as many labels as θ does; the query is not among them.
 """

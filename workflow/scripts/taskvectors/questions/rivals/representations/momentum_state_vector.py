@@ -1,7 +1,7 @@
 """State vector with momentum: the mean of the states at the last arrows, and a step on from each to the next.
 
-What a demonstration adds to the state is taken for a step of descent; momentum weighs later ones more (after Li et al. 2024, arXiv
-2404.11225, "momentum optimization").
+What a demonstration adds to the state is taken for a step of descent; momentum weighs later ones more (after Li et al.
+2024, arXiv 2404.11225, "momentum optimization").
 """
 
 import torch

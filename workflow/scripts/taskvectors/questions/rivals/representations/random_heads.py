@@ -1,4 +1,5 @@
-"""Control: the mean outputs of as many other heads, drawn at random from the function vector's layers or the nearest."""
+"""Control: the mean outputs of as many other heads, drawn at random from the function vector's layers or the
+nearest."""
 
 from collections.abc import Sequence
 
@@ -22,7 +23,8 @@ class RandomHeads(FunctionVector):
 
 
 def like(heads: Sequence[Head], layers: int, count: int, seed: int, *names: str) -> list[Head]:
-    """As many random heads of every layer as these, and none of these; where a layer has too few, those of the nearest layers.
+    """As many random heads of every layer as these, and none of these; where a layer has too few, those of the nearest
+    layers.
 
     Args:
         heads: which.

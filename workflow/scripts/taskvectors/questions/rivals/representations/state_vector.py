@@ -1,4 +1,5 @@
-"""State vector: the mean of the states at the last arrows of a prompt, in θ's place (after Li et al. 2024, arXiv 2404.11225).
+"""State vector: the mean of the states at the last arrows of a prompt, in θ's place (after Li et al. 2024, arXiv
+2404.11225).
 
 The last arrow is that of the dummy query; every arrow has seen a demonstration.
 """
@@ -35,7 +36,8 @@ class StateVector(AtThetasLayer):
 
 
 def states_at_arrows(context: TaskContext, episodes: list[Episode], layer: int) -> Tensor:
-    """States after a layer at the last arrows of every episode's prompt, the dummy query's last `[episode, arrow, hidden]`."""
+    """States after a layer at the last arrows of every episode's prompt, the dummy query's last `[episode, arrow,
+    hidden]`."""
     prefixes = prompt_ids_of_each(context.lm.tokenizer, [growing_prompts(episode) for episode in episodes])
     by_arrows: dict[int, list[int]] = {}
     for place, of_episode in enumerate(prefixes):

@@ -1,6 +1,7 @@
 """One θ per arrow: a prompt of queries without answers, with a θ at every arrow (TaskV-M, Dong 2026).
 
-The lines before the query show other inputs of the task. Their arrows get θ of as many other episodes, the last the episode's own.
+The lines before the query show other inputs of the task. Their arrows get θ of as many other episodes, the last the
+episode's own.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,8 @@ def lines(context: TaskContext, episode: Episode) -> list[str]:
 
 
 def arrow_positions(context: TaskContext, episodes: list[Episode]) -> torch.Tensor:
-    """Positions of the arrows of each prompt `[episode, arrow]`, from its end; with fewer arrows the first is repeated."""
+    """Positions of the arrows of each prompt `[episode, arrow]`, from its end; with fewer arrows the first is
+    repeated."""
     texts = [lines(context, episode) for episode in episodes]
     upto = prompt_ids_of_each(context.lm.tokenizer, texts)
     whole = prompt_ids(context.lm.tokenizer, [of_episode[-1] for of_episode in texts])

@@ -17,8 +17,8 @@ def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
 
 
 def filter_table(tables: Tables, config: Config) -> pd.DataFrame:
-    """Pairs kept by the filter of answer lengths, and the best constant answers. Tasks with few pairs left, or in which a constant
-    answer is right too often, are marked."""
+    """Pairs kept by the filter of answer lengths, and the best constant answers. Tasks with few pairs left, or in
+    which a constant answer is right too often, are marked."""
     filtered = tables["filter"]
     few = ["few pairs: episodes repeat inputs" if kept < FEW_PAIRS else "" for kept in filtered["kept"]]
     guess = [f"a constant answer passes {MARKED_FROM:.0%}" if marked else "" for marked in filtered["guessable"]]
