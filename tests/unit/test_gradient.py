@@ -652,18 +652,21 @@ def test_shuffled_answers_are_the_same_for_all_that_is_compared(episodes):
 @pytest.mark.parametrize(
     ("verdicts", "answer"),
     [
-        ([SHOWN] * 5, "yes, as far as this tests it"),
-        ([SHOWN] * 4 + [REFUTED], "no; of 5 things"),
-        ([REFUTED, NO_BASIS, UNDECIDED, SHOWN, SHOWN], "no; of 5 things"),
-        ([SHOWN] * 4 + [UNDECIDED], "open; of 5 things"),
-        ([NO_BASIS] * 5, "open; of 5 things"),
+        ([SHOWN] * 5, "yes, as far as this tests it."),
+        ([SHOWN] * 4 + [REFUTED], "mixed."),
+        ([REFUTED, NO_BASIS, UNDECIDED, SHOWN, SHOWN], "mixed."),
+        ([REFUTED, NO_BASIS, UNDECIDED, UNDECIDED, REFUTED], "no."),
+        ([SHOWN] * 4 + [UNDECIDED], "open."),
+        ([NO_BASIS] * 5, "open."),
     ],
 )
 def test_the_paragraph_answers_by_the_verdicts(table, verdicts, answer):
     conclusions = pd.DataFrame({"model": "m", "claim": list(EXPECTED), "verdict": verdicts})
     words = prose("gradient", {"gradient": table, "conclusions": conclusions}, {"models": {"m": {"label": "M"}}})
     words = words[words.index("**M**") :]
-    assert words.startswith(f"**M**: {answer}")
+    assert words.startswith(
+        f"**M**: {answer} If reading demonstrations were gradient descent on θ, 5 things would follow."
+    )
     for claim, verdict in zip(EXPECTED, verdicts, strict=True):
         before = words[: words.index(EXPECTED[claim])].lower()
         assert re.findall(f"({REFUTED}|{SHOWN}|{UNDECIDED}|{NO_BASIS}): ", before)[-1] == verdict

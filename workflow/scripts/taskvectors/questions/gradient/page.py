@@ -45,9 +45,9 @@ EXPECTED = {
     "order_as_online": "θ depends on order as online descent does",
 }
 SUBJECTS = {
-    DIRECTION: "θ − v₀ with the descent direction, both less what tasks share,",
-    INCREMENT: "what a demonstration adds with its own descent direction, both less what tasks share,",
-    ORDER: "θ's distances from its mean over orders with those of the ends of online descent",
+    DIRECTION: "θ − v₀ with the descent direction (both centred)",
+    INCREMENT: "what a demonstration adds with its own descent direction (both centred)",
+    ORDER: "the deviations of θ from its mean over orders with those of online descent",
 }
 MEASURES = {
     LOSS: "loss",
@@ -94,14 +94,16 @@ def _of_model(means: pd.DataFrame, verdicts: pd.Series) -> dict[str, Any]:
 
 
 def _answer(verdicts: pd.Series) -> dict[str, Any]:
-    """No if something that is to be expected is not there, yes if all is shown, else open."""
+    """Yes if all that would follow is shown, no if some of it is not and none is, mixed if both occur, else open."""
     claims = {
         verdict: [words for claim, words in EXPECTED.items() if verdicts.get(claim) == verdict]
         for verdict in (REFUTED, SHOWN, UNDECIDED, NO_BASIS)
     }
     expected = [(verdict, words) for verdict, words in claims.items() if words]
-    shown = claims[SHOWN] and len(expected) == 1
-    answer = "no" if claims[REFUTED] else "yes, as far as this tests it" if shown else "open"
+    if claims[REFUTED]:
+        answer = "mixed" if claims[SHOWN] else "no"
+    else:
+        answer = "yes, as far as this tests it" if claims[SHOWN] and len(expected) == 1 else "open"
     return {"answer": answer, "expected": expected, "verdicts": sum(len(words) for _, words in expected)}
 
 
