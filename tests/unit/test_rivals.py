@@ -417,13 +417,13 @@ def test_signs_of_differences_and_verdicts_by_hand():
         "learned_vector": "undecided",  # of sixteen episodes that agree a fifth may be otherwise
     }  # fmt: skip
     words = prose("rivals", {"rivals": rivals, "ablation": lost}, {"models": {"m": {"label": "M"}}})
-    assert "−75 [−" in words and "the published sign." in words and "mean_theta does most, 100%" in words
+    assert "−75 [−" in words and "the published sign." in words and "that of mean_theta, 100%" in words
     bounds = [column for column in [*rivals, *lost] if column.endswith(("_low", "_high"))]
     alone = [
         table.assign(**{name: np.nan for name in bounds if name in table}) for table in (rivals, lost)
     ]  # of one episode
     words = prose("rivals", {"rivals": alone[0], "ablation": alone[1]}, {"models": {"m": {"label": "M"}}})
-    assert "too few to tell who does more." in words and "−75 points, but episodes are too few to tell." in words
+    assert "There are too few episodes to compare them with θ." in words and "−75 points, but episodes are too few to tell." in words
     assert "nan" not in words
     once = rivals.assign(n=rivals["n"].clip(upper=1))
     first = next(claims({"rivals": once, "ablation": lost}, {}))

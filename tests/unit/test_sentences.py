@@ -88,7 +88,7 @@ def answer(tables, config) -> str:
         (1, (SHOWN,), r"\*\*Yes: θ alone makes the model do the tasks\*\*\. Without"),
         (2, (SHOWN,), r"\*\*Yes: .*\*\*, in every model here\."),
         (2, (SHOWN, UNDECIDED), r"makes some models do the tasks\*\*: Model M\. In the others that is not shown\."),
-        (2, (REFUTED,), r"is not shown here\.\*\*"),
+        (2, (REFUTED,), r"\*\*This study does not show that θ alone makes the model do the tasks\.\*\*"),
     ],
 )
 def test_the_title_is_answered_by_the_verdicts(models, verdicts, expected):
@@ -131,7 +131,7 @@ def test_controls_that_do_as_well_are_told_from_those_that_may(reached, undecide
 
 def test_limits_without_a_basis_are_no_failures():
     said = lead(*study(1, held=[NO_BASIS] * 7 + [REFUTED] * 2 + [UNDECIDED]))
-    assert "Of 10 tests whether one vector can hold a harder task: 7 cannot tell" in said
+    assert "We test 10 times whether one vector can hold a harder task: 7 cannot tell" in said
     assert said.endswith("in 2 one vector is not enough; in 1 the interval leaves it open.")
     assert lead(*study(1, held=[SHOWN])).endswith("a harder task: in 1 one vector holds the task.")
     assert "harder task" not in lead(*study(1))
@@ -140,11 +140,11 @@ def test_limits_without_a_basis_are_no_failures():
 @pytest.mark.parametrize(
     ("episodes", "scoring", "said", "unsaid"),
     [
-        ({}, {}, ["are sampled with study seed 0", "one greedy token is read", "The predicted token,"], ["are taken from"]),
+        ({}, {}, ["are sampled with study seed 0", "one greedy token is read", "the predicted token is an accepted"], ["are taken from"]),
         (
             {},
             {"answer_tokens": 3},
-            ["has at most 3 tokens", "3 greedy tokens are read", "The predicted line,"],
+            ["has at most 3 tokens", "3 greedy tokens are read", "the predicted line is an accepted"],
             ["one greedy token"],
         ),
         (

@@ -4,18 +4,23 @@ Every Snakemake process calls `settle` before anything else of ours: the user's 
 cluster. What Snakemake itself wants before, a home and a folder for its cache that can be written to, the Makefile
 sets where it is missing; without make, set HOME and XDG_CACHE_HOME.
 
-Set MPLBACKEND (a notebook's would break every figure), PYTHONNOUSERSITE (packages in ~/.local would take the place of
+Set
+    MPLBACKEND (a notebook's would break every figure), PYTHONNOUSERSITE (packages in ~/.local would take the place of
     the environment's), IPYTHONDIR and JUPYTER_NO_CONFIG (start-up files and settings of the user's would run inside
     the report's notebook), STUDY_COMMAND (what the user typed, for provenance). The notebook's own job sets PYTHONPATH
-    and JUPYTER_RUNTIME_DIR for its kernel (taskvectors/report/notebook.py). Set where they are missing USER, HOME (a
-    container's user may have neither name nor home; without them Python raises an error), and the folders of caches,
-    where the home cannot be written to: XDG_CACHE_HOME, MPLCONFIGDIR, NUMBA_CACHE_DIR. Cleared What puts other code or
-    settings in the place of the environment's: PYTHONPATH, PYTHONSTARTUP, PYTHONHOME, PYTHONOPTIMIZE, PYTHONWARNINGS,
-    PYTHONINSPECT, MATPLOTLIBRC, JUPYTER_PATH, JUPYTER_CONFIG_PATH, JUPYTER_CONFIG_DIR, BASH_ENV. What changes numbers:
-    NVIDIA_TF32_OVERRIDE, TORCH_ALLOW_TF32_CUBLAS_OVERRIDE, NUMBA_DISABLE_JIT. What Snakemake decides by the cores of a
-    job: OMP_NUM_THREADS and its relatives. Kept All else: proxies, HF_HOME and HF_TOKEN, CUDA_VISIBLE_DEVICES, TMPDIR,
-    the locale, the package index of pip, SLURM's variables, STUDY_PROCESSOR (taskvectors/models/kernels.py),
-    OPENBLAS_CORETYPE (some processors compute wrongly without it).
+    and JUPYTER_RUNTIME_DIR for its kernel (taskvectors/report/notebook.py).
+Set where they are missing
+    USER, HOME (a container's user may have neither name nor home; without them Python raises an error), and the
+    folders of caches, where the home cannot be written to: XDG_CACHE_HOME, MPLCONFIGDIR, NUMBA_CACHE_DIR.
+Cleared
+    What puts other code or settings in the place of the environment's: PYTHONPATH, PYTHONSTARTUP, PYTHONHOME,
+    PYTHONOPTIMIZE, PYTHONWARNINGS, PYTHONINSPECT, MATPLOTLIBRC, JUPYTER_PATH, JUPYTER_CONFIG_PATH, JUPYTER_CONFIG_DIR,
+    BASH_ENV. What changes numbers: NVIDIA_TF32_OVERRIDE, TORCH_ALLOW_TF32_CUBLAS_OVERRIDE, NUMBA_DISABLE_JIT. What
+    Snakemake decides by the cores of a job: OMP_NUM_THREADS and its relatives.
+Kept
+    All else: proxies, HF_HOME and HF_TOKEN, CUDA_VISIBLE_DEVICES, TMPDIR, the locale, the package index of pip,
+    SLURM's variables, STUDY_PROCESSOR (taskvectors/models/kernels.py), OPENBLAS_CORETYPE (some processors compute
+    wrongly without it).
 """
 
 import contextlib
