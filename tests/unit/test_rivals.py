@@ -423,7 +423,10 @@ def test_signs_of_differences_and_verdicts_by_hand():
         table.assign(**{name: np.nan for name in bounds if name in table}) for table in (rivals, lost)
     ]  # of one episode
     words = prose("rivals", {"rivals": alone[0], "ablation": alone[1]}, {"models": {"m": {"label": "M"}}})
-    assert "There are too few episodes to compare them with θ." in words and "−75 points, but episodes are too few to tell." in words
+    assert (
+        "There are too few episodes to compare them with θ." in words
+        and "−75 points, but episodes are too few to tell." in words
+    )
     assert "nan" not in words
     once = rivals.assign(n=rivals["n"].clip(upper=1))
     first = next(claims({"rivals": once, "ablation": lost}, {}))

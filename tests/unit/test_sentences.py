@@ -140,7 +140,12 @@ def test_limits_without_a_basis_are_no_failures():
 @pytest.mark.parametrize(
     ("episodes", "scoring", "said", "unsaid"),
     [
-        ({}, {}, ["are sampled with study seed 0", "one greedy token is read", "the predicted token is an accepted"], ["are taken from"]),
+        (
+            {},
+            {},
+            ["are sampled with study seed 0", "one greedy token is read", "the predicted token is an accepted"],
+            ["are taken from"],
+        ),
         (
             {},
             {"answer_tokens": 3},

@@ -321,3 +321,11 @@ def test_an_archive_whose_tables_have_other_columns_is_refused(elsewhere):
     write_archive(elsewhere / "old.zip", files)
     with pytest.raises(StudyError, match=r"old.zip: views.csv has not the columns of this version of the study"):
         assert study_of({"archive": "old.zip"}).questions.tables
+
+
+def test_a_table_of_a_folder_is_a_main_task_of_its_family(elsewhere):
+    (elsewhere / "tables").mkdir()
+    (elsewhere / "tables/thing_colour.csv").write_text("input,output\nsky,blue\ngrass,green\n", encoding="utf-8")
+    (elsewhere / "mine.yaml").write_text("task_folders: [{folder: tables}]\n", encoding="utf-8")
+    study = read_study(["mine.yaml"])
+    assert study.kinds["thing_colour"] == {"family": "own", "role": "main"}

@@ -16,7 +16,9 @@ import yaml
 from test_tokens import sentencepiece
 
 from conftest import ROOT, SHAPE
+from taskvectors.entries import read_questions
 from taskvectors.models.random_weights import random_model
+from taskvectors.study import CONDITIONS, published
 
 SMALL = {"episodes": {"demonstrations": 2, "dummies": 2, "baseline": 3, "dev": 3, "test": 3}}
 SMALL |= {"embedding": {"seeds": [41]}, "formation": {"episodes": 2}, "decoding": {"top": 5}}
@@ -158,6 +160,8 @@ def minima(schema, registry):
 def test_every_option_at_its_minimum_reaches_the_report_on_random_weights(project):
     """And a model with random weights is marked wherever it appears."""
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    for question in read_questions(published(ROOT), CONDITIONS):
+        schema["properties"] |= question.settings
     lowest = {
         key: minima(part, schema["$defs"])
         for key, part in schema["properties"].items()
