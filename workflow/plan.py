@@ -4,6 +4,8 @@ python workflow/plan.py [overlay.yaml ...]; `make plan CONFIG="overlay.yaml ..."
 Snakemake would run; nothing is run, loaded or downloaded.
 """
 
+import csv
+import io
 import logging
 import sys
 from pathlib import Path
@@ -20,7 +22,11 @@ sys.path.insert(0, str(Path(__file__).parent / "scripts"))
 
 from taskvectors import sizing
 from taskvectors.errors import StudyError
+from taskvectors.estimates import half_widths
+from taskvectors.store.archived import archived_config, read_archive
 from taskvectors.study import Study, read_study
+
+SHIPPED = Path(__file__).parents[1] / "data/archive/default.zip"
 
 
 class Jobs(logging.Handler):
@@ -80,6 +86,25 @@ def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> list[dict[str,
     return rows
 
 
+def expected(study: Study) -> list[dict[str, str]]:
+    """One row per claim: what its interval is like in the shipped study, and what to expect in this one."""
+    if not SHIPPED.exists():
+        return []
+    table = read_archive(SHIPPED)["tables/conclusions.csv"].decode()
+    rows = csv.DictReader(io.StringIO(table))
+    judged_on = {(one.name, name): size for one in study.questions for name, size in one.judged_on.items()}
+    widths = half_widths(rows, judged_on, archived_config(SHIPPED), study.config)
+    return [
+        {
+            "claim": statement,
+            "shipped": f"± {known:.2f}",
+            "here, about": f"± {estimate:.2f}",
+            "shown from about": f"{threshold + estimate:.2f}",
+        }
+        for statement, threshold, known, estimate in widths.values()
+    ]
+
+
 def main(overlays: list[Path]) -> None:
     study = read_study(overlays)
     jobs = planned(overlays)
@@ -94,6 +119,11 @@ def main(overlays: list[Path]) -> None:
         f"at {compute['gpu']['teraflops']} sustained teraflops on a GPU and {compute['cpu_teraflops']} on a CPU, a minute a job to "
         "load.\nSettings: `compute` in config/config.yaml. Nothing was run."
     )
+    if rows := expected(study):
+        print("\nWhat the claims can tell: half-widths of 95% intervals, estimated from the shipped study.\n")
+        print(
+            tabulate(rows, headers="keys", tablefmt="plain", disable_numparse=True, maxcolwidths=[80, None, None, None])
+        )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from scipy.spatial.distance import jensenshannon
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
 from prose import prose
+from taskvectors.data.episodes import by_task
 from taskvectors.data.prompts import prompt, regular_prompt, zero_shot_prompt
 from taskvectors.data.sampling import sample_episode, shuffled_answers
 from taskvectors.data.tasks import load_task
@@ -22,18 +23,16 @@ from taskvectors.data.tokens import answer_ids, decode_answers, prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.model_check import load_model
 from taskvectors.engine.read import mean_theta
-from taskvectors.measuring.vectors import random_directions
+from taskvectors.measuring.vectors import of_next_task, random_directions, read_behind
 from taskvectors.models.language_model import block_hidden, with_hidden
 from taskvectors.models.untrained import untrained
-from taskvectors.observations.claims import NO_BASIS, REFUTED, SHOWN, UNDECIDED, Finding, least
-from taskvectors.questions.gradient import descents
+from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN, TOO_SMALL, Finding, least
 from taskvectors.questions.gradient.claims import claims
 from taskvectors.questions.gradient.cosines import Moves, centred, cosines
 from taskvectors.questions.gradient.measure import (
     chosen_share,
     demonstration_sets,
     gradient,
-    of_next_task,
     without_training,
 )
 from taskvectors.questions.gradient.names import CONTROLS_OF, COSINES, FEW, GRADIENT_CONTROLS, OF_VECTORS
@@ -191,13 +190,15 @@ def test_descent_is_that_of_plain_passes(lm, episodes, observations):
 def test_cosines_are_those_of_plain_gradients(lm, episodes, observations):
     asked = asked_of(episodes)
     others = [next_of(episode, episodes) for episode in asked]
-    shuffled = demonstration_sets(asked, None, SEED)["shuffled"]
+    sets = demonstration_sets(asked, by_task(episodes), None, SEED)
+    shuffled, elsewhere = sets["shuffled"], sets["other_inputs"]
     for place in (0, 3):
         episode = asked[place]
         v0, theta = plain_theta(lm, episode, ()), plain_theta(lm, episode, episode.demos)
         for of, pairs in {
             "gradient": episode.demos,
             "shuffled": shuffled[place],
+            "other_inputs": elsewhere[place],
             "other_task": others[place].demos,
         }.items():
             expected = cosine_similarity(theta - v0, -plain_slope(lm, pairs, v0), dim=0)
@@ -207,7 +208,8 @@ def test_cosines_are_those_of_plain_gradients(lm, episodes, observations):
         for k in (1, 3):
             before, after = (plain_theta(lm, episode, episode.demos[:n]) for n in (k - 1, k))
             for of, pair in {
-                "gradient": episode.demos[k - 1], "shuffled": shuffled[place][k - 1], "other_task": others[place].demos[k - 1],
+                "gradient": episode.demos[k - 1], "shuffled": shuffled[place][k - 1],
+                "other_inputs": elsewhere[place][k - 1], "other_task": others[place].demos[k - 1],
             }.items():  # fmt: skip
                 expected = cosine_similarity(after - before, -plain_slope(lm, [pair], before), dim=0)
                 found = value(observations, episode, "increment", of, k, "raw")
@@ -227,6 +229,30 @@ def test_what_tasks_share_is_taken_from_both(lm, episodes, observations):
         expected = cosine_similarity(changes[place] - changes.mean(dim=0), ways[place] - ways.mean(dim=0), dim=0)
         found = value(observations, episode, "direction", "gradient", None, "centred")
         assert found == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_cosines_are_also_in_units_of_deviation_and_descent_itself_is_the_ceiling(lm, episodes, observations):
+    """Changes divided by θ's deviation over test episodes, gradients multiplied by it."""
+    asked = asked_of(episodes)
+    every = torch.stack([plain_theta(lm, e, e.demos) for e in episodes if e.split == "test"])
+    deviation = every.std(dim=0)
+    deviation = deviation.clamp_min(1e-3 * float(deviation.mean()))
+    v0 = [plain_theta(lm, e, ()) for e in asked]
+    changes = [plain_theta(lm, e, e.demos) - start for e, start in zip(asked, v0, strict=True)]
+    downhill = [-plain_slope(lm, e.demos, start) for e, start in zip(asked, v0, strict=True)]
+    moved = normalize(torch.stack(changes) / deviation, dim=-1)
+    down = normalize(torch.stack(downhill) * deviation, dim=-1)
+    length = observations["share"].iloc[0]
+    for place, episode in enumerate(asked):
+        expected = cosine_similarity(moved[place] - moved.mean(dim=0), down[place] - down.mean(dim=0), dim=0)
+        found = value(observations, episode, "direction", "gradient", None, "scaled")
+        assert found == pytest.approx(float(expected), abs=1e-3)
+        v, step = v0[place], length * changes[place].norm()
+        for _ in range(2):
+            v = v - step * normalize(plain_slope(lm, episode.demos, v), dim=0)
+        ceiling = cosine_similarity(v - v0[place], downhill[place], dim=0)
+        found = value(observations, episode, "direction", "descent", 2, "raw")
+        assert found == pytest.approx(float(ceiling), abs=1e-3)
 
 
 @given(
@@ -262,7 +288,7 @@ def test_orders_differ_and_begin_with_the_episodes_own(lm, episodes, observation
     assert value(observations, episode, "spread", "theta") == pytest.approx(float(spread), abs=1e-4)
     length = observations["share"].iloc[0] * (plain_theta(lm, episode, episode.demos) - v0).norm()
     other = next_of(episode, episodes)
-    for of, (pairs,) in demonstration_sets([episode], [other], SEED).items():
+    for of, (pairs,) in demonstration_sets([episode], by_task(episodes), [other], SEED).items():
         ends = [plain_online(lm, v0, [pairs[i] for i in order], length) for order in orders]
         descended = torch.stack(ends) - torch.stack(ends).mean(dim=0)
         alike = cosine_similarity(away, descended).mean()
@@ -271,8 +297,8 @@ def test_orders_differ_and_begin_with_the_episodes_own(lm, episodes, observation
 
 def test_the_share_is_the_one_of_lowest_loss_of_dev_queries(lm, episodes):
     dev = [e for e in episodes if e.split == "dev"]
-    v0 = descents.read_behind(lm, dev, [()] * len(dev), LAYER)
-    theta = descents.read_behind(lm, dev, [e.demos for e in dev], LAYER)
+    v0 = read_behind(lm, dev, [()] * len(dev), LAYER)
+    theta = read_behind(lm, dev, [e.demos for e in dev], LAYER)
     losses = {}
     for share in (0.01, 0.3, 8.0):
         of_share = []
@@ -339,7 +365,7 @@ def test_random_directions_are_drawn_of_the_episode_and_demonstration(lm, episod
 
 
 def test_rows_in_small_parts_are_the_same(lm, episodes, observations, monkeypatch):
-    monkeypatch.setattr(descents, "PART", 2)
+    monkeypatch.setattr("taskvectors.questions.gradient.descents.PART", 2)
     key = [column for column in observations if column not in ("value", "left_out")]
     small, whole = (table.set_index(key)["value"].sort_index() for table in (run(lm, episodes), observations))
     assert small.index.equals(whole.index) and small.index.is_unique
@@ -411,7 +437,7 @@ def test_an_episode_of_one_demonstration_alone_is_without_shuffled_answers(lm, e
     # It is the other task's episode of one, which online descent on a single pair leads to one end in any order.
     of_other = orders["subject"] == "other_task"
     assert set(orders["subject"]) == {"gradient", *CONTROLS_OF["order"]}
-    assert of_other.sum() == 4 and (~of_other).sum() == 3 * 5
+    assert of_other.sum() == 4 and (~of_other).sum() == 4 * 5
 
 
 def test_another_task_is_the_next_by_name_whatever_the_order_of_tasks(episodes):
@@ -432,7 +458,7 @@ def test_equal_demonstrations_know_no_order(lm, episodes):
     observations = run(lm, [same if e.key == same.key else e for e in episodes])
     orders = observations[observations["measure"] == "order"]
     told = set(zip(orders["task"], orders["episode"], strict=True))
-    assert len(orders) == 4 * 5 - 1 and (same.task, same.episode) not in told
+    assert len(orders) == 5 * 5 - 1 and (same.task, same.episode) not in told
     assert value(observations, same, "spread", "theta") < 1e-5
 
 
@@ -495,7 +521,7 @@ def made_up(gain: float, rng, episodes: int = 20) -> pd.DataFrame:
     rows = []
     for task in TASKS:
         for episode in range(episodes):
-            noise = iter(0.02 * rng.standard_normal(40))
+            noise = iter(0.02 * rng.standard_normal(60))
             told = [("loss", "theta", None, None, 1.0), ("loss", "other_theta", None, None, 1 + gain + next(noise))]
             told += [("below_midway", "theta", None, None, gain + next(noise))]
             told += [
@@ -504,9 +530,10 @@ def made_up(gain: float, rng, episodes: int = 20) -> pd.DataFrame:
             ]
             told += [("accuracy", "descent", None, FEW, float((episode == 3) != (gain > 0)))]
             for measure, controls in CONTROLS_OF.items():
-                step, states = 1 if measure == "increment" else None, None if measure == "order" else "centred"
-                told.append((measure, "gradient", states, step, 0.1 + gain + next(noise)))
-                told += [(measure, of, states, step, 0.1 * (of == "shuffled") + next(noise)) for of in controls]
+                step = 1 if measure == "increment" else None
+                for states in (None,) if measure == "order" else ("centred", "scaled"):
+                    told.append((measure, "gradient", states, step, 0.1 + gain + next(noise)))
+                    told += [(measure, of, states, step, 0.1 * (of == "shuffled") + next(noise)) for of in controls]
             rows += [(task, episode, *row) for row in told]
     table = pd.DataFrame(rows, columns=["task", "episode", "measure", "subject", "states", "step", "value"])
     return table.assign(layer=1, share=0.5, left_out=None).astype({"step": "Int64"})
@@ -574,7 +601,7 @@ def test_answers_that_agree_in_all_episodes_are_not_certain():
     of_descent = (rows["measure"] == "accuracy") & (rows["subject"] == "descent")
     alike = rows.assign(value=rows["value"].mask(of_descent, (rows["episode"] != 1).astype(float)))
     table = gradient_measures(alike, "m", KINDS, 0)
-    assert verdicts_of(table)["few_steps"] == UNDECIDED
+    assert verdicts_of(table)["few_steps"] == OPEN
     of_old = table.assign(difference_low=table["difference"], difference_high=table["difference"])  # in archives
     assert verdicts_of(of_old)["few_steps"] == NO_BASIS
 
@@ -622,7 +649,7 @@ def test_findings_that_must_all_reach_a_threshold(several, threshold, lacking):
     verdicts = [finding.verdict(threshold) for finding in several]
     if lacking:
         assert least([*several, Finding(np.nan, 0, basis=False)], threshold).verdict(threshold) == NO_BASIS
-    expected = next((v for v in (REFUTED, UNDECIDED, SHOWN) if v in verdicts), None)
+    expected = next((v for v in (REFUTED, TOO_SMALL, OPEN, SHOWN) if v in verdicts), None)
     assert least(several, threshold).verdict(threshold) == expected
 
 
@@ -630,7 +657,9 @@ def test_what_one_task_alone_has_is_not_centred():
     """A mean over tasks of a single one would be its own."""
     asked = [e for e in drawn(3) if e.split == "test"][:4]  # three of one task, one of another
     numbers, change = [1, 2, 2, 1], torch.randn(4, 8)
-    rows = pd.concat(cosines([Moves("increment", "gradient", asked, numbers, change, torch.randn(4, 8))]))
+    rows = pd.concat(
+        cosines([Moves("increment", "gradient", asked, numbers, change, torch.randn(4, 8), torch.ones(8))])
+    )
     assert rows[rows["states"] == "raw"]["step"].tolist() == numbers
     assert rows[rows["states"] == "centred"]["step"].tolist() == [1, 1]
 
@@ -643,25 +672,28 @@ def test_two_episodes_of_one_task_are_no_basis(lm):
 def test_shuffled_answers_are_the_same_for_all_that_is_compared(episodes):
     asked = asked_of(episodes)
     one = asked[1]
-    assert demonstration_sets(asked, None, SEED)["shuffled"][1] == shuffled_answers(
+    assert demonstration_sets(asked, by_task(episodes), None, SEED)["shuffled"][1] == shuffled_answers(
         one.demos, SEED, "gradient", one.task, one.episode
     )
-    assert list(demonstration_sets([replace(one, demos=one.demos[:1])], None, SEED)["shuffled"]) == [()]
+    single = replace(one, demos=one.demos[:1])
+    assert list(demonstration_sets([single], by_task(episodes), None, SEED)["shuffled"]) == [()]
 
 
 @pytest.mark.parametrize(
     ("verdicts", "answer"),
     [
         ([SHOWN] * 5, "yes, as far as this tests it."),
-        ([SHOWN] * 4 + [REFUTED], "mixed."),
-        ([REFUTED, NO_BASIS, UNDECIDED, SHOWN, SHOWN], "mixed."),
-        ([REFUTED, NO_BASIS, UNDECIDED, UNDECIDED, REFUTED], "no."),
-        ([SHOWN] * 4 + [UNDECIDED], "open."),
+        ([SHOWN] * 4 + [REFUTED], "yes, as far as this tests it."),  # of order: descent on all at once has none
+        ([SHOWN] * 3 + [REFUTED, SHOWN], "mixed."),
+        ([TOO_SMALL, NO_BASIS, OPEN, SHOWN, SHOWN], "open."),  # the loss is not counted
+        ([SHOWN, NO_BASIS, TOO_SMALL, SHOWN, SHOWN], "mixed."),
+        ([REFUTED, NO_BASIS, OPEN, TOO_SMALL, SHOWN], "no."),
+        ([SHOWN] * 3 + [OPEN, SHOWN], "open."),
         ([NO_BASIS] * 5, "open."),
     ],
 )
 def test_the_paragraph_answers_by_the_verdicts(table, verdicts, answer):
-    conclusions = pd.DataFrame({"model": "m", "claim": list(EXPECTED), "verdict": verdicts})
+    conclusions = pd.DataFrame({"model": "m", "question": "none", "claim": list(EXPECTED), "verdict": verdicts})
     words = prose("gradient", {"gradient": table, "conclusions": conclusions}, {"models": {"m": {"label": "M"}}})
     words = words[words.index("**M**") :]
     assert words.startswith(
@@ -669,4 +701,4 @@ def test_the_paragraph_answers_by_the_verdicts(table, verdicts, answer):
     )
     for claim, verdict in zip(EXPECTED, verdicts, strict=True):
         before = words[: words.index(EXPECTED[claim])].lower()
-        assert re.findall(f"({REFUTED}|{SHOWN}|{UNDECIDED}|{NO_BASIS}): ", before)[-1] == verdict
+        assert re.findall(f"({REFUTED}|{SHOWN}|{OPEN}|{TOO_SMALL}|{NO_BASIS}): ", before)[-1] == verdict

@@ -7,32 +7,36 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from reference import tiny
 from scipy.spatial.distance import jensenshannon
 
 from prose import prose
 from taskvectors.data.prompts import dummy_prompts, prompt, regular_prompt, zero_shot_prompt
 from taskvectors.data.sampling import sample_episode, shuffled_answers
+from taskvectors.data.scoring import is_correct
 from taskvectors.data.tasks import load_task
-from taskvectors.data.tokens import answer_ids, prompt_ids
+from taskvectors.data.tokens import answer_ids, decode_answers, prompt_ids
 from taskvectors.engine.costs import counted_passes
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
-from taskvectors.engine.heads import head_mask, read_heads
+from taskvectors.engine.heads import head_mask, norm_follows, read_heads
 from taskvectors.errors import StudyError
 from taskvectors.questions.main_result.measure import extract
 from taskvectors.questions.rivals.claims import claims
 from taskvectors.questions.rivals.context import CORRECT, SHUFFLED, Setting, TaskContext, representation_of
+from taskvectors.questions.rivals.doses import doses
 from taskvectors.questions.rivals.heads import INTACT, RANDOM, TOP, heads_of, measure
 from taskvectors.questions.rivals.learning import learned
 from taskvectors.questions.rivals.measure import best, rivals, tried_layers
 from taskvectors.questions.rivals.representations import random_heads, theta_per_arrow
 from taskvectors.questions.rivals.representations.learned_many import training_pairs
 from taskvectors.questions.rivals.tables import TOP_HEADS, ablation, head_effects
+from taskvectors.questions.rivals.tables import doses as dose_table
 from taskvectors.questions.rivals.tables import rivals as rivals_table
 from taskvectors.study import read_study
 
 TASKS = {name: load_task(name, {"family": "f", "generate": name}) for name in ("next_letter", "to_upper")}
 PREFIX = dict.fromkeys(TASKS, False)
-SIZES = {"dev": 2, "test": 3, "layer_step": 1, "strengths": [1, 2], "heads": [1, 3], "trials": 2,
+SIZES = {"dev": 2, "test": 3, "layer_step": 1, "strengths": [1, 2], "heads": [1, 3], "draws": 2, "trials": 2,
          "ablated": {"heads": 3, "episodes": 2}, "learning": {"pairs": 4, "steps": 3, "rate": 0.1}}  # fmt: skip
 STUDY = read_study()
 REPRESENTATIONS = {name: representation_of(file) for name, file in STUDY.representations.items()}
@@ -78,10 +82,10 @@ def test_every_representation_answers_the_same_queries(table):
     for _, of_method in test.groupby("method"):
         assert of_method.groupby("task")["episode"].apply(list).to_dict() == {task: [0, 1, 2] for task in TASKS}
     dev = table[table["split"] == "dev"]
-    assert set(dev["method"]) == {"theta", "mean_theta", "added_theta", "function_vector"}
+    assert set(dev["method"]) == {"theta", "mean_theta", "added_theta", "summed_heads"}
     assert set(dev["episode"]) == {0, 1}
     assert set(test.loc[test["kind"] == "control", "method"]) == {
-        "random_heads", "shuffled_heads", "random_direction", "learned_shuffled",
+        "random_heads", "shuffled_heads", "random_direction", "learned_shuffled", "theta_last_arrow",
     }  # fmt: skip
 
 
@@ -335,8 +339,8 @@ def test_who_cannot_be_put_in_is_left_out_by_name(context, lm, episodes, thetas,
         replace(context, pools=alone), "to_upper"
     )
     assert replace(context, layer=None).at_common_layer() == []
-    many = {**SIZES, "heads": [10_000]}
-    assert "fewer heads" in REPRESENTATIONS["function_vector"].unusable(replace(context, rivals=many), "to_upper")
+    many = replace(context, rivals={**SIZES, "heads": [10_000]})
+    assert [setting.heads for setting in REPRESENTATIONS["function_vector"].settings(many)] == [1]  # 5% of six, or one
     one = [e for e in episodes if e.task == "to_upper"]
     choice = pd.DataFrame({"task": ["to_upper"], "layer": [1], "common_layer": [1]})
     table = rivals(
@@ -345,12 +349,12 @@ def test_who_cannot_be_put_in_is_left_out_by_name(context, lm, episodes, thetas,
     )  # fmt: skip
     left = table[table["method"] == "function_vector"]
     assert left["left_out"].str.contains("no other task to choose them on").all() and len(left) == 1
-    rows = rivals_table(table, "m", KINDS, 0).set_index(["representation", "task"])
+    rows = rivals_table(table, "m", KINDS, list(TASKS), 0).set_index(["representation", "task"])
     assert rows.loc[("function_vector", "all"), "n"] == 0 and rows.loc[("theta", "all"), "n"] == 3
 
 
 def test_tables_count_by_task_and_compare_on_the_same_episodes(table, measured):
-    rows = rivals_table(table, "m", KINDS, 0).set_index(["representation", "task"])
+    rows = rivals_table(table, "m", KINDS, list(TASKS), 0).set_index(["representation", "task"])
     test = table[table["split"] == "test"]
     for (name, task), of_task in test.groupby(["method", "task"]):
         assert rows.loc[(name, task), "accuracy"] == pytest.approx(of_task["correct"].astype(float).mean())
@@ -394,7 +398,7 @@ def test_signs_of_differences_and_verdicts_by_hand():
         "left_out": "why",
     }
     predictions = pd.DataFrame([*rows, lacking]).reindex(columns=[*rows[0], "strength", "heads", "left_out"])
-    rivals = rivals_table(predictions, "m", KINDS, 0)
+    rivals = rivals_table(predictions, "m", KINDS, list(TASKS), 0)
     mean = rivals[rivals["task"] == "all"].set_index("representation")
     assert mean.loc["mean_theta", "to_theta"] == 0.5 and mean.loc["function_vector", "to_theta"] == -0.5
     assert mean.loc["theta", "to_regular"] == -0.5 and mean.loc["learned_many", "to_regular"] == 0
@@ -408,13 +412,17 @@ def test_signs_of_differences_and_verdicts_by_hand():
     lost = ablation(ablated, "m", KINDS, 0)
     at = lost.set_index(["ablated", "task"])
     assert at.loc[("top_heads", "all"), "to_random"] == -0.75 and at.loc[("intact", "all"), "to_random"] == 0.25
-    found = {name: (claim, finding) for name, claim, finding in claims({"rivals": rivals, "ablation": lost}, {})}
+    choice = pd.DataFrame({"task": list(TASKS), "able": True})
+    better = pd.DataFrame([{"task": task, "reference": "zero_shot", "n": 40, "role": "main", "difference": 0.5,
+                            "difference_low": 0.4, "difference_high": 0.6} for task in (*TASKS, "all")])  # fmt: skip
+    tables = {"rivals": rivals, "ablation": lost, "layer_choice": choice, "differences": better}
+    found = {name: (claim, finding) for name, claim, finding in claims(tables, {})}
     values = {name: finding.value for name, (_, finding) in found.items()}
-    assert values == {"function_vector": -0.5, "learned_vector": 0, "averaging_beats": 0.5, "top_heads": 0.75}
+    assert values == {"function_vector": -0.5, "learned_vector": 0, "top_heads": 0.75}
     verdicts = {name: finding.verdict(claim.threshold) for name, (claim, finding) in found.items()}
     assert verdicts == {
-        "function_vector": "not shown", "averaging_beats": "shown", "top_heads": "shown",
-        "learned_vector": "undecided",  # of sixteen episodes that agree a fifth may be otherwise
+        "function_vector": "refuted", "top_heads": "shown",
+        "learned_vector": "open",  # of sixteen episodes that agree a fifth may be otherwise
     }  # fmt: skip
     words = prose("rivals", {"rivals": rivals, "ablation": lost}, {"models": {"m": {"label": "M"}}})
     assert "−75 [−" in words and "the published sign." in words and "that of mean_theta, 100%" in words
@@ -429,8 +437,10 @@ def test_signs_of_differences_and_verdicts_by_hand():
     )
     assert "nan" not in words
     once = rivals.assign(n=rivals["n"].clip(upper=1))
-    first = next(claims({"rivals": once, "ablation": lost}, {}))
+    first = next(claims({**tables, "rivals": once}, {}))
     assert first[0] == "function_vector" and first[2].verdict(0) == "no basis"
+    nothing = better.assign(difference=0.05, difference_low=0.0, difference_high=0.1)  # θ does nothing
+    assert next(claims({**tables, "differences": nothing}, {}))[2].verdict(-0.1) == "no basis"
 
 
 def test_heads_that_cannot_be_told_apart_leave_empty_tables(lm, episodes, monkeypatch):
@@ -482,3 +492,52 @@ def test_captions_say_how_many_heads_are_listed():
     (question,) = (question for question in STUDY.questions if question.name == "rivals")
     assert TOP_HEADS == 10 and "the ten largest" in question.figures["head_effects"]["caption"]
     assert "The ten heads" in question.shown["heads"]["caption"]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "follows"), [("llama", False), ("gpt2", False), ("gemma3_text", True), ("olmo2", True)]
+)
+def test_whether_a_norm_follows_the_mixing_of_heads_is_tried(architecture, follows):
+    assert norm_follows(tiny(architecture)) == follows
+
+
+def test_a_summed_function_vector_is_the_projection_of_the_heads_outputs(lm, context):
+    """By the projection's own weights, a head at a time."""
+    test = [e for task in TASKS for e in context.episodes("test", task)]
+    vector = REPRESENTATIONS["summed_heads"]
+    (change,) = vector.changes(context, test, [Setting(layer=1, heads=3)])
+    assert (change.layer, change.how, change.site) == (1, "add", "block")
+    for place, episode in enumerate(test):
+        heads = context.measured[episode.task]
+        means, total = heads.means(CORRECT, episode.query), torch.zeros(lm.hidden)
+        for layer, head in heads.ranked[:3]:
+            weight = lm.model.model.layers[layer].self_attn.o_proj.weight.detach().float().cpu()
+            size = weight.shape[1] // heads.count
+            part = slice(head * size, (head + 1) * size)
+            total += weight[:, part] @ means[layer][part].float()
+        assert torch.allclose(change.vectors[place], total, atol=1e-5)
+    settings = vector.settings(context)
+    assert {setting.layer for setting in settings} == set(context.layers) and {one.heads for one in settings} == {1}
+
+
+def test_doses_put_in_ever_more_heads_beside_random_ones(lm, context):
+    table = doses(context, PREFIX, 1)
+    available = lm.layers * next(iter(context.measured.values())).count
+    assert set(table.loc[table["subject"] == "top_heads", "step"]) == {1, 3, available}
+    assert set(table.loc[table["subject"] == "random_heads", "draw"]) == {0, 1}
+    assert available not in set(table.loc[table["subject"] == "random_heads", "step"])  # all heads leave none to draw
+    test = [e for task in TASKS for e in context.episodes("test", task)]
+    vector = REPRESENTATIONS["function_vector"]
+    (three,) = vector.changes(context, test, [Setting(heads=3)])
+    ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(e) for e in test])
+    rows = table[(table["subject"] == "top_heads") & (table["step"] == 3)].set_index(["task", "episode"])["value"]
+    for place, episode in enumerate(test):
+        answer, _ = plain_answer(lm, ids[place], 1, tuple(one.of([place]) for one in three))
+        word = decode_answers(lm.tokenizer, [answer], lm.ends)[0]
+        right = is_correct(word, episode.answers, prefix_scored=False, query=episode.query)
+        assert rows[episode.task, episode.episode] == right
+    written = dose_table(table, "m", available, 0).set_index(["kind", "heads"])
+    assert written.loc[("top_heads", available), "share"] == 1 and written.loc[("random_heads", 1), "draws"] == 2
+    means = table[(table["subject"] == "random_heads") & (table["step"] == 1)].groupby(["draw", "task"])["value"].mean()
+    lowest = means.groupby("draw").mean().min()
+    assert written.loc[("random_heads", 1), "lowest"] == pytest.approx(lowest)

@@ -9,6 +9,7 @@ import yaml
 from conftest import ROOT
 from taskvectors import sizing
 from taskvectors.errors import StudyError
+from taskvectors.estimates import half_widths
 from taskvectors.models.memory import memory_at_hand
 from taskvectors.report.page import Page
 from taskvectors.store.archived import CHECKSUMS, read_archive
@@ -329,3 +330,34 @@ def test_a_table_of_a_folder_is_a_main_task_of_its_family(elsewhere):
     (elsewhere / "mine.yaml").write_text("task_folders: [{folder: tables}]\n", encoding="utf-8")
     study = read_study(["mine.yaml"])
     assert study.kinds["thing_colour"] == {"family": "own", "role": "main"}
+
+
+def test_half_widths_fall_with_the_square_root_of_episodes():
+    """Of several models the widest counts; a claim without an interval, or without a size, says nothing."""
+    row = {"question": "rivals", "statement": "S.", "threshold": "-0.1"}
+    rows = [
+        row | {"claim": "function_vector", "value_low": "-0.10", "value_high": "0.10"},
+        row | {"claim": "function_vector", "value_low": "-0.20", "value_high": "0.20"},
+        row | {"claim": "top_heads", "value_low": "0.2", "value_high": "0.6"},
+        row | {"claim": "scored", "value_low": "", "value_high": ""},
+        row | {"claim": "overrides", "question": "conflict", "value_low": "0.2", "value_high": "0.6"},
+    ]
+    sizes = {("rivals", ""): "rivals.test", ("rivals", "top"): "rivals.ablated.episodes"}
+    known, planned = ({"rivals": {"test": test, "ablated": {"episodes": 5}}} for test in (6, 24))
+    widths = half_widths(rows, sizes, known, planned)
+    assert widths == {
+        "function_vector": ("S.", -0.1, pytest.approx(0.2), pytest.approx(0.1)),
+        "top_heads": ("S.", -0.1, pytest.approx(0.2), pytest.approx(0.2)),
+    }
+
+
+def test_every_claim_with_an_interval_has_a_size():
+    """`make plan` can say what it can tell."""
+    study = read_study()
+    config = study.config
+    for question in study.questions:
+        for size in question.judged_on.values():
+            assert half_widths(
+                [{"question": "q", "claim": "c", "statement": "", "threshold": "0", "value_low": "0", "value_high": "1"}],
+                {("q", "c"): size}, config, config,
+            )["c"][3] == 0.5  # fmt: skip

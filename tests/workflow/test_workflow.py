@@ -19,6 +19,7 @@ import yaml
 from transformers import AutoTokenizer
 
 from taskvectors.data.tokens import decode
+from taskvectors.observations.claims import VERDICTS
 from taskvectors.store.archived import CHECKSUMS, read_archive
 from taskvectors.store.crate import CRATE, write_archive
 from taskvectors.store.tables import read_csv, write_csv
@@ -115,7 +116,7 @@ def test_verdicts_stand_on_rows_of_the_tables(finished):
     differences = pd.read_csv(finished.folder / MODEL / "differences.csv").query("task == 'all'").set_index("reference")
     assert conclusions.loc["vector_does_task", "value"] == differences.loc["zero_shot", "difference"]
     assert -conclusions.loc["one_layer", "value"] == differences.loc["hypothesis_common", "difference"]
-    assert set(conclusions["verdict"]) <= {"shown", "not shown", "undecided", "no basis"}
+    assert set(conclusions["verdict"]) <= set(VERDICTS)
 
 
 def test_few_pairs_are_reported(finished):

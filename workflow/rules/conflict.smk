@@ -66,6 +66,7 @@ rule conflict_tables:
     params:
         *code_of("conflict_tables.py"),
         pairs=STUDY.pairs,
+        seed=STUDY.seed,
     message:
         "{wildcards.model}: conflicting tasks"
     script:

@@ -31,7 +31,11 @@ rule sweep_layers:
 
 rule choose_layer:
     input:
-        predictions=collect("results/{{model}}/predictions/sweep_layers.{family}.parquet", family=STUDY.families),
+        predictions=collect(
+            "results/{{model}}/predictions/{stage}.{family}.parquet",
+            stage=["sweep_layers", "extract_theta", "constant_answers"],
+            family=STUDY.families,
+        ),
     output:
         sweep=table("layer_sweep"),
         choice=table("layer_choice"),
@@ -43,6 +47,7 @@ rule choose_layer:
     params:
         *code_of("choose_layer.py"),
         kinds=STUDY.kinds,
+        bijections=STUDY.bijections,
         seed=STUDY.seed,
     message:
         "{wildcards.model}: choosing layers on dev episodes"

@@ -47,6 +47,7 @@ rule study_notebook:
             "shown": STUDY.questions.report_tables,
             "absent": STUDY.questions.absent,
             "written": STUDY.questions.all_tables,
+            "sections": {question.name: question.section for question in STUDY.questions},
         },
     message:
         "Report: executing the notebook"

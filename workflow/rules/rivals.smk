@@ -42,6 +42,7 @@ rule rivals:
         outputs="results/{model}/heads/outputs.parquet",
     output:
         predictions="results/{model}/predictions/rivals.parquet",
+        doses="results/{model}/predictions/doses.parquet",
     log:
         "results/{model}/logs/rivals.log",
     benchmark:
@@ -71,11 +72,14 @@ rule rivals:
 rule rivals_tables:
     input:
         predictions="results/{model}/predictions/rivals.parquet",
+        choice="results/{model}/layer_choice.csv",
+        doses="results/{model}/predictions/doses.parquet",
         effects="results/{model}/heads/effects.parquet",
         ablated="results/{model}/predictions/ablated_heads.parquet",
     output:
         rivals=table("rivals"),
         heads=table("heads"),
+        doses=table("doses"),
         ablation=table("ablation"),
     log:
         "results/{model}/logs/rivals_tables.log",

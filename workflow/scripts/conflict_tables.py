@@ -9,5 +9,5 @@ from taskvectors.store.tables import write_csv
 if __name__ == "__main__":
     with current_job() as job:
         predictions, model = read_parquets([job.input.predictions]), job.wildcards.model
-        write_csv(job.output.conflict, conflicts(predictions, model, job.params.pairs))
+        write_csv(job.output.conflict, conflicts(predictions, model, job.params.pairs, job.params.seed))
         write_csv(job.output.transfer, transfers(predictions, model))

@@ -4,7 +4,8 @@ from taskvectors.data.episodes import read_episodes
 from taskvectors.job import current_job
 from taskvectors.measuring.model_of_job import model_of
 from taskvectors.questions.rivals.context import representation_of
-from taskvectors.questions.rivals.measure import rivals
+from taskvectors.questions.rivals.doses import doses
+from taskvectors.questions.rivals.measure import context_of, rivals
 from taskvectors.store.parquet import read_parquets, write_parquet
 from taskvectors.store.tables import read_csv
 from taskvectors.store.thetas import read_thetas
@@ -15,9 +16,9 @@ if __name__ == "__main__":
         params = job.params
         episodes = [e for path in job.input.episodes for e in read_episodes(path) if e.task in params.prefix_scored]
         effects, outputs = (read_parquets([path], made) for path in (job.input.effects, job.input.outputs))
-        table = rivals(
-            lm, episodes, read_thetas(job.input.theta, made), read_csv(job.input.choice), effects, outputs,
-            {name: representation_of(file) for name, file in params.representations.items()},
-            params.settings, params.prefix_scored, params.answer_tokens, params.seed,
-        )  # fmt: skip
+        given = (lm, episodes, read_thetas(job.input.theta, made), read_csv(job.input.choice), effects, outputs)
+        scored = (params.prefix_scored, params.answer_tokens)
+        representations = {name: representation_of(file) for name, file in params.representations.items()}
+        table = rivals(*given, representations, params.settings, *scored, params.seed)
         write_parquet(job.output.predictions, table, made)
+        write_parquet(job.output.doses, doses(context_of(*given, params.settings, params.seed), *scored), made)

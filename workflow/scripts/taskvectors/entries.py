@@ -25,7 +25,10 @@ FOLDERS = ("questions/*/question.yaml", "report/frame/*/section.yaml")
 PAGE = "page.md"
 PLACED = re.compile(r"""\{\{ *(figure|table)\(["'](\w+)["']\) *\}\}""")  # in a page
 # Keys of a question and of its entries, with their types. An optional key that is left out is empty.
-REQUIRED, OPTIONAL = {"section": str, "order": int}, {"title": str, "settings": dict, "reads": dict, "descends": list}
+REQUIRED, OPTIONAL = (
+    {"section": str, "order": int},
+    {"title": str, "settings": dict, "reads": dict, "judged_on": dict, "descends": list},
+)
 PARTS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "tables": (
         {"row": str, "columns": list},
@@ -51,6 +54,7 @@ class Question:
         order: on the page.
         settings: that it adds to the configuration: keys of its top level with their JSON schema.
         reads: by rule that loads a model, the tokens that it reads (`taskvectors.estimates`).
+        judged_on: by the beginning of a claim's name, the episodes a task that it is judged on, as an expression.
         descends: rules that differentiate, which takes memory beside the model.
         tables: that its rules write, by name: what a row is, columns, title, caption.
         figures: by name: title, caption, what each is drawn from.
@@ -64,6 +68,7 @@ class Question:
     order: int
     settings: Mapping[str, Any]
     reads: Mapping[str, str]
+    judged_on: Mapping[str, str]
     descends: list[str]
     tables: Entries
     figures: Entries

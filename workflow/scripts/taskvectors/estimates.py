@@ -1,7 +1,9 @@
-"""What a study's rules read, for the time that jobs request and for `make plan`: from expressions in the questions'
-entries."""
+"""What a study's rules read, and what its claims can tell: from expressions in the questions' entries.
 
-from collections.abc import Mapping
+For the time that jobs request, and for `make plan`.
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
@@ -37,9 +39,37 @@ def tokens_read(reads: Mapping[str, str], config: Mapping[str, Any], tasks: int,
         "bare": episodes["baseline"] + further * repeats["baseline"],
         "heads": HEADS,
     }
-    environment = SandboxedEnvironment()
-    tokens: dict[str, Any] = {
-        rule: environment.compile_expression(expression, undefined_to_none=False)({**config, **quantities})
-        for rule, expression in reads.items()
-    }
-    return {rule: float(count) for rule, count in tokens.items()}
+    return {rule: float(_value(expression, {**config, **quantities})) for rule, expression in reads.items()}
+
+
+def half_widths(
+    conclusions: Iterable[Mapping[str, str]], judged_on: Mapping[tuple[str, str], str], known: Mapping[str, Any],
+    config: Mapping[str, Any],
+) -> dict[str, tuple[str, float, float, float]]:  # fmt: skip
+    """What claims can tell: by claim its statement, threshold, and the half-width of its interval in a study that is
+    known and, estimated, in another: half-widths fall with the square root of episodes.
+
+    Args:
+        conclusions: rows of `conclusions.csv` of the known study; of several models the widest counts.
+        judged_on: by question and the beginning of a claim's name the episodes a task that it is judged on.
+        known: configuration of the known study.
+        config: of the other.
+    """
+    widths: dict[str, tuple[str, float, float, float]] = {}
+    for row in conclusions:
+        beginnings = [
+            name for question, name in judged_on if question == row["question"] and row["claim"].startswith(name)
+        ]
+        if not beginnings or not row["value_low"]:
+            continue
+        half = (float(row["value_high"]) - float(row["value_low"])) / 2
+        size = judged_on[row["question"], max(beginnings, key=len)]
+        episodes, known_episodes = (float(_value(size, settings)) for settings in (config, known))
+        if half > widths.get(row["claim"], ("", 0.0, 0.0, 0.0))[2]:
+            estimate = half * (known_episodes / episodes) ** 0.5
+            widths[row["claim"]] = row["statement"], float(row["threshold"]), half, estimate
+    return widths
+
+
+def _value(expression: str, quantities: Mapping[str, Any]) -> Any:
+    return SandboxedEnvironment().compile_expression(expression, undefined_to_none=False)({**quantities})

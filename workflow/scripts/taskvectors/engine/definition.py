@@ -28,21 +28,24 @@ class Intervention:
         layer: of the block.
         vectors: `[episode, width]`, or `[episode, position, width]` for several positions. The width is that of the
             residual stream, or, at heads, of all heads' outputs together.
-        how: put in the place of what is there (`replace`), or added to it (`add`).
+        how: put in the place of what is there (`replace`), or added to it (`add`); or the component of what is there
+            along them is replaced by that of `base` (`project`), whatever their length.
         strength: the vectors are multiplied by it.
         site: the output of the block (`block`), or what its attention mixes, the outputs of its heads (`heads`).
         positions: of tokens, counted from the end of the prompt: −1 is the last. The same of all episodes, or those of
             each, whole numbers `[episode, position]`.
         mask: where along the width the vectors are put in, `[width]` or `[episode, width]`; everywhere by default.
+        base: `[episode, width]`, for `project`; zero by default.
     """
 
     layer: int
     vectors: Tensor
-    how: Literal["replace", "add"] = "replace"
+    how: Literal["replace", "add", "project"] = "replace"
     strength: float = 1.0
     site: Literal["block", "heads"] = "block"
     positions: tuple[int, ...] | Tensor = LAST
     mask: Tensor | None = None
+    base: Tensor | None = None
 
     @property
     def by_position(self) -> Tensor:
@@ -58,7 +61,8 @@ class Intervention:
         """The same for some of the episodes."""
         positions = self.positions if isinstance(self.positions, tuple) else self.positions[episodes]
         mask = self.mask if self.mask is None or self.mask.dim() == 1 else self.mask[episodes]
-        return replace(self, vectors=self.vectors[episodes], positions=positions, mask=mask)
+        base = None if self.base is None else self.base[episodes]
+        return replace(self, vectors=self.vectors[episodes], positions=positions, mask=mask, base=base)
 
     def applied(self, states: Tensor) -> Tensor:
         """States `[episode, token, width]` of prompts with the vectors put in, as a new tensor."""
@@ -66,12 +70,21 @@ class Intervention:
         positions = torch.as_tensor(self.positions).expand(len(states), -1)
         for place in range(positions.shape[1]):
             tokens = states[rows, positions[:, place]]
-            new = self.strength * self.by_position[:, place].to(states.device)
-            new = (new + tokens if self.how == "add" else new).to(states.dtype)
+            new = self._new(tokens, self.strength * self.by_position[:, place].to(states.device)).to(states.dtype)
             states[rows, positions[:, place]] = (
                 new if self.mask is None else torch.where(self.mask.to(states.device), new, tokens)
             )
         return states
+
+    def _new(self, tokens: Tensor, vectors: Tensor) -> Tensor:
+        """What takes the place of the states `[episode, width]` of a token."""
+        if self.how == "replace":
+            return vectors
+        if self.how == "add":
+            return tokens + vectors
+        base = torch.zeros_like(vectors) if self.base is None else self.base.to(vectors.device)
+        unit = torch.nn.functional.normalize(vectors, dim=-1)  # a vector of zeros has no component to replace
+        return tokens + ((base - tokens) * unit).sum(dim=-1, keepdim=True) * unit
 
 
 Change = Intervention | tuple[Intervention, ...]  # of one pass: an intervention, or several together

@@ -16,9 +16,10 @@ from taskvectors.engine.distribution import probabilities
 from taskvectors.engine.passes import READ_TOKENS, SHORTEST, check_finite, numbered, prefill
 from taskvectors.engine.patch import AS_IT_IS, patched_states
 from taskvectors.models.batches import check_lengths, run_in_batches, tokens_at_once
-from taskvectors.models.language_model import LanguageModel, refused, temporary_hooks
+from taskvectors.models.language_model import LanguageModel, block_hidden, refused, temporary_hooks
 
 Head = tuple[int, int]  # layer, number in its layer
+SAME = 1e-3  # relative difference up to which two states are the same
 CHANGED = 1000.0  # by so much values are changed to see which slices change: beyond any rounding
 
 
@@ -142,3 +143,36 @@ def put_in(heads: Sequence[Sequence[Head]], means: list[Tensor], count: int) -> 
         mask = torch.stack([head_mask(width, count, here) for here in of_layer])
         together.append(Intervention(layer, means[layer], site="heads", mask=mask))
     return tuple(together)
+
+
+@torch.inference_mode()
+def norm_follows(lm: LanguageModel) -> bool:
+    """Whether a norm follows the layer that mixes heads, so that what heads add to the stream is no sum over heads.
+
+    It is tried: behind a norm, a large mixed output and one of twice its size give the same.
+    """
+    ids, states = torch.arange(4, device=lm.device)[None], list[Tensor]()  # a padding token may be nothing
+    for size in (CHANGED, 2 * CHANGED):
+        larger = lm.head_mixers[0].register_forward_hook(
+            lambda mixer, inputs, output, size=size: size * output / output.abs().max().clamp_min(1e-30)
+        )
+        keep = lm.blocks[0].register_forward_hook(lambda block, inputs, output: states.append(block_hidden(output)))
+        with temporary_hooks([larger, keep]):
+            lm.run_blocks(ids, None)
+    once, doubled = (state.float() for state in states)
+    return bool((doubled - once).norm() < SAME * once.norm())
+
+
+@torch.inference_mode()
+def summed(lm: LanguageModel, heads: Sequence[Sequence[Head]], means: list[Tensor], count: int) -> Tensor:
+    """The sum of what heads add to the residual stream `[episode, hidden]`, on the CPU: a function vector (Todd et al.
+    2023, arXiv 2310.15213, equation 5). Right only where no norm follows (`norm_follows`).
+
+    Arguments: see `put_in`.
+    """
+    total = torch.zeros(len(heads), lm.hidden)
+    for step in put_in(heads, means, count):
+        assert step.mask is not None
+        mixer, outputs = lm.head_mixers[step.layer], torch.where(step.mask, step.vectors, 0).to(lm.device, lm.dtype)
+        total += (mixer(outputs) - mixer(torch.zeros_like(outputs))).float().cpu()  # less a bias
+    return total

@@ -3,6 +3,7 @@ lowers."""
 
 from collections.abc import Sequence
 
+from taskvectors.data.episodes import Episode
 from taskvectors.data.prompts import prompt
 from taskvectors.data.tokens import Ids, first_answer_ids, prompt_ids
 from taskvectors.engine.descent import AnswerLoss, Prefilled
@@ -43,3 +44,8 @@ class AnswerLosses:
 
 def _bare(pairs: Pairs) -> list[str]:
     return [prompt((), x) for x, _ in pairs]
+
+
+def queries(episodes: Sequence[Episode]) -> list[Pairs]:
+    """Of every episode the query and its answer."""
+    return [[(episode.query, episode.answers[0])] for episode in episodes]

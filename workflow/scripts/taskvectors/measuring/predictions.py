@@ -43,3 +43,13 @@ def predictions(
         layers: those that the tokens are of; all by default.
     """
     return scored(words_by_layer(lm, episodes, tokens, layers), method, prefix_scored)
+
+
+def observed(
+    episodes: Sequence[Episode], measure: str, subject: str, values: Tensor, step: int | Sequence[int] | None = None,
+    states: str | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Observations: one measure of one subject, a value for every episode."""
+    names = {"task": [e.task for e in episodes], "episode": [e.episode for e in episodes]}
+    table = pd.DataFrame(names).assign(measure=measure, subject=subject, states=states, step=step)
+    return table.assign(value=values.double().tolist()).astype({"step": "Int64", "states": object})

@@ -1,4 +1,5 @@
-"""Vectors that several questions put in θ's place: means of other θ, and random directions."""
+"""Vectors that several questions put in θ's place: θ behind any demonstrations, means of other θ, and random
+directions."""
 
 from collections.abc import Sequence
 
@@ -6,8 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taskvectors.data.episodes import Episode, not_showing
+from taskvectors.data.episodes import Episode, by_task, not_showing
+from taskvectors.data.prompts import prompt
 from taskvectors.data.sampling import episode_rng
+from taskvectors.data.tokens import prompt_ids_of_each
+from taskvectors.engine.read import read_theta_at
+from taskvectors.measuring.answer_loss import Pairs
+from taskvectors.models.language_model import LanguageModel
+from taskvectors.store.thetas import Thetas
 
 
 def mean_of_others(theta: Tensor, episodes: Sequence[Episode]) -> Tensor:
@@ -24,3 +31,28 @@ def random_directions(seed: int, names: Sequence[tuple[str | int, ...]], like: T
     rngs = [np.random.default_rng(episode_rng(seed, *name).getrandbits(64)) for name in names]
     drawn = torch.from_numpy(np.stack([rng.standard_normal(like.shape[-1]) for rng in rngs])).to(like.dtype)
     return drawn * like.norm(dim=-1, keepdim=True) / drawn.norm(dim=-1, keepdim=True)
+
+
+def of_file(thetas: Thetas, episodes: list[Episode], layer: int) -> Tensor:
+    """θ as it was extracted `[episode, hidden]`."""
+    return torch.from_numpy(thetas.of_episodes(episode.key for episode in episodes)[:, layer].copy())
+
+
+def read_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[Pairs], layer: int) -> Tensor:
+    """θ `[row, hidden]` of an episode's dummy queries behind these demonstrations, for every row."""
+    texts = [[prompt(tuple(shown), x) for x in e.dummies] for e, shown in zip(episodes, demos, strict=True)]
+    ids = prompt_ids_of_each(lm.tokenizer, texts)
+    # A copy: what inference mode makes cannot be differentiated.
+    return read_theta_at(lm, ids, layer, [episode.name for episode in episodes]).clone()
+
+
+def of_next_task(episodes: list[Episode]) -> list[Episode] | None:
+    """For each episode one of the task whose name comes next, whatever the order in which tasks are studied; None of a
+    single task."""
+    tasks = by_task(episodes)
+    if len(tasks) < 2:
+        return None
+    names = sorted(tasks)
+    following = dict(zip(names, [*names[1:], names[0]], strict=True))
+    others = [(own, tasks[following[name]]) for name, own in tasks.items()]
+    return [of_next[place % len(of_next)] for own, of_next in others for place in range(len(own))]

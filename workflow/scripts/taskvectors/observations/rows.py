@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taskvectors.names import ALL, CENTRED, KEY, LIMIT, MAIN
+from taskvectors.names import ALL, CENTRED, KEY, LIMIT, MAIN, MEANS, SCALED
 
 Tables = Mapping[str, pd.DataFrame]  # of all models together, by name; on the page published ones are `paper/<name>`
 Kinds = Mapping[str, Mapping[str, str]]  # family and role of every task
@@ -18,10 +18,15 @@ def main_tasks(table: pd.DataFrame) -> pd.DataFrame:
     return main if len(main) else table
 
 
+def able_tasks(choice: pd.DataFrame) -> list[str]:
+    """The tasks above the floor: with demonstrations the model does them on dev episodes (`layer_choice.csv`)."""
+    return list(choice.loc[choice["able"].astype(bool), "task"])
+
+
 def with_kinds(table: pd.DataFrame, model: str, kinds: Kinds) -> pd.DataFrame:
     """The table with model, family, role and task in front; rows over all tasks have no family of their own."""
     named = {
-        kind: table["task"].map({ALL: over_all} | {task: names[kind] for task, names in kinds.items()})
+        kind: table["task"].map(dict.fromkeys(MEANS, over_all) | {task: names[kind] for task, names in kinds.items()})
         for kind, over_all in {"family": ALL, "role": MAIN}.items()
     }
     columns = [*KEY, *(column for column in table if column not in (*KEY, "task"))]
@@ -62,4 +67,4 @@ def at_chosen_layer(
 def clearest(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of centred θ; for a model with a single task, which has none, those of θ itself."""
     has = table.groupby("model")["states"].transform(lambda states: (states == CENTRED).any())
-    return table[(table["states"] == CENTRED) | ~has.astype(bool)]
+    return table[(table["states"] == CENTRED) | (~has.astype(bool) & (table["states"] != SCALED))]

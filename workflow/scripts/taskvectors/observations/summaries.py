@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.names import ALL, KEY
+from taskvectors.names import ABLE, ALL, KEY
 from taskvectors.observations.intervals import ANSWERS, DIFFERENCES, Bounds, bootstrap_mean, wilson
 
 
@@ -45,8 +45,9 @@ def interval(values: pd.Series, between: Bounds, seed: int) -> tuple[float, floa
 
 
 def summarized(
-    values: pd.Series, column: str, between: Bounds, seed: int, mean_of: Collection[str] | None = None
-) -> pd.DataFrame:
+    values: pd.Series, column: str, between: Bounds, seed: int, mean_of: Collection[str] | None = None,
+    able: Collection[str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """A row for every task, then one for the mean over tasks: task, n (episodes), `column` and its bounds.
 
     Args:
@@ -54,13 +55,16 @@ def summarized(
         between: ANSWERS, DIFFERENCES or NUMBERS.
         seed: of the bootstrap.
         mean_of: tasks of the mean; by default all. Without any of them there is no such row.
+        able: tasks above the floor: of those among them there is a second mean, in a row `able`.
     """
     values = values.astype(float)
     tasks = list(dict.fromkeys(values.index.get_level_values("task")))
     rows = [(task, int((own := values.loc[[task]]).size), *interval(own, between, seed)) for task in tasks]
-    meant = values.loc[[task for task in tasks if mean_of is None or task in mean_of]]
-    if len(meant):
-        rows.append((ALL, len(meant), *_over_tasks(meant, between, seed)))
+    every = [task for task in tasks if mean_of is None or task in mean_of]
+    for name, wanted in ((ALL, every), (ABLE, [task for task in every if able is not None and task in able])):
+        meant = values.loc[wanted]
+        if len(meant):
+            rows.append((name, len(meant), *_over_tasks(meant, between, seed)))
     return pd.DataFrame(rows, columns=["task", "n", *with_bounds(column)])
 
 
@@ -86,21 +90,23 @@ def paired(values: pd.Series, reference: pd.Series) -> pd.Series:
 
 
 def paired_differences(
-    predictions: pd.DataFrame, method: str, references: Iterable[str], seed: int, mean_of: Collection[str] | None = None
-) -> pd.DataFrame:
+    predictions: pd.DataFrame, method: str, references: Iterable[str], seed: int, mean_of: Collection[str] | None = None,
+    able: Collection[str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """How much better a method is than others on the same episodes, by task and on the mean over tasks.
 
     Args:
         predictions: with columns task, episode, method, correct; one row for each episode and method.
         references: those that the predictions lack are left out.
         mean_of: the tasks of the mean; all by default.
+        able: tasks above the floor, for a second mean.
 
     Returns:
         Columns task (then `all`), method, reference, n, difference and its bounds.
     """
     wide = predictions.pivot(index=["task", "episode"], columns="method", values="correct").astype(float)
     tables = [
-        summarized((wide[method] - wide[reference]).dropna(), "difference", DIFFERENCES, seed, mean_of).assign(
+        summarized((wide[method] - wide[reference]).dropna(), "difference", DIFFERENCES, seed, mean_of, able).assign(
             method=method, reference=reference
         )
         for reference in references

@@ -2,6 +2,7 @@
 tables."""
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from importlib import import_module
 from typing import cast
 
@@ -21,7 +22,11 @@ COLUMNS = [
     "n",
     *with_bounds("value"),
     "threshold",
+    "no_effect",
     "verdict",
+    "over",
+    *with_bounds("other"),
+    *with_bounds("across"),
 ]
 
 
@@ -38,7 +43,9 @@ def conclusions(tables: Tables, labels: Mapping[str, str], modules: Mapping[str,
         own = {name: table[table["model"] == model] for name, table in tables.items()}
         for question, module in modules.items():
             for name, claim, finding in cast(Claims, import_module(module)).claims(own, labels):
-                verdict = finding.verdict(claim.threshold)
-                values = (finding.n, finding.value, finding.low, finding.high, claim.threshold, verdict)
-                rows.append((model, question, name, claim.statement, claim.measure, claim.table, *values))
+                values = (finding.n, finding.value, finding.low, finding.high, claim.threshold, claim.no_effect)
+                verdict = finding.verdict(claim.threshold, claim.no_effect)
+                further = (claim.over, *astuple(finding.beside), *astuple(finding.across))
+                named = (model, question, name, claim.statement, claim.measure, claim.table)
+                rows.append((*named, *values, verdict, *further))
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -3,7 +3,7 @@
 import html
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -87,11 +87,12 @@ def escaped(config: Config) -> dict[str, Any]:
     safe = dict(config)
     for registry in ("models", "tasks"):
         entries = config[registry].items()
-        safe[registry] = {name: {**entry, "label": _entities(entry["label"])} for name, entry in entries}
+        safe[registry] = {name: {**entry, "label": entities(entry["label"])} for name, entry in entries}
     return safe
 
 
-def _entities(label: str) -> str:
+def entities(label: str) -> str:
+    """A text that Markdown shows as written."""
     return re.sub(r"[!-/:-@\[-`{-~]", lambda match: f"&#{ord(match.group())};", label)
 
 
@@ -113,6 +114,35 @@ def table_html(table: pd.DataFrame, name: str, caption: str, sources: Iterable[s
     kind += " long" if len(table) > LONG else ""
     scroll = f'<div class="scroll" role="group" tabindex="0" aria-label="{title}">{body}</div>'
     return f'<figure class="{kind}" id="{name}">{_caption(caption, name, sources)}{scroll}</figure>'
+
+
+def verdicts_html(conclusions: pd.DataFrame, sections: Mapping[str, str], models: Mapping[str, str]) -> str:
+    """All verdicts at a glance, a row for every question: words in colour, each with its claim, and a link to the
+    section.
+
+    Args:
+        conclusions: `conclusions.csv`.
+        sections: short names of questions.
+        models: labels of models.
+    """
+    names = list(dict.fromkeys(conclusions["model"]))
+    head = "".join(f'<th scope="col">{html.escape(models[name])}</th>' for name in names)
+    rows = []
+    for question, claims in conclusions.groupby("question", sort=False):
+        section, anchor = html.escape(sections[question]), f"#question-{question}"
+        cells = "".join(
+            f"<td>{' '.join(_verdict(claim, anchor) for _, claim in claims[claims['model'] == name].iterrows())}</td>"
+            for name in names
+        )
+        rows.append(f'<tr><th scope="row"><a href="{anchor}">{section}</a></th>{cells}</tr>')
+    caption = '<caption class="unseen">Verdicts by question and model</caption>'
+    table = f'<table>{caption}<thead><tr><th scope="col">question</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    return f'<figure class="verdicts" id="verdicts"><div class="scroll">{table}</div></figure>'
+
+
+def _verdict(claim: pd.Series, anchor: str) -> str:
+    kind, words = claim["verdict"].replace(" ", "-"), html.escape(f"{claim['statement']} ({claim['measure']})")
+    return f'<a class="verdict {kind}" href="{anchor}" title="{words}">{claim["verdict"]}</a>'
 
 
 def missing_html(name: str, absent: Iterable[str]) -> str:

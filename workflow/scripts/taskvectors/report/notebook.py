@@ -22,14 +22,14 @@ from taskvectors.store.files import atomic
 
 PARAMETERS = """\
 # Of rule study_notebook: files of every table by name, entries of figures and tables, settings, and two more files.
-tables, figures, shown, absent, config, written = {}, {}, {}, {}, {}, {}
+tables, figures, shown, absent, config, written, sections = {}, {}, {}, {}, {}, {}, {}
 provenance = schematic_file = ""
 """
 SETUP = """\
 from IPython.display import HTML
 from taskvectors.report.page import Page
 
-page = Page.read(tables, figures, shown, absent, config, provenance, schematic_file, written)
+page = Page.read(tables, figures, shown, absent, config, provenance, schematic_file, written, sections)
 
 
 def figure(name):
@@ -38,6 +38,10 @@ def figure(name):
 
 def table(name):
     return HTML(page.table(name))
+
+
+def verdicts():
+    return HTML(page.verdicts())
 
 
 def schematic():

@@ -8,7 +8,7 @@ from typing import Any
 
 from taskvectors.observations.rows import Tables
 from taskvectors.report.cells import Config
-from taskvectors.report.html import figure_html, missing_html, schematic_html, table_html
+from taskvectors.report.html import figure_html, missing_html, schematic_html, table_html, verdicts_html
 from taskvectors.report.pages import page_table
 from taskvectors.report.provenance_tables import files_table, provenance_table, weights_table
 from taskvectors.store.tables import read_csvs
@@ -29,6 +29,7 @@ class Page:
         provenance: of the study.
         schematic_file: a drawing of how θ is read and patched.
         written: entries of all tables that the study writes.
+        sections: short names of questions.
     """
 
     tables: Tables
@@ -39,16 +40,17 @@ class Page:
     provenance: Mapping[str, Any]
     schematic_file: str
     written: Entries
+    sections: Mapping[str, str]
 
     @staticmethod
     def read(
         files: Mapping[str, Sequence[str]], figures: Entries, shown: Entries, absent: Mapping[str, Sequence[str]],
-        config: Config, provenance: str, schematic_file: str, written: Entries,
+        config: Config, provenance: str, schematic_file: str, written: Entries, sections: Mapping[str, str],
     ) -> "Page":  # fmt: skip
         """The page of these files: those of every table, by name, and the provenance."""
         tables = {name: read_csvs(of_name) for name, of_name in files.items()}
         content = json.loads(Path(provenance).read_text(encoding="utf-8"))
-        return Page(tables, figures, shown, absent, config, content, schematic_file, written)
+        return Page(tables, figures, shown, absent, config, content, schematic_file, written, sections)
 
     def figure(self, name: str) -> str:
         """A figure; nothing if the study has none of that name, and a word if an archive lacks its tables."""
@@ -70,6 +72,11 @@ class Page:
         files = [f"{table}.csv" for table in entry["tables"]]
         files += [f"data/paper/{table}.csv" for table in entry["published"]]
         return table_html(content, name, entry["caption"], files, prose=entry["prose"])
+
+    def verdicts(self) -> str:
+        """All verdicts at a glance."""
+        models = {name: entry["label"] for name, entry in self.config["models"].items()}
+        return verdicts_html(self.tables["conclusions"], self.sections, models)
 
     def files(self) -> str:
         """Every table: its file, what a row is, its columns, and what has to be said about them."""

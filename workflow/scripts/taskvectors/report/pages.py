@@ -14,6 +14,7 @@ import pandas as pd
 from taskvectors.errors import StudyError
 from taskvectors.observations.rows import Tables
 from taskvectors.report.cells import Config, decimal, how_many, in_points, labelled, listed, percent, with_interval
+from taskvectors.report.html import entities
 
 HEADING = re.compile(r"^(?=## )", re.MULTILINE)
 METHODS_MARK = "<!-- methods -->"  # what follows it on a page goes to the section on methods
@@ -99,12 +100,30 @@ def cells_of(section: Section, tables: Tables, config: Config) -> list[Cell]:
     """
     shown, _, _ = Path(section.page).read_text(encoding="utf-8").partition(METHODS_MARK)
     write = _writer(section, tables, config)
-    cells = [Cell("markdown", f"## {section.title}")] if section.title else []
+    anchor = f'<a id="question-{Path(section.page).parent.name}"></a>'  # of a question, for links to it
+    cells = [Cell("markdown", f"{anchor}\n\n## {section.title}")] if section.title else []
+    if found := "\n".join(findings(section, tables, config)):
+        cells.append(Cell("markdown", found))
     for kind, part, line in _parts(shown):
         # A heading begins a cell, and with it a section of the page.
         texts = HEADING.split(write(part, line)) if kind == "markdown" else [part]
         cells += [Cell(kind, text.strip()) for text in texts if text.strip()]
     return cells
+
+
+def findings(section: Section, tables: Tables, config: Config) -> Iterator[str]:
+    """What was found, a line for every claim of the section's question: its verdicts and values, by model."""
+    if "conclusions" not in tables:
+        return
+    conclusions = tables["conclusions"]
+    own = conclusions[conclusions["question"] == Path(section.page).parent.name]
+    for _, claim in own.groupby("claim", sort=False):
+        by_verdict: dict[str, list[str]] = {}
+        for _, row in claim.iterrows():
+            value = "" if pd.isna(row["value"]) else f", {_interval(row)}"
+            by_verdict.setdefault(row["verdict"], []).append(f"{config['models'][row['model']]['label']}{value}")
+        verdicts = "; ".join(f"**{verdict}** ({'; '.join(models)})" for verdict, models in by_verdict.items())
+        yield f"* {entities(claim['statement'].iloc[0])} {verdicts}."
 
 
 def methods_of(section: Section, tables: Tables, config: Config) -> str:

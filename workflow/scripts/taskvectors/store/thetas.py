@@ -27,8 +27,7 @@ class Thetas:
         rows: the episode of every row.
         theta: `[row, layer, hidden]`, float32 at least.
         variance_over_dummies: `[row, layer]`, of the states that θ is the mean of, summed over hidden dimensions.
-        regular: `[row, hidden]`, what the model unembeds behind the episode's regular prompt; NaN where that was not
-            read.
+        regular: `[row, hidden]`, what the model unembeds behind the episode's regular prompt.
     """
 
     rows: Sequence[Key]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from taskvectors.names import KEPT, WITHOUT
 from taskvectors.observations.rows import Tables, at_chosen_layer
-from taskvectors.report.cells import Config, model_labels
+from taskvectors.report.cells import Config, model_labels, with_interval
 
 LAYERS = {"task": "layer", "all tasks": "common_layer"}  # whose layer, and the column of layer_choice.csv
 
@@ -21,9 +21,15 @@ def conflict_table(tables: Tables, config: Config) -> pd.DataFrame:
     paper's numbers below."""
     conflict, choice, published = tables["conflict"], tables["layer_choice"], tables["paper/conflicting_tasks"]
     columns = ["model", "task_a", "task_b", "layer", "n", "regular_a", "regular_b", "patched_a", "patched_b"]
-    ours = at_both_layers(conflict, choice, "task_b", config)[[*columns, "layer of"]].assign(source="this study")
+    both = at_both_layers(conflict, choice, "task_b", config)
+    able = choice.set_index(["model", "task"])["able"]
+    ours = both[[*columns, "layer of"]].assign(source="this study", gain=with_interval(both, "gain_b"))
+    ours["judged"] = [
+        "yes" if able[row.model, row.task_a] and able[row.model, row.task_b] else "no: below the floor"
+        for row in both.itertuples()
+    ]
     ours["model"] = model_labels(ours, config)
-    order = ["model", "source", *columns[1:4], "layer of", *columns[4:]]
+    order = ["model", "source", *columns[1:4], "layer of", *columns[4:], "gain", "judged"]
     table = pd.concat([ours, published], ignore_index=True)[order]
     table["layer of"] = table["layer of"].fillna("task")
     for side in ("task_a", "task_b"):

@@ -6,15 +6,20 @@ from collections.abc import Sequence
 import pandas as pd
 
 from taskvectors.names import KEPT
+from taskvectors.observations.intervals import DIFFERENCES, bootstrap_mean
 from taskvectors.observations.summaries import share, with_bounds
 
 PAIR = ["task_a", "task_b"]
 
 
-def conflicts(predictions: pd.DataFrame, model: str, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
+def conflicts(predictions: pd.DataFrame, model: str, pairs: Sequence[Sequence[str]], seed: int) -> pd.DataFrame:
     """Shares answered as A and as B, by pair and layer: the study's table `conflict.csv`.
 
     `regular_*` is the unpatched prompt of A, the same at every layer; `patched_*` has θ of B in it at `layer`.
+    `gain_b` is the paired difference: how much more often the patched prompt is answered as B.
+
+    Args:
+        seed: of the bootstrap over episodes.
     """
     wanted = {tuple(pair) for pair in pairs}
     kept = predictions[predictions["demonstrations"] == KEPT]
@@ -28,8 +33,11 @@ def conflicts(predictions: pd.DataFrame, model: str, pairs: Sequence[Sequence[st
             row["n"] = len(patched)
             for name, table in (("regular", regular), ("patched", patched)):
                 row |= share(f"{name}_a", table["correct_a"]) | share(f"{name}_b", table["correct_b"])
+            after, before = (rows_of.set_index("episode")["correct_b"].astype(float) for rows_of in (patched, regular))
+            gain = bootstrap_mean([(after - before).to_numpy()], seed, DIFFERENCES)
+            row |= dict(zip(with_bounds("gain_b"), gain, strict=True))
             rows.append(row)
-    columns = with_bounds(*(f"{name}_{side}" for name in ("regular", "patched") for side in "ab"))
+    columns = with_bounds(*(f"{name}_{side}" for name in ("regular", "patched") for side in "ab"), "gain_b")
     return pd.DataFrame(rows, columns=["model", *PAIR, "layer", "n", *columns])
 
 

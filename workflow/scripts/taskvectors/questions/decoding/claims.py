@@ -13,9 +13,21 @@ CLAIMS = {
         "decoded_ranks",
         0.50,
     ),
+    "says_own_answers": Claim(
+        "Unembedded, θ points to its own task's answers more than to those of other tasks: their median rank is better.",
+        "share of tasks, at the chosen layer",
+        "decoded_ranks",
+        0.75,
+        no_effect=0.5,
+    ),
 }
 
 
 def claims(tables: Tables, labels: Mapping[str, str]) -> Judged:
     ranks = at_chosen_layer(tables["decoded_ranks"], tables["layer_choice"])
-    return judged(CLAIMS, {"says_answers": share_of_tasks(ranks["answer_rank_median"] <= TOP * ranks["vocabulary"])})
+    others = ranks.dropna(subset="other_answer_rank_median")
+    findings = {
+        "says_answers": share_of_tasks(ranks["answer_rank_median"] <= TOP * ranks["vocabulary"]),
+        "says_own_answers": share_of_tasks(others["answer_rank_median"] < others["other_answer_rank_median"]),
+    }
+    return judged(CLAIMS, findings)

@@ -11,7 +11,7 @@ from taskvectors.observations.rows import Tables, main_tasks
 
 CLAIMS = {
     "clusters": Claim(
-        "θ of different tasks lie apart.",
+        "θ of different tasks lie apart, at least by the space and format of their answers.",
         "silhouette at the common layer, mean over tasks; θ less the mean over tasks",
         "geometry",
         0.25,
@@ -29,7 +29,7 @@ def claims(tables: Tables, labels: Mapping[str, str]) -> Judged:
     geometry = tables["geometry"]
     findings = {
         "clusters": silhouette(geometry, tables["layer_choice"]),
-        "separation_is_function": where_apart(geometry, tables["layer_sweep"]),
+        "separation_is_function": where_apart(geometry, tables["layer_sweep"], tables["layer_choice"]),
     }
     return judged(CLAIMS, findings)
 
@@ -44,9 +44,10 @@ def silhouette(geometry: pd.DataFrame, choice: pd.DataFrame) -> Finding:
     return Finding(score, geometry["task"].nunique() - 1)
 
 
-def where_apart(geometry: pd.DataFrame, sweep: pd.DataFrame) -> Finding:
+def where_apart(geometry: pd.DataFrame, sweep: pd.DataFrame, choice: pd.DataFrame) -> Finding:
     scores = silhouettes(geometry)
     dev = main_tasks(sweep[sweep["split"] == "dev"]).groupby("layer")["accuracy"].mean()
-    if scores.isna().all() or dev.max() == 0:
+    at_common = dev[choice["common_layer"].iloc[0]]
+    if scores.isna().all() or at_common == 0:
         return Finding(np.nan, 0)
-    return Finding(dev[scores.idxmax()] / dev.max(), geometry["task"].nunique() - 1)
+    return Finding(dev[scores.idxmax()] / at_common, geometry["task"].nunique() - 1)

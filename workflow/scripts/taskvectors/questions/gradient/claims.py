@@ -7,7 +7,16 @@ import numpy as np
 import pandas as pd
 
 from taskvectors.names import ALL
-from taskvectors.observations.claims import Claim, Finding, Judged, finding_of, judged, least, negated, several
+from taskvectors.observations.claims import (
+    Claim,
+    Finding,
+    Judged,
+    finding_of,
+    judged,
+    least,
+    negated,
+    several,
+)
 from taskvectors.observations.rows import Tables
 from taskvectors.questions.gradient.names import (
     ACCURACY,
@@ -39,16 +48,19 @@ CLAIMS = {
         "lowest of descent − loss at θ; (b) loss at θ of another task − loss at θ",
         "gradient",
         0.0,
+        no_effect=-np.inf,  # below the midpoint θ may still lower the loss
     ),
     "along_gradient": Claim(
         "θ moves along the gradient, more than along any control.",
-        "cosine of θ − v₀ and −∇ at v₀, both less what tasks share, minus that of the nearest control, or zero; mean over tasks",
+        "cosine of θ − v₀ and −∇ at v₀, both less what tasks share, minus that of the nearest control, or zero; mean over "
+        "tasks, the smaller of two metrics: coordinates as they are, and divided by their deviation",
         "gradient",
         ALONG,
     ),
     "increments_along_gradient": Claim(
         "A demonstration moves θ along its own gradient, on average, more than along any control.",
-        "cosine of what it adds and −∇ there, both less what tasks share, minus that of the nearest control, or zero; mean over tasks",
+        "cosine of what it adds and −∇ there, both less what tasks share, minus that of the nearest control, or zero; mean "
+        "over tasks, the smaller of two metrics: coordinates as they are, and divided by their deviation",
         "gradient",
         ALONG,
     ),
@@ -96,14 +108,15 @@ def _few_steps(measured: pd.DataFrame) -> Finding:
 
 def beyond_every_control(measured: pd.DataFrame, measure: str) -> Finding:
     """How far a cosine with the gradient exceeds zero and that with each of its controls: the finding that decides."""
-    own, *controls = (
-        rows_of(measured, measure, subject, states=JUDGED[measure]) for subject in (GRADIENT, *CONTROLS_OF[measure])
-    )
-    # A task whose own cosines are not compared with a control's is compared with nothing.
-    compared = [control.dropna(subset="difference") for control in controls]
-    complete = all(set(control["task"]) == set(own["task"]) for control in compared)
-    differences = [negated(_finding(control, "difference")) for control in controls]
-    decides = least([_finding(own, "value"), *differences], ALONG)
+    findings, complete = list[Finding](), True
+    for states in JUDGED[measure]:
+        subjects = (GRADIENT, *CONTROLS_OF[measure])
+        own, *controls = (rows_of(measured, measure, subject, states=states) for subject in subjects)
+        # A task whose own cosines are not compared with a control's is compared with nothing.
+        compared = [control.dropna(subset="difference") for control in controls]
+        complete &= all(set(control["task"]) == set(own["task"]) for control in compared)
+        findings += [_finding(own, "value"), *(negated(_finding(control, "difference")) for control in controls)]
+    decides = least(findings, ALONG)
     return replace(decides, basis=decides.basis and complete)
 
 

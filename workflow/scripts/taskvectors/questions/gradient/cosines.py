@@ -11,9 +11,10 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from taskvectors.data.episodes import Episode
 from taskvectors.measuring.answer_loss import Pairs
+from taskvectors.measuring.predictions import observed
 from taskvectors.measuring.vectors import random_directions
-from taskvectors.names import CENTRED, RAW
-from taskvectors.questions.gradient.descents import Part, observed, theta_behind
+from taskvectors.names import CENTRED, RAW, SCALED
+from taskvectors.questions.gradient.descents import Part, theta_behind
 from taskvectors.questions.gradient.names import DIRECTION, GRADIENT, INCREMENT, RANDOM_DIRECTION
 
 
@@ -28,6 +29,7 @@ class Moves:
         numbers: of the demonstration whose increment a change is, else 0 `[row]`.
         change: `[row, hidden]`.
         direction: `[row, hidden]`.
+        deviation: of θ's coordinates over episodes `[hidden]`.
     """
 
     measure: str
@@ -36,6 +38,7 @@ class Moves:
     numbers: list[int]
     change: Tensor
     direction: Tensor
+    deviation: Tensor
 
 
 def directions(part: Part) -> Iterator[Moves]:
@@ -80,16 +83,17 @@ def _moves(
         if places:
             episodes, numbers = named(places)
             loss = part.losses.loss_for([pairs[row] for row in places], [episode.name for episode in episodes])
-            yield Moves(measure, subject, episodes, numbers, change[places], -loss(start[places])[1])
+            yield Moves(measure, subject, episodes, numbers, change[places], -loss(start[places])[1], part.deviation)
     if GRADIENT in sets:
         episodes, numbers = named(range(len(rows)))
         names = [("random direction", e.task, e.episode, k) for e, k in zip(episodes, numbers, strict=True)]
         drawn = random_directions(part.seed, names, change)
-        yield Moves(measure, RANDOM_DIRECTION, episodes, numbers, change, drawn)
+        yield Moves(measure, RANDOM_DIRECTION, episodes, numbers, change, drawn, part.deviation)
 
 
 def cosines(moves: Iterable[Moves]) -> Iterator[pd.DataFrame]:
-    """The cosine of every change with its direction: of both as read, and of both less what tasks share.
+    """The cosine of every change with its direction: of both as read, of both less what tasks share, and so again in
+    coordinates that are divided by θ's deviation; there a gradient is multiplied by it.
 
     What the k-th demonstration adds is averaged over tasks for each k by itself.
     """
@@ -105,9 +109,13 @@ def cosines(moves: Iterable[Moves]) -> Iterator[pd.DataFrame]:
         tasks = [episode.task for episode in episodes]
         if rows := sharing(tasks, numbers):
             of_tasks, which = [tasks[row] for row in rows], [numbers[row] for row in rows]
-            alike = cosine_similarity(centred(change[rows], of_tasks, which), centred(direction[rows], of_tasks, which))
-            own = [episodes[row] for row in rows]
-            yield observed(own, measure, subject, alike, which if measure == INCREMENT else None, CENTRED)
+            own, scale = [episodes[row] for row in rows], parts[0].deviation
+            for states, (moved, down) in {
+                CENTRED: (change[rows], direction[rows]),
+                SCALED: (change[rows] / scale, direction[rows] * scale),
+            }.items():
+                alike = cosine_similarity(centred(moved, of_tasks, which), centred(down, of_tasks, which))
+                yield observed(own, measure, subject, alike, which if measure == INCREMENT else None, states)
 
 
 def sharing(tasks: Sequence[str], numbers: Sequence[int]) -> list[int]:

@@ -3,20 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from taskvectors.data.episodes import Episode
-from taskvectors.data.prompts import prompt
-from taskvectors.data.tokens import prompt_ids_of_each
 from taskvectors.engine.descent import AnswerLoss
-from taskvectors.engine.read import read_theta_at
 from taskvectors.measuring.answer_loss import AnswerLosses, Pairs
+from taskvectors.measuring.vectors import read_behind
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.sizing import PART
-from taskvectors.store.thetas import Thetas
+
+LEAST = 1e-3  # of the mean deviation: a coordinate that hardly varies would decide everything
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,7 @@ class Part:
         demonstration_sets: for every episode the demonstrations whose loss descent lowers: its own first, then, by
             name, those of controls; none where an episode has no such control.
         losses: of these demonstrations and of the query.
+        deviation: of θ's coordinates over episodes `[hidden]`.
         seed: study seed.
     """
 
@@ -44,6 +43,7 @@ class Part:
     length: Tensor
     demonstration_sets: Mapping[str, Sequence[Pairs]]
     losses: AnswerLosses
+    deviation: Tensor
     seed: int
 
     @property
@@ -54,7 +54,7 @@ class Part:
 
 def part_of(
     lm: LanguageModel, layer: int, episodes: list[Episode], theta: Tensor, share: float,
-    demonstration_sets: Mapping[str, Sequence[Pairs]], seed: int,
+    demonstration_sets: Mapping[str, Sequence[Pairs]], deviation: Tensor, seed: int,
 ) -> Part:  # fmt: skip
     """These episodes, ready for descent; a step is this share of θ's distance from v₀."""
     v0 = read_behind(lm, episodes, [()] * len(episodes), layer)
@@ -63,25 +63,22 @@ def part_of(
         for episode, *of_episode in zip(episodes, *demonstration_sets.values(), strict=True)
     ]
     losses = AnswerLosses(lm, pairs, layer, [episode.name for episode in episodes])
-    return Part(lm, layer, episodes, v0, theta, share * (theta - v0).norm(dim=-1), demonstration_sets, losses, seed)
+    length = share * (theta - v0).norm(dim=-1)
+    return Part(lm, layer, episodes, v0, theta, length, demonstration_sets, losses, deviation, seed)
+
+
+def deviation_of(theta: Tensor) -> Tensor:
+    """The standard deviation of every coordinate `[hidden]` over episodes `[episode, hidden]`; ones for a single
+    one."""
+    if len(theta) < 2:
+        return torch.ones(theta.shape[-1], dtype=theta.dtype)
+    deviation = theta.std(dim=0)
+    return deviation.clamp_min(float(deviation.mean()) * LEAST)
 
 
 def parts(count: int) -> list[slice]:
     """Which of so many episodes are handled together."""
     return [slice(start, start + PART) for start in range(0, count, PART)]
-
-
-def of_file(thetas: Thetas, episodes: list[Episode], layer: int) -> Tensor:
-    """θ as it was extracted `[episode, hidden]`."""
-    return torch.from_numpy(thetas.of_episodes(episode.key for episode in episodes)[:, layer].copy())
-
-
-def read_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[Pairs], layer: int) -> Tensor:
-    """θ `[row, hidden]` of an episode's dummy queries behind these demonstrations, for every row."""
-    texts = [[prompt(tuple(shown), x) for x in e.dummies] for e, shown in zip(episodes, demos, strict=True)]
-    ids = prompt_ids_of_each(lm.tokenizer, texts)
-    # A copy: what inference mode makes cannot be differentiated.
-    return read_theta_at(lm, ids, layer, [episode.name for episode in episodes]).clone()
 
 
 def theta_behind(part: Part, rows: Sequence[int], demos: Sequence[Pairs]) -> Tensor:
@@ -126,13 +123,3 @@ def descend_online(part: Part, rows: Sequence[int], pairs: Sequence[Pairs]) -> T
         length = part.length[[rows[row] for row in having]]
         v[having] -= length[:, None] * normalize(loss(v[having])[1], dim=-1)
     return v
-
-
-def observed(
-    episodes: Sequence[Episode], measure: str, subject: str, values: Tensor, step: int | Sequence[int] | None = None,
-    states: str | None = None,
-) -> pd.DataFrame:  # fmt: skip
-    """Observations: one measure of one subject, a value for every episode."""
-    names = {"task": [e.task for e in episodes], "episode": [e.episode for e in episodes]}
-    table = pd.DataFrame(names).assign(measure=measure, subject=subject, states=states, step=step)
-    return table.assign(value=values.double().tolist()).astype({"step": "Int64", "states": object})

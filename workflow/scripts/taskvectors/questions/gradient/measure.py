@@ -15,39 +15,36 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from taskvectors.data.episodes import DEV, TEST, Episode, by_task, first_of_tasks
-from taskvectors.data.prompts import zero_shot_prompt
 from taskvectors.data.sampling import episode_rng, shuffled_answers
-from taskvectors.data.tokens import prompt_ids
-from taskvectors.engine.definition import Intervention
 from taskvectors.engine.descent import why_too_coarse
-from taskvectors.engine.distribution import divergences_of_changes
-from taskvectors.engine.patch import answers_and_states
-from taskvectors.measuring.answer_loss import Pairs
-from taskvectors.measuring.predictions import predictions
+from taskvectors.measuring.answer_loss import Pairs, queries
+from taskvectors.measuring.answers import At, answers_with
+from taskvectors.measuring.demonstrations import behind_other_inputs
+from taskvectors.measuring.predictions import observed
+from taskvectors.measuring.vectors import of_file, of_next_task, read_behind
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.models.untrained import has_room_for_another, untrained
+from taskvectors.names import RAW
 from taskvectors.progress import logger, track
 from taskvectors.questions.gradient.cosines import Moves, cosines, directions, increments
 from taskvectors.questions.gradient.descents import (
     Part,
     descend,
     descend_online,
-    observed,
-    of_file,
+    deviation_of,
     part_of,
     parts,
-    read_behind,
 )
 from taskvectors.questions.gradient.names import (
-    ACCURACY,
     COLUMNS,
     DESCENT,
-    DIVERGENCE,
+    DIRECTION,
     FEW,
     GRADIENT,
     LOSS,
     MIDWAY,
     ONLINE,
+    OTHER_INPUTS,
     OTHER_TASK,
     OTHER_THETA,
     QUERY_LOSS,
@@ -59,8 +56,6 @@ from taskvectors.questions.gradient.names import (
 )
 from taskvectors.questions.gradient.orders import over_orders
 from taskvectors.store.thetas import Thetas
-
-At = tuple[str, int | None]  # a vector: v₀, θ, …; and after how many steps
 
 
 def gradient(
@@ -85,21 +80,27 @@ def gradient(
     share = chosen_share(lm, dev, of_file(thetas, dev, layer), layer, settings["shares"], seed)
     logger.info("gradient: steps of %g of θ's distance from v₀, at layer %d", share, layer)
     control = without_training(lm, seed)
+    untrained_theta = (
+        read_behind(control, test, [episode.demos for episode in test], layer) if control else torch.empty(0)
+    )
     others, tables, moves = of_next_task(test), list[pd.DataFrame](), list[Moves]()
+    pools = by_task(episode for episode in episodes if episode.seed == seed)
+    deviation = deviation_of(of_file(thetas, [e for e in episodes if (e.split, e.seed) == (TEST, seed)], layer))
     slices = parts(len(test))
     for places in track(slices, len(slices), "gradient", "part"):
         some, of_others = test[places], None if others is None else others[places]
-        sets = demonstration_sets(some, of_others, seed)
-        part = part_of(lm, layer, some, of_file(thetas, some, layer), share, sets, seed)
+        sets = demonstration_sets(some, pools, of_others, seed)
+        part = part_of(lm, layer, some, of_file(thetas, some, layer), share, sets, deviation, seed)
         tables += along_descent(part, thetas, of_others, settings["steps"], prefix_scored, answer_tokens)
         moves += [*directions(part), *increments(part)]
         tables += over_orders(part, settings["orders"])
         del part  # and with it the keys and values of its prompts
         if control is None:
             continue
-        demos = [episode.demos for episode in some]
-        theta = read_behind(control, some, demos, layer)
-        untaught = part_of(control, layer, some, theta, share, {RANDOM_WEIGHTS: demos}, seed)
+        untaught = part_of(
+            control, layer, some, untrained_theta[places], share, {RANDOM_WEIGHTS: [e.demos for e in some]},
+            deviation_of(untrained_theta), seed,
+        )  # fmt: skip
         moves += [*directions(untaught), *increments(untaught)]
         tables += over_orders(untaught, settings["orders"])
         del untaught
@@ -127,25 +128,16 @@ def without_training(lm: LanguageModel, seed: int) -> LanguageModel | None:
     return None
 
 
-def of_next_task(episodes: list[Episode]) -> list[Episode] | None:
-    """For each episode one of the task whose name comes next, whatever the order in which tasks are studied; None of a
-    single task."""
-    tasks = by_task(episodes)
-    if len(tasks) < 2:
-        return None
-    names = sorted(tasks)
-    following = dict(zip(names, [*names[1:], names[0]], strict=True))
-    others = [(own, tasks[following[name]]) for name, own in tasks.items()]
-    return [of_next[place % len(of_next)] for own, of_next in others for place in range(len(own))]
-
-
-def demonstration_sets(episodes: list[Episode], others: list[Episode] | None, seed: int) -> dict[str, Sequence[Pairs]]:
+def demonstration_sets(
+    episodes: list[Episode], pools: Mapping[str, Sequence[Episode]], others: list[Episode] | None, seed: int
+) -> dict[str, Sequence[Pairs]]:
     """The demonstrations of every episode, and those of controls: their answers shuffled, where there are two; of
     another task."""
     sets: dict[str, Sequence[Pairs]] = {GRADIENT: [episode.demos for episode in episodes]}
     sets[SHUFFLED] = [
         shuffled_answers(e.demos, seed, "gradient", e.task, e.episode) if len(e.demos) > 1 else () for e in episodes
     ]
+    sets[OTHER_INPUTS] = behind_other_inputs(episodes, pools, seed)
     if others is not None:
         sets[OTHER_TASK] = [other.demos for other in others]
     return sets
@@ -159,18 +151,13 @@ def chosen_share(
     of_parts = []
     for places in parts(len(dev)):
         sets = {GRADIENT: [episode.demos for episode in dev[places]]}
-        part = part_of(lm, layer, dev[places], theta[places], 1.0, sets, seed)
+        part = part_of(lm, layer, dev[places], theta[places], 1.0, sets, torch.ones(lm.hidden), seed)
         loss = part.losses.loss_for(part.demonstration_sets[GRADIENT], part.names)
         at_query = part.losses.loss_for(queries(part.episodes), part.names)
         reached = [[*descend(loss, part.v0, share * part.length, FEW)][-1][0] for share in shares]
         of_parts.append(torch.stack([at_query.value(vectors) for vectors in reached], dim=1))
     by_episode = pd.DataFrame(torch.cat(of_parts).double().numpy(), columns=list(shares))
     return float(by_episode.groupby([episode.task for episode in dev]).mean().mean().idxmin())
-
-
-def queries(episodes: Sequence[Episode]) -> list[Pairs]:
-    """Of every episode the query and its answer."""
-    return [[(episode.query, episode.answers[0])] for episode in episodes]
 
 
 def along_descent(
@@ -190,6 +177,13 @@ def along_descent(
     losses = {at: loss.value(v) for at, v in vectors.items()}
     for step in steps:
         vectors[DESCENT, step], losses[DESCENT, step] = path[step]
+    # How far descent itself goes along its first direction: no more can be asked of θ.
+    downhill = -loss(v0)[1]
+    ceilings = [
+        observed(test, DIRECTION, DESCENT, cosine_similarity(v - v0, downhill), at, RAW)
+        for (subject, at), v in vectors.items()
+        if subject == DESCENT
+    ]
     # Steps of one length may lead up again in the end.
     lowest = torch.stack([of_step for _, of_step in path]).amin(dim=0)
     midway = (losses[V0, 0] + lowest) / 2 - losses[THETA, None]
@@ -200,28 +194,7 @@ def along_descent(
         for (subject, step), v in vectors.items()
         if subject == DESCENT
     ]
-    return tables + answers_at(part, vectors, thetas, prefix_scored, answer_tokens)
-
-
-def answers_at(
-    part: Part, vectors: Mapping[At, Tensor], thetas: Thetas, prefix_scored: Mapping[str, bool], answer_tokens: int
-) -> list[pd.DataFrame]:
-    """Of the queries: the loss of the answer, whether the model gives it, and the divergence from the regular
-    prompt."""
-    lm, test = part.lm, part.episodes
-    ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
-    changes = [Intervention(part.layer, v) for v in vectors.values()]
-    tokens, states = answers_and_states(lm, ids, changes, answer_tokens, part.names)
-    regular = thetas.regular_of_episodes(episode.key for episode in test)
-    far = divergences_of_changes(lm, states, torch.from_numpy(regular))
-    loss = part.losses.loss_for(queries(test), part.names)
-    tables = []
-    for place, ((subject, step), v) in enumerate(vectors.items()):
-        correct = predictions(lm, test, subject, tokens[:, place], prefix_scored)["correct"].astype(float)
-        measured = {
-            QUERY_LOSS: loss.value(v),
-            ACCURACY: torch.tensor(correct.to_numpy()),
-            DIVERGENCE: far[:, place],
-        }
-        tables += [observed(test, measure, subject, values, step) for measure, values in measured.items()]
-    return tables
+    tables += ceilings
+    query_loss = part.losses.loss_for(queries(test), part.names)
+    tables += [observed(test, QUERY_LOSS, subject, query_loss.value(v), at) for (subject, at), v in vectors.items()]
+    return tables + answers_with(part.lm, test, part.layer, vectors, thetas, prefix_scored, answer_tokens)

@@ -1,30 +1,32 @@
 """Names in `gradient.csv`: what is measured, of which subject, and what it is compared with."""
 
-from taskvectors.names import CENTRED
+from taskvectors.names import ACCURACY, CENTRED, DIVERGENCE, LOSS, OTHER_THETA, QUERY_LOSS, SCALED, THETA, V0
 
 # Measures of a vector in the place of the demonstrations.
-LOSS, QUERY_LOSS, ACCURACY, DIVERGENCE = "loss", "query_loss", "accuracy", "divergence"
 TO_THETA = "cosine_to_theta"  # cosine of v − v₀ and θ − v₀
 MIDWAY = "below_midway"  # how far the loss at θ is below the midpoint of the loss at v₀ and the lowest of descent
 OF_VECTORS = (LOSS, QUERY_LOSS, ACCURACY, DIVERGENCE)
-V0, THETA, DESCENT, ONLINE = "v0", "theta", "descent", "online"
-OTHER_THETA = "other_theta"  # θ of an episode of the next task
+DESCENT, ONLINE = "descent", "online"
 
 # Cosines with the descent direction of the demonstrations, and with that of controls.
 DIRECTION, INCREMENT, ORDER = "direction", "increment", "order"
 COSINES = (DIRECTION, INCREMENT, ORDER)
 GRADIENT = "gradient"
-SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS = "shuffled", "other_task", "random_direction", "random_weights"
-GRADIENT_CONTROLS = (SHUFFLED, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS)
+SHUFFLED, OTHER_INPUTS, OTHER_TASK = "shuffled", "other_inputs", "other_task"
+RANDOM_DIRECTION, RANDOM_WEIGHTS = "random_direction", "random_weights"
+GRADIENT_CONTROLS = (SHUFFLED, OTHER_INPUTS, OTHER_TASK, RANDOM_DIRECTION, RANDOM_WEIGHTS)
 # A claim without all of its controls has no basis. Every claim must exceed zero, so ORDER has no random direction.
 CONTROLS_OF = {
     DIRECTION: GRADIENT_CONTROLS,
     INCREMENT: GRADIENT_CONTROLS,
-    ORDER: (SHUFFLED, OTHER_TASK, RANDOM_WEIGHTS),
+    ORDER: (SHUFFLED, OTHER_INPUTS, OTHER_TASK, RANDOM_WEIGHTS),
 }
 # The states by which cosines are judged: a direction that tasks share is no evidence. Deviations from a mean have no
 # shared part.
-JUDGED = {DIRECTION: CENTRED, INCREMENT: CENTRED, ORDER: None}
+# A cosine depends on the metric: a claim must hold in two.
+JUDGED: dict[str, tuple[str | None, ...]] = {
+    DIRECTION: (CENTRED, SCALED), INCREMENT: (CENTRED, SCALED), ORDER: (None,),
+}  # fmt: skip
 
 SPREAD = "spread"  # over orders of the demonstrations
 
@@ -36,6 +38,7 @@ VECTORS = {V0: "v₀", DESCENT: "descent", ONLINE: "online descent", THETA: "θ"
 DIRECTIONS = {
     GRADIENT: "the gradient",
     SHUFFLED: "that of shuffled answers",
+    OTHER_INPUTS: "that of the same answers, other inputs",
     OTHER_TASK: "that of another task",
     RANDOM_DIRECTION: "a random direction",
     RANDOM_WEIGHTS: "the gradient, random weights",
@@ -43,6 +46,7 @@ DIRECTIONS = {
 OVER_ORDERS = {
     GRADIENT: "online descent",
     SHUFFLED: "online descent, shuffled answers",
+    OTHER_INPUTS: "online descent, other inputs",
     OTHER_TASK: "online descent, another task",
     RANDOM_WEIGHTS: "online descent, random weights",
 }

@@ -9,7 +9,8 @@ from torch.nn.functional import cosine_similarity
 
 from taskvectors.data.episodes import Episode
 from taskvectors.data.sampling import episode_rng
-from taskvectors.questions.gradient.descents import Part, descend_online, observed, theta_behind
+from taskvectors.measuring.predictions import observed
+from taskvectors.questions.gradient.descents import Part, descend_online, theta_behind
 from taskvectors.questions.gradient.names import GRADIENT, ONLINE, ORDER, SPREAD, THETA
 
 
@@ -30,8 +31,12 @@ def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
         return
     places = [place for place, _ in ordered]
     sets = {THETA: [episode.demos for episode in part.episodes], **part.demonstration_sets}
+    # An episode without such pairs descends on its own instead, and is not compared.
     shown = {
-        subject: [[pairs[place][i % len(pairs[place])] for i in order] for place, order in ordered]
+        subject: [
+            [(pairs[place] or part.episodes[place].demos)[i % len(pairs[place] or order)] for i in order]
+            for place, order in ordered
+        ]
         for subject, pairs in sets.items()
     }
     ends = {subject: descend_online(part, places, shown[subject]) for subject in part.demonstration_sets}
@@ -43,7 +48,7 @@ def over_orders(part: Part, count: int) -> Iterator[pd.DataFrame]:
         episode = [part.episodes[place]]
         depends = {subject for subject, rows in shown.items() if len({tuple(rows[row]) for row in own}) > 1}
         for subject in part.demonstration_sets:
-            if depends >= {THETA, subject}:
+            if depends >= {THETA, subject} and sets[subject][place]:
                 cosine = cosine_similarity(away[THETA], away[subject]).mean()
                 yield observed(episode, ORDER, subject, cosine[None])
         if GRADIENT in ends:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.names import CENTRED, RAW
-from taskvectors.observations.claims import NO_BASIS, REFUTED, SHOWN, UNDECIDED
+from taskvectors.names import CENTRED, RAW, SCALED
+from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN, TOO_SMALL
 from taskvectors.observations.rows import Tables
 from taskvectors.questions.gradient.claims import ALONG
 from taskvectors.questions.gradient.names import (
@@ -37,6 +37,7 @@ from taskvectors.questions.gradient.tables import rows_of
 from taskvectors.report.cells import Config, decimal, how_many, means_of, model_labels, models_together, with_interval
 
 # The claims, as what is to be expected if reading demonstrations were gradient descent on θ.
+UNCOUNTED = ("lowers_loss", "order_as_online")  # see `_answer`
 EXPECTED = {
     "lowers_loss": "θ lowers the loss that descent lowers",
     "along_gradient": "θ moves along the gradient",
@@ -90,20 +91,30 @@ def _of_model(means: pd.DataFrame, verdicts: pd.Series) -> dict[str, Any]:
             for measure in (ACCURACY, DIVERGENCE)
         },
         "cosines": list(_cosines(means)),
+        "ceilings": [
+            {"steps": how_many(int(row["step"]), "step"), "cosine": decimal(row["value"])}
+            for _, row in means[(means["measure"] == DIRECTION) & (means["subject"] == DESCENT)].iterrows()
+        ],
     }
 
 
 def _answer(verdicts: pd.Series) -> dict[str, Any]:
-    """Yes if all that would follow is shown, no if some of it is not and none is, mixed if both occur, else open."""
+    """Yes if all that would follow is shown, no if none is and some is refuted or too small, mixed if both occur, else
+    open.
+
+    Not counted are the loss, which θ lowers by recognising the task alone (see the question on recognition), and
+    dependence on order, as descent on all demonstrations at once has none.
+    """
     claims = {
         verdict: [words for claim, words in EXPECTED.items() if verdicts.get(claim) == verdict]
-        for verdict in (REFUTED, SHOWN, UNDECIDED, NO_BASIS)
+        for verdict in (SHOWN, TOO_SMALL, OPEN, REFUTED, NO_BASIS)
     }
-    expected = [(verdict, words) for verdict, words in claims.items() if words]
-    if claims[REFUTED]:
-        answer = "mixed" if claims[SHOWN] else "no"
+    counted = {verdicts.get(claim) for claim in EXPECTED if claim not in UNCOUNTED}
+    if counted & {REFUTED, TOO_SMALL}:
+        answer = "mixed" if SHOWN in counted else "no"
     else:
-        answer = "yes, as far as this tests it" if claims[SHOWN] and len(expected) == 1 else "open"
+        answer = "yes, as far as this tests it" if counted == {SHOWN} else "open"
+    expected = [(verdict, words) for verdict, words in claims.items() if words]
     return {"answer": answer, "expected": expected, "verdicts": sum(len(words) for _, words in expected)}
 
 
@@ -129,7 +140,7 @@ def _cosines(means: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _row(means: pd.DataFrame, measure: str, subject: str, step: int | None = None) -> pd.Series | None:
-    rows = rows_of(means, measure, subject, step, JUDGED.get(measure))
+    rows = rows_of(means, measure, subject, step, JUDGED.get(measure, (None,))[0])
     return None if rows.empty else rows.iloc[0]
 
 
@@ -168,9 +179,10 @@ def gradient_cosines_table(tables: Tables, config: Config) -> pd.DataFrame:
             "with": COMPARED_WITH[measure][subject],
             "cosine": by_states["cell"].get(RAW, "–"),
             "less what tasks share": by_states["cell"].get(CENTRED, "–"),
+            "so, in units of deviation": by_states["cell"].get(SCALED, "–"),
             "to the gradient": "–" if subject == GRADIENT else with_interval(last, "difference")[0],
         })  # fmt: skip
-    columns = ["model", "of", "with", "cosine", "less what tasks share", "to the gradient"]
+    columns = ["model", "of", "with", "cosine", "less what tasks share", "so, in units of deviation", "to the gradient"]
     table = pd.DataFrame(lines, columns=columns)
     return table.assign(model=model_labels(table, config))
 

@@ -7,12 +7,11 @@ import pandas as pd
 
 from taskvectors.names import LIMIT
 from taskvectors.observations.rows import Tables
-from taskvectors.questions.limits.claims import CAN_DO, CAN_DO_BIJECTION
 from taskvectors.report.cells import Config, in_points, labelled, with_interval
 
 
 def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
-    return {"can_do": f"{CAN_DO:.0%}", "can_do_bijection": f"{CAN_DO_BIJECTION:.0%}"}
+    return {}
 
 
 def limits_table(tables: Tables, config: Config) -> pd.DataFrame:

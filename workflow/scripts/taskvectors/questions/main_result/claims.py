@@ -2,32 +2,50 @@
 
 from collections.abc import Mapping
 
-from taskvectors.observations.claims import Claim, Judged, difference, judged, negated
+from taskvectors.observations.claims import (
+    ABLE_TASKS,
+    ALL_TASKS,
+    Claim,
+    Judged,
+    judged,
+    mean_difference,
+    negated,
+    only_if,
+    theta_does_something,
+)
 from taskvectors.observations.rows import Tables
 
 CLAIMS = {
     "vector_does_task": Claim(
-        "θ alone makes the model do the tasks.", "hypothesis − zero-shot, mean over tasks", "differences", 0.20
+        "θ alone makes the model do the tasks.", "hypothesis − zero-shot, mean over tasks", "differences", 0.20,
+        over=ALL_TASKS,
     ),
     "as_demonstrations": Claim(
-        "θ does as much as the demonstrations.", "hypothesis − regular, mean over tasks", "differences", -0.10
+        "θ does as much as the demonstrations.", "hypothesis − regular, mean over tasks", "differences", -0.10,
+        over=ABLE_TASKS,
     ),
     "averaging": Claim(
         "The mean θ of other episodes does no worse than the episode's own.",
         "mean θ − own θ, mean over tasks",
         "differences",
         -0.02,
+        over=ABLE_TASKS,
     ),
-}
+    "averaging_beats": Claim(
+        "The mean θ of other episodes beats the episode's own.", "mean θ − own θ, mean over tasks", "differences", 0.02,
+        over=ALL_TASKS,
+    ),
+}  # fmt: skip
 
 
 def claims(tables: Tables, labels: Mapping[str, str]) -> Judged:
-    zero_shot, regular, mean_theta = (
-        difference(tables["differences"], reference) for reference in ("zero_shot", "regular", "mean_theta")
-    )
+    """What does as much is judged above the floor: where nothing does a task, everything does as much."""
+    own = {over: mean_difference(tables, "mean_theta", over) for over in (ABLE_TASKS, ALL_TASKS)}
+    does = theta_does_something(tables)
     findings = {
-        "vector_does_task": zero_shot,
-        "as_demonstrations": regular,
-        "averaging": None if mean_theta is None else negated(mean_theta),
+        "vector_does_task": mean_difference(tables, "zero_shot", ALL_TASKS),
+        "as_demonstrations": mean_difference(tables, "regular", ABLE_TASKS),
+        "averaging": None if (finding := own[ABLE_TASKS]) is None else only_if(does, negated(finding)),
+        "averaging_beats": None if (finding := own[ALL_TASKS]) is None else negated(finding),
     }
     return judged(CLAIMS, findings)

@@ -1,13 +1,11 @@
 """θ of every episode at every layer, and the baseline and regular predictions (paper, section 3.1)."""
 
 from collections.abc import Mapping
-from itertools import compress
 
 import pandas as pd
-import torch
 from torch import Tensor
 
-from taskvectors.data.episodes import BASELINE, TEST, Episode
+from taskvectors.data.episodes import BASELINE, Episode
 from taskvectors.data.prompts import dummy_prompts, regular_prompt, zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
 from taskvectors.engine.passes import continue_prompts
@@ -22,7 +20,7 @@ from taskvectors.store.thetas import Thetas
 def extract(
     lm: LanguageModel, episodes: list[Episode], prefix_scored: Mapping[str, bool], answer_tokens: int
 ) -> tuple[Thetas, pd.DataFrame]:
-    """θ of the dev and test episodes, and predictions: `baseline` of the baseline episodes, `regular` of the test
+    """θ of the dev and test episodes, and predictions: `baseline` of the baseline episodes, `regular` of dev and test
     episodes.
 
     Args:
@@ -31,20 +29,18 @@ def extract(
     # All tasks and splits at once: the more prompts of equal length, the fuller the batches.
     bare = [episode for episode in episodes if episode.split == BASELINE]
     shown = [episode for episode in episodes if episode.split != BASELINE]
-    reported = [episode for episode in shown if episode.split == TEST]
     without = baseline(lm, bare, answer_tokens)
     thetas, regular = theta_and_regular(lm, shown, answer_tokens)
     tables = [
         predictions(lm, bare, "baseline", without, prefix_scored),
-        predictions(lm, reported, "regular", regular, prefix_scored),
+        predictions(lm, shown, "regular", regular, prefix_scored),
     ]
     return thetas, pd.concat(tables, ignore_index=True)
 
 
 def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> tuple[Thetas, Tensor]:
-    """θ of all episodes, and the answers `[episode, token]` to the full prompts of the test episodes, as no others are
-    reported."""
-    others = prompt_ids_of_each(lm.tokenizer, [[regular_prompt(e)] if e.split == TEST else [] for e in episodes])
+    """θ of all episodes, and the answers `[episode, token]` to their full prompts."""
+    others = prompt_ids_of_each(lm.tokenizer, [[regular_prompt(episode)] for episode in episodes])
     dummies = prompt_ids_of_each(lm.tokenizer, [dummy_prompts(episode) for episode in episodes])
     names = [episode.name for episode in episodes]
     done = counted("extract_theta", len(episodes), "episode")
@@ -53,11 +49,9 @@ def theta_and_regular(lm: LanguageModel, episodes: list[Episode], answer_tokens:
         answers = next_tokens(lm, final)[:, None]  # already read
     else:
         regular = [ids for episode in others for ids in episode]
-        answers = continue_prompts(lm, regular, answer_tokens, list(compress(names, others)))
-    states = torch.full((len(episodes), lm.hidden), torch.nan, dtype=theta.dtype)
-    states[torch.tensor([bool(ids) for ids in others], dtype=torch.bool)] = final.to(states)
+        answers = continue_prompts(lm, regular, answer_tokens, names)
     keys = [episode.key for episode in episodes]
-    return Thetas(keys, theta.numpy(), variances.numpy(), states.numpy()), answers
+    return Thetas(keys, theta.numpy(), variances.numpy(), final.to(theta).numpy()), answers
 
 
 def baseline(lm: LanguageModel, episodes: list[Episode], answer_tokens: int) -> Tensor:

@@ -1,6 +1,8 @@
 """The main experiment as tables (paper, section 3): accuracy by method, paired differences, and both over study
 seeds."""
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from taskvectors.names import ALL, KEY, MAIN
@@ -59,15 +61,15 @@ def accuracy(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
     return pd.concat([by_task, means[list(by_task)]], ignore_index=True).astype({"layer": "Int64"})
 
 
-def differences(chosen: pd.DataFrame, seed: int) -> pd.DataFrame:
+def differences(chosen: pd.DataFrame, able: Collection[str], seed: int) -> pd.DataFrame:
     """The hypothesis against every other method, on the same test episodes: the study's table `differences.csv`.
 
-    By task, and on the mean over main tasks.
+    By task, and on the mean over main tasks, all and those above the floor.
     """
     test = chosen[chosen["method"] != "baseline"]  # has episodes of its own
     references = [method for method in dict.fromkeys(test["method"]) if method != "hypothesis"]
     mean_of = set(main_tasks(chosen)["task"])
-    table = paired_differences(once_per_episode(test), "hypothesis", references, seed, mean_of)
+    table = paired_differences(once_per_episode(test), "hypothesis", references, seed, mean_of, able)
     return with_kinds(table, chosen["model"].iloc[0], kinds_in(chosen))
 
 

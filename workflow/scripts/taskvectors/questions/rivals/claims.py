@@ -4,50 +4,59 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from taskvectors.names import ALL
-from taskvectors.observations.claims import Claim, Finding, Judged, finding_of, judged, negated, several
+from taskvectors.observations.claims import (
+    ABLE_TASKS,
+    ALL_TASKS,
+    Claim,
+    Finding,
+    Judged,
+    judged,
+    negated,
+    only_if,
+    over_tasks,
+    theta_does_something,
+)
 from taskvectors.observations.rows import Tables
 
 CLAIMS = {
     "function_vector": Claim(
-        "A function vector does as much as θ.", "function vector − θ, mean over tasks", "rivals", -0.10
+        "A function vector, the outputs of at most 5% of the heads, does as much as θ.",
+        "function vector − θ, mean over tasks",
+        "rivals",
+        -0.10,
+        over=ABLE_TASKS,
     ),
     "learned_vector": Claim(
         "One vector could do as much as the demonstrations: a learned one does.",
         "learned θ with many labels − regular, mean over tasks",
         "rivals",
         -0.10,
-    ),
-    "averaging_beats": Claim(
-        "The mean θ of other episodes beats the episode's own.", "mean θ − θ, mean over tasks", "rivals", 0.02
+        over=ABLE_TASKS,
     ),
     "top_heads": Claim(
         "Without the heads of largest effect demonstrations do less than without random ones.",
         "random heads ablated − top heads ablated, mean over tasks",
         "ablation",
         0.10,
+        over=ALL_TASKS,
     ),
 }
 
 
 def claims(tables: Tables, labels: Mapping[str, str]) -> Judged:
     findings: dict[str, Finding | None] = {}
+    choice = tables["layer_choice"]
     if "rivals" in tables:
-        findings["function_vector"] = beside(tables["rivals"], "function_vector", "to_theta")
-        findings["learned_vector"] = beside(tables["rivals"], "learned_many", "to_regular")
-        findings["averaging_beats"] = beside(tables["rivals"], "mean_theta", "to_theta")
+        vector = beside(tables["rivals"], "function_vector", "to_theta", choice)
+        findings["function_vector"] = None if vector is None else only_if(theta_does_something(tables), vector)
+        findings["learned_vector"] = beside(tables["rivals"], "learned_many", "to_regular", choice)
     if "ablation" in tables:
-        findings["top_heads"] = without_top_heads(tables["ablation"])
+        ablated = tables["ablation"]
+        top = over_tasks(ablated[ablated["ablated"] == "top_heads"], "to_random", choice, ALL_TASKS)
+        findings["top_heads"] = None if top is None else negated(top)
     return judged(CLAIMS, findings)
 
 
-def beside(rivals: pd.DataFrame, representation: str, difference: str) -> Finding | None:
+def beside(rivals: pd.DataFrame, representation: str, difference: str, choice: pd.DataFrame) -> Finding | None:
     """How much a representation does beyond another, mean over tasks; None if the study has not tried it."""
-    tried = rivals[rivals["representation"] == representation]
-    mean = tried[tried["task"] == ALL]
-    return None if mean.empty else finding_of(mean.iloc[0], difference, several(tried))
-
-
-def without_top_heads(ablation: pd.DataFrame) -> Finding | None:
-    top = ablation[(ablation["task"] == ALL) & (ablation["ablated"] == "top_heads")]
-    return None if top.empty else negated(finding_of(top.iloc[0], "to_random", several(ablation)))
+    return over_tasks(rivals[rivals["representation"] == representation], difference, choice, ABLE_TASKS)

@@ -82,12 +82,8 @@ def rivals(
         prefix_scored: by task, whether answers count by prefix.
         seed: the study seed whose episodes are taken.
     """
-    common = int(choice["common_layer"].iloc[0])
-    pools = by_task(e for e in episodes if e.seed == seed and e.split in (DEV, TEST))
-    measured = {task: heads for task in pools if (heads := heads_of(effects, outputs, task)) is not None}
-    layers = tried_layers(lm.layers, common, settings["layer_step"])
-    layer = common if common < lm.layers - 1 else max(layers, default=None)
-    context = TaskContext(lm, pools, thetas, layers, layer, measured, settings, seed)
+    context = context_of(lm, episodes, thetas, choice, effects, outputs, settings, seed)
+    pools = context.pools
     everything = episodes_of(context, TEST, list(pools))
     regular = with_demonstrations(context, everything, answer_tokens)
     bare = as_they_are(lm, everything, answer_tokens)
@@ -121,6 +117,19 @@ def rivals(
     place = {name: number for number, name in enumerate((REGULAR, ZERO_SHOT, *order))}
     together = pd.concat(tables).sort_values("method", key=lambda names: names.map(place), kind="stable")
     return with_labels(together.reset_index(drop=True), representations)
+
+
+def context_of(
+    lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, effects: pd.DataFrame,
+    outputs: pd.DataFrame, settings: Mapping[str, Any], seed: int,
+) -> TaskContext:  # fmt: skip
+    """What representations are made from. Arguments: see `rivals`."""
+    common = int(choice["common_layer"].iloc[0])
+    pools = by_task(e for e in episodes if e.seed == seed and e.split in (DEV, TEST))
+    measured = {task: heads for task in pools if (heads := heads_of(effects, outputs, task)) is not None}
+    layers = tried_layers(lm.layers, common, settings["layer_step"])
+    layer = common if common < lm.layers - 1 else max(layers, default=None)
+    return TaskContext(lm, pools, thetas, layers, layer, measured, settings, seed)
 
 
 def left_out(name: str, why: Mapping[str, str], seed: int) -> list[pd.DataFrame]:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from taskvectors.names import CONTROL, REFERENCE, RIVAL
+from taskvectors.observations.intervals import Estimate, holm
 from taskvectors.observations.rows import Tables
 from taskvectors.questions.rivals.tables import TOP_HEADS
 from taskvectors.report.cells import Config, in_points, means_of, model_labels, models_together, with_interval
@@ -34,15 +35,18 @@ def _of_rivals(means: pd.DataFrame) -> dict[str, Any]:
     rivals, controls = (
         whole[whole["kind"] == kind].sort_values("accuracy", ascending=False) for kind in (RIVAL, CONTROL)
     )
-    all_rivals = means[means["kind"] == RIVAL]
+    compared = whole[(whole["kind"] == RIVAL) & whole["to_theta"].notna()]
+    columns = ["to_theta", "to_theta_low", "to_theta_high"]
+    differ = holm([Estimate(*row) for row in compared[columns].itertuples(index=False)])
+    apart = compared[differ]
     return {
         "regular": rows.loc["regular"],
         "best": rivals.iloc[0] if len(rivals) else None,
         "nearest": rivals.loc[rivals["divergence"].idxmin()] if len(rivals) else None,
         "theta": rows.loc["theta"] if "theta" in rows.index else None,
         "known": bool(means["to_theta_low"].notna().any()),
-        "more": _in_points(all_rivals[all_rivals["to_theta_low"] > 0]),
-        "less": _in_points(all_rivals[all_rivals["to_theta_high"] < 0]),
+        "more": _in_points(apart[apart["to_theta"] > 0]),
+        "less": _in_points(apart[apart["to_theta"] < 0]),
         "control": controls.iloc[0] if len(controls) else None,
     }
 

@@ -1,6 +1,6 @@
 """Rivals of θ side by side; the effects of attention heads, and what is lost without the strongest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import reduce
 
 import pandas as pd
@@ -21,7 +21,7 @@ COLUMNS += [*with_bounds("accuracy", "divergence", *COMPARED), "forward", "backw
 ByMethod = Mapping[str, pd.DataFrame]  # predictions of every method; task and episode in the index
 
 
-def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
+def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, able: Collection[str], seed: int) -> pd.DataFrame:
     """Every representation by task and on the mean over tasks: the study's table `rivals.csv`.
 
     A representation that is left out has the reason; on the mean over tasks, the tasks that it is without. Costs are
@@ -29,6 +29,7 @@ def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd
 
     Args:
         predictions: as `taskvectors.questions.rivals.measure` returns them.
+        able: tasks above the floor.
         seed: of the bootstrap over episodes.
     """
     test = predictions[predictions["split"] == "test"]
@@ -37,7 +38,7 @@ def rivals(predictions: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd
     for name, of_method in test.groupby("method", sort=False):
         reasons = of_method.dropna(subset="left_out").drop_duplicates("task").set_index("task")["left_out"].to_dict()
         if name in answered:
-            table = _rows(str(name), answered, seed)
+            table = _rows(str(name), answered, able, seed)
             table["left_out"] = None
             if reasons:
                 table.loc[table["task"] == ALL, "left_out"] = f"without {', '.join(reasons)}"
@@ -55,12 +56,14 @@ def _by_method(predictions: pd.DataFrame) -> ByMethod:
     return {str(name): rows.set_index(["task", "episode"]) for name, rows in predictions.groupby("method", sort=False)}
 
 
-def _rows(name: str, answered: ByMethod, seed: int) -> pd.DataFrame:
+def _rows(name: str, answered: ByMethod, able: Collection[str], seed: int) -> pd.DataFrame:
     """One representation in every task, and on the mean over tasks."""
     own = answered[name]
     constants = own[SETTING].groupby(level="task", sort=False).first()
-    table = _compared(own, {column: answered.get(other) for column, other in COMPARED.items() if other != name}, seed)
-    divergence = summarized(own["divergence"], "divergence", NUMBERS, seed).drop(columns="n")
+    table = _compared(
+        own, {column: answered.get(other) for column, other in COMPARED.items() if other != name}, seed, able
+    )
+    divergence = summarized(own["divergence"], "divergence", NUMBERS, seed, able=able).drop(columns="n")
     table = table.merge(divergence, "left", "task").assign(representation=name)
     for column in SETTING:
         table[column] = table["task"].map(constants[column]).fillna(constants[column].iloc[0])
@@ -70,15 +73,39 @@ def _rows(name: str, answered: ByMethod, seed: int) -> pd.DataFrame:
     return table
 
 
-def _compared(own: pd.DataFrame, others: Mapping[str, pd.DataFrame | None], seed: int) -> pd.DataFrame:
+def _compared(
+    own: pd.DataFrame, others: Mapping[str, pd.DataFrame | None], seed: int, able: Collection[str] | None = None
+) -> pd.DataFrame:
     """Accuracy by task and on the mean over tasks, and paired differences to others, by column."""
     correct = own["correct"].astype(float)
-    tables = [summarized(correct, "accuracy", ANSWERS, seed)]
+    tables = [summarized(correct, "accuracy", ANSWERS, seed, able=able)]
     for column, other in others.items():
         difference = pd.Series(dtype=float) if other is None else paired(correct, other["correct"].astype(float))
         if len(difference):
-            tables.append(summarized(difference, column, DIFFERENCES, seed).drop(columns="n"))
+            tables.append(summarized(difference, column, DIFFERENCES, seed, able=able).drop(columns="n"))
     return reduce(lambda left, right: left.merge(right, "left", "task"), tables)
+
+
+def doses(observations: pd.DataFrame, model: str, heads: int, seed: int) -> pd.DataFrame:
+    """Accuracy by number of heads, mean over tasks: the study's table `doses.csv`.
+
+    Args:
+        observations: as `taskvectors.questions.rivals.doses` returns them.
+        heads: of the model.
+        seed: of the bootstrap over episodes.
+    """
+    rows = []
+    for (kind, number), of_dose in observations.groupby(["subject", "step"], sort=False):
+        by_episode = of_dose.groupby(["task", "episode"], sort=False)["value"].mean()
+        draws = of_dose.groupby(of_dose["draw"].fillna(-1)).apply(
+            lambda draw: draw.groupby("task")["value"].mean().mean(), include_groups=False
+        )
+        row = {"model": model, "kind": kind, "heads": number, "share": number / heads, "draws": len(draws)}
+        rows.append(
+            row | over_tasks(by_episode, "accuracy", ANSWERS, seed) | {"lowest": draws.min(), "highest": draws.max()}
+        )
+    columns = ["model", "kind", "heads", "share", "draws", "n", *with_bounds("accuracy"), "lowest", "highest"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def head_effects(effects: pd.DataFrame, model: str, seed: int) -> pd.DataFrame:

@@ -1,84 +1,134 @@
-"""Numbers of the answer, and the table of claims."""
+"""Sentences of the answer, and the tables of claims and of their power."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from taskvectors.observations.claims import NO_BASIS, REFUTED, SHOWN, UNDECIDED
-from taskvectors.observations.rows import Tables, main_tasks
-from taskvectors.report.cells import Config, by_model, in_brackets, means_of, signed_points
+from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN, TOO_SMALL, worded
+from taskvectors.observations.rows import Tables
+from taskvectors.report.cells import Config, decimal, in_brackets, listed
 
 LIMITS = "limits"  # the question whose claims are about harder tasks
+SUFFICES = {
+    SHOWN: "θ alone makes the model do the tasks",
+    TOO_SMALL: "θ alone makes the model do the tasks in part",
+    OPEN: "whether θ alone makes the model do the tasks is open",
+    REFUTED: "θ alone does not make the model do the tasks",
+    NO_BASIS: "there is no basis to say whether θ alone makes the model do the tasks",
+}
+AS_MUCH = {
+    SHOWN: "within ten points of the demonstrations",
+    OPEN: "perhaps more than ten points below the demonstrations",
+    REFUTED: "more than ten points below the demonstrations",
+}
+CHANNEL = {
+    SHOWN: "with the demonstrations there, the model needs it",
+    TOO_SMALL: "with the demonstrations there, the model needs it in part",
+    OPEN: "whether the model needs it where the demonstrations are there is open",
+    REFUTED: "with the demonstrations there, the model does without it",
+}
+RECOGNISES = {
+    SHOWN: "θ of another episode of the task does as much on queries",
+    OPEN: "whether θ of another episode of the task does as much is open",
+    REFUTED: "θ of another episode of the task does less on queries",
+}
+HOLDS = {
+    SHOWN: "one vector holds {}",
+    OPEN: "whether one vector holds {} is open",
+    REFUTED: "one vector does not hold {}",
+}
 
 
 def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
-    accuracy, controls, differences, conclusions = (
-        tables[name] for name in ("accuracy", "controls", "differences", "conclusions")
-    )
-    means = means_of(accuracy).set_index(["method", "model"])["accuracy"]
-    paired = means_of(differences).set_index(["reference", "model"])["difference"]
-    claims = conclusions.set_index(["claim", "model"])
-    answered = claims.loc["vector_does_task", "verdict"]
-    reached, undecided = reached_tasks(main_tasks(controls))
+    conclusions = tables["conclusions"]
     return {
-        "verdicts": len(answered),
-        "shown": [config["models"][model]["label"] for model, verdict in answered.items() if verdict == SHOWN],
-        **{method: by_model(means[method], config) for method in ("zero_shot", "regular", "hypothesis")},
-        "difference": by_model(paired["regular"], config, lambda share: f"{signed_points(share)} points"),
-        "cases": len(reached),
-        "reached": int((reached & ~undecided).sum()),
-        "undecided": int(undecided.sum()),
-        "overrides": by_model(claims.loc["overrides", "value"], config) if "overrides" in claims.index else "",
-        "limits": int((conclusions["question"] == LIMITS).sum()),
-        "outcomes": list(_outcomes(conclusions.loc[conclusions["question"] == LIMITS, "verdict"])),
+        "models": [
+            {"label": config["models"][model]["label"], "sentences": list(_sentences(rows, config))}
+            for model, rows in conclusions.groupby("model", sort=False)
+        ],
         "counts": in_words(conclusions),
     }
 
 
-def _outcomes(verdicts: pd.Series) -> Iterator[str]:
-    """What was found where one vector may not suffice."""
-    counts = verdicts.value_counts()
-    words = {
-        NO_BASIS: "{} cannot tell, because the model fails even with demonstrations or episodes are too few",
-        SHOWN: "in {} one vector holds the task",
-        REFUTED: "in {} one vector is not enough",
-        UNDECIDED: "in {} the interval leaves it open",
-    }
-    yield from (found.format(counts[verdict]) for verdict, found in words.items() if verdict in counts)
+def _sentences(conclusions: pd.DataFrame, config: Config) -> Iterator[str]:
+    """What was found with one model, by the verdicts."""
+    verdicts = conclusions.set_index("claim")["verdict"]
+    suffices = verdicts["vector_does_task"]
+    as_much = AS_MUCH.get(verdicts.get("as_demonstrations", ""), "")
+    yield _sentence(SUFFICES[suffices] + (f", {as_much}" if suffices == SHOWN and as_much else ""))
+    parts = [
+        words[verdicts[claim]]
+        for claim, words in (("necessary", CHANNEL), ("recognises_task", RECOGNISES))
+        if verdicts.get(claim) in words
+    ]
+    if parts:
+        yield _sentence("; ".join(parts))
+    limits = conclusions[conclusions["question"] == LIMITS]
+    if len(limits):
+        yield _sentence("; ".join(_of_limits(limits, config)))
 
 
-def reached_tasks(controls: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """By model and task: whether a control reaches the hypothesis, and whether that is undecided of each that does."""
-    key = [controls["model"], controls["task"]]
-    reached = controls["reached"].groupby(key, sort=False).any()
-    sure = (controls["reached"] & ~controls["undecided"]).groupby(key, sort=False).any()
-    return reached, reached & ~sure
+def _of_limits(limits: pd.DataFrame, config: Config) -> Iterator[str]:
+    """Where one vector is enough, and where not; tasks without a basis are counted."""
+    for verdict, words in HOLDS.items():
+        tasks = limits.loc[limits["verdict"] == verdict, "claim"].str.removeprefix("holds_")
+        if len(tasks):
+            yield words.format(listed(config["tasks"][task]["label"] for task in tasks))
+    if without := int((limits["verdict"] == NO_BASIS).sum()):
+        yield (
+            f"{without} of {len(limits)} harder tasks tell nothing, as the model is not shown to do them with demonstrations, or "
+            "episodes are too few"
+        )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}." if words[0] != "θ" else f"{words}."
 
 
 def in_words(conclusions: pd.DataFrame) -> str:
-    """How many claims are shown, not shown, undecided and without a basis, over all models."""
-    verdicts = conclusions.loc[conclusions["question"] != LIMITS, "verdict"]
-    counts = verdicts.value_counts()
-    found = (f"{counts[name]} {name}" for name in (SHOWN, REFUTED, UNDECIDED, NO_BASIS) if name in counts)
-    return f"Of {len(verdicts)} verdicts (claims × models), {', '.join(found)}."
+    """How often each verdict occurs, over all models."""
+    verdicts = conclusions["verdict"]
+    return f"Of {len(verdicts)} verdicts (claims × models), {', '.join(worded(verdicts))}."
 
 
 def conclusions_table(tables: Tables, config: Config) -> pd.DataFrame:
     """Every claim: the measured value with its interval, the threshold and the verdict, by model."""
     table = tables["conclusions"].copy()
-    bounds = [in_brackets(row.value_low, row.value_high, "{:.2f}".format) for row in table.itertuples()]
+    bounds = [in_brackets(row.value_low, row.value_high, decimal) for row in table.itertuples()]
     table["cell"] = [
-        ("–" if pd.isna(row.value) else f"{row.value:.2f}{bound}") + f": {row.verdict}"
+        ("–" if pd.isna(row.value) else f"{decimal(row.value)}{bound}") + f": {row.verdict}"
         for row, bound in zip(table.itertuples(), bounds, strict=True)
     ]
-    key = ["claim", "statement", "measure", "threshold", "table"]
+    table["over"] = table["over"].fillna("")
+    key = ["claim", "statement", "measure", "over", "threshold", "table"]
     wide = table.pivot(index=key, columns="model", values="cell").reset_index().set_index("claim")
     wide = wide.loc[list(dict.fromkeys(table["claim"]))]
     models = {name: config["models"][name]["label"] for name in dict.fromkeys(table["model"])}
-    wide["threshold"] = [f"≥ {threshold:.2f}".replace("-", "−") for threshold in wide["threshold"]]
-    wide = wide[["statement", *models, "threshold", "measure", "table"]].rename(columns=models)
-    return wide.rename(columns={"statement": "claim"}).replace(r"-(?=\d)", "−", regex=True)
+    wide["threshold"] = [f"≥ {decimal(threshold)}" for threshold in wide["threshold"]]
+    wide = wide[["statement", *models, "threshold", "measure", "over", "table"]].rename(columns=models)
+    return wide.rename(columns={"statement": "claim"})
 
 
-TABLES = {"conclusions": conclusions_table}
+def power_table(tables: Tables, config: Config) -> pd.DataFrame:
+    """Of every claim with an interval its half-width, and the value from which it would count as shown, by model."""
+    table = tables["conclusions"]
+    of_episodes = ~table["measure"].str.startswith("share of tasks")  # a share of tasks is a range of open ones
+    table = table[of_episodes & table["value_low"].notna() & (table["value_low"] < table["value_high"])]
+    if table.empty:
+        return pd.DataFrame(columns=["claim"])
+    half = (table["value_high"] - table["value_low"]) / 2
+    cells = table.assign(
+        cell=[
+            f"± {decimal(width)}; from {decimal(row.threshold + row.value - row.value_low)} on"
+            for width, row in zip(half, table.itertuples(), strict=True)
+        ]
+    )
+    wide = cells.pivot(index=["claim", "statement", "threshold"], columns="model", values="cell").reset_index()
+    wide = wide.set_index("claim").loc[list(dict.fromkeys(table["claim"]))]
+    models = {name: config["models"][name]["label"] for name in dict.fromkeys(table["model"])}
+    wide = wide[["statement", *models]].rename(columns={"statement": "claim", **models})
+    return wide.fillna("–")
+
+
+TABLES = {"conclusions": conclusions_table, "power": power_table}
