@@ -113,6 +113,10 @@ def prefix_by_task(wildcards):
     return STUDY.scored_by_prefix(family_tasks(wildcards))
 
 
+def answer_tokens_of_family(wildcards):
+    return STUDY.answer_tokens_of_family(wildcards.family)
+
+
 def of_model(key):
     """A key of the entry of the job's model."""
     return lambda wildcards: STUDY.models[wildcards.model].get(key)

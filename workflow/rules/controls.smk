@@ -44,7 +44,7 @@ rule patch_variants:
         dtype=of_model("dtype"),
         device=of_model("device"),
         prefix_scored=prefix_by_task,
-        answer_tokens=STUDY.answer_tokens,
+        answer_tokens=answer_tokens_of_family,
         seed=STUDY.seed,
     message:
         "{wildcards.model}: other vectors in place of θ, {wildcards.family} tasks"

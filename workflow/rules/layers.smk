@@ -22,7 +22,7 @@ rule sweep_layers:
         dtype=of_model("dtype"),
         device=of_model("device"),
         prefix_scored=prefix_by_task,
-        answer_tokens=STUDY.answer_tokens,
+        answer_tokens=answer_tokens_of_family,
     message:
         "{wildcards.model}: layer sweep of the {wildcards.family} tasks"
     script:

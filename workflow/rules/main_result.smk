@@ -23,7 +23,7 @@ rule extract_theta:
         dtype=of_model("dtype"),
         device=of_model("device"),
         prefix_scored=prefix_by_task,
-        answer_tokens=STUDY.answer_tokens,
+        answer_tokens=answer_tokens_of_family,
     message:
         "{wildcards.model}: θ of the {wildcards.family} tasks"
     script:

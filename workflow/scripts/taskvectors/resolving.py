@@ -11,6 +11,7 @@ from taskvectors.errors import StudyError
 
 Entry = Mapping[str, Any]  # of a model, a task, a table or a figure
 MADE_OF = ("inverse_of", "copy_of", "bijection_of", "other_direction")  # keys of tasks that name another task
+COMPOSED = "composed_of"  # names two
 
 
 def check_known(names: Iterable[str], known: Collection[str], where: str, file: str) -> None:
@@ -40,15 +41,30 @@ def resolve_made_tasks(config: dict[str, Any]) -> None:
     paper's."""
     for name, entry in config["tasks"].items():
         for how in set(MADE_OF) & set(entry):
-            check_known([entry[how]], config["tasks"], f"tasks: {name}: {how}", "config/tasks.yaml")
-            other = config["tasks"][entry[how]]
-            if not {"table", "generate"} & set(other):
-                raise StudyError(
-                    f"tasks: {name}: {how}: {entry[how]} is itself made of another task. Name one with a table or generator."
-                )
-            entry[how] = {key: other[key] for key in ("table", "generate") if key in other}
+            entry[how] = _made_of(config["tasks"], entry[how], f"tasks: {name}: {how}")
+        if COMPOSED in entry:
+            entry[COMPOSED] = [
+                _made_of(config["tasks"], other, f"tasks: {name}: {COMPOSED}") for other in entry[COMPOSED]
+            ]
         if entry["ours"]:
             entry["label"] += " (ours)"
+
+
+def _made_of(tasks: Mapping[str, Entry], name: str, where: str) -> dict[str, Any]:
+    """What a task's pairs are made from.
+
+    Raises:
+        StudyError: if there is no such task, or it is itself made of another.
+    """
+    check_known([name], tasks, where, "config/tasks.yaml")
+    if not {"table", "generate"} & set(tasks[name]):
+        raise StudyError(f"{where}: {name} is itself made of another task. Name one with a table or generator.")
+    return {key: tasks[name][key] for key in ("table", "generate", "renamed") if key in tasks[name]}
+
+
+def parts_of(entry: Entry) -> list[Any]:
+    """The entry of a task, and those of the tasks that it is made of."""
+    return [entry, *(entry[how] for how in MADE_OF if how in entry), *entry.get(COMPOSED, [])]
 
 
 def name_random_models(config: dict[str, Any]) -> None:
@@ -72,14 +88,13 @@ def name_random_models(config: dict[str, Any]) -> None:
 
 def tables_of_entry(entry: Entry) -> list[tuple[str, str]]:
     """Key and path of every table that an entry of a task names, itself or in the task it is made of."""
-    entries = [entry, *(entry[how] for how in MADE_OF if how in entry)]
-    return [(key, one[key]) for one in entries for key in settings.TABLE_KEYS if key in one]
+    return [(key, one[key]) for one in parts_of(entry) for key in settings.TABLE_KEYS if key in one]
 
 
 def locate_tables(config: dict[str, Any], root: Path) -> None:
     """Tables that come with the workflow are those of the workflow, wherever the study is run."""
     for entry in config["tasks"].values():
-        for one in (entry, *(entry[how] for how in MADE_OF if how in entry)):
+        for one in parts_of(entry):
             for key in settings.TABLE_KEYS:
                 if key in one and not Path(one[key]).exists() and (root / one[key]).is_file():
                     one[key] = str(root / one[key])

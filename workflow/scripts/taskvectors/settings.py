@@ -18,6 +18,7 @@ from jsonschema.exceptions import best_match
 from taskvectors.data.pairs import SUFFIXES
 from taskvectors.data.text import each_key_once, normal_form, unseen
 from taskvectors.errors import StudyError
+from taskvectors.names import LIMIT
 from taskvectors.store.files import files_of
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as in the schema
@@ -39,7 +40,7 @@ IN_RESULTS = {
 IN_RESULTS |= {"provenance.json", "check_results.csv"}
 # Lists of names, which YAML would read as numbers, dates or nothing where they look so.
 LISTS_OF_NAMES = (("study", "models"), ("study", "tasks"), ("conflict", "pairs"))
-TABLE_KEYS = ("table", "lookup", "classes")  # of tasks: what names a table
+TABLE_KEYS = ("table", "lookup", "classes", "choose")  # of tasks: what names a table
 STRING = "tag:yaml.org,2002:str"
 PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq")}
 LONGEST_NUMBER = 100  # digits
@@ -294,6 +295,27 @@ def check_names(config: Mapping[str, Any]) -> None:
                 raise StudyError(
                     f"{registry}: {name}: labels: {twice!r} is there twice: two classes would have one name."
                 )
+
+
+def check_answer_tokens(tasks: Mapping[str, Mapping[str, Any]], default: int) -> None:
+    """Refuse lengths of answers that jobs cannot have: those of a family's tasks differ, or a main task has its own.
+
+    Raises:
+        StudyError: naming the task.
+    """
+    of_family: dict[str, str] = {}
+    for name, entry in tasks.items():
+        own, first = entry.get("answer_tokens", default), of_family.setdefault(entry["family"], name)
+        if own != default and entry["role"] != LIMIT:
+            raise StudyError(
+                f"tasks: {name}: answer_tokens: means over tasks are of answers of one length (`scoring: answer_tokens`). Set that, "
+                "or add `role: limit`."
+            )
+        if own != tasks[first].get("answer_tokens", default):
+            raise StudyError(
+                f"tasks: {name}: answer_tokens: {first}, of the same family {entry['family']}, has another number. Give one of them "
+                "another family."
+            )
 
 
 def check_labels_differ(registry: str, names: Iterable[str], config: Mapping[str, Any]) -> None:

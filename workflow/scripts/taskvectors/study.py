@@ -105,6 +105,14 @@ class Study:
         """How many greedy tokens are compared with the answer."""
         return self.config["scoring"]["answer_tokens"]
 
+    def answer_tokens_of(self, names: Iterable[str]) -> dict[str, int]:
+        """The same by task: limits may have their own number."""
+        return {name: self.tasks[name].get("answer_tokens", self.answer_tokens) for name in names}
+
+    def answer_tokens_of_family(self, family: str) -> int:
+        """Of the tasks of a family, which all have the same."""
+        return max(self.answer_tokens_of(self.of_family(family)).values())
+
     @property
     def items(self) -> Mapping[str, Any]:
         """Where the paper's own items come from, if they are used."""
@@ -127,6 +135,11 @@ class Study:
     @property
     def bijections(self) -> list[str]:
         return [name for name in self.limits if "bijection_of" in self.tasks[name]]
+
+    @property
+    def drawn_anew(self) -> list[str]:
+        """Tasks that have no rule but that of an episode."""
+        return [name for name, entry in self.tasks.items() if "lookup" in entry or "classes" in entry]
 
     @property
     def main_tasks(self) -> list[str]:
@@ -320,6 +333,7 @@ def study_of(
         _check_representations(study, files)
     for pair in study.config["conflict"]["pairs"]:
         check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")
+    settings.check_answer_tokens(study.tasks, study.answer_tokens)
     settings.check_labels_differ("models", study.models, study.config)
     settings.check_labels_differ("tasks", study.tasks, study.config)
     return study

@@ -36,10 +36,12 @@ def family_episodes(
         refuse_long_inputs(tokenizer, context, task, entry)
         if settings["source"]:
             drawn = given(task, settings, seeds)
-            check_given(tokenizer, path_of_given(name, settings), drawn, answer_tokens, task.by_prefix)
+            check_given(
+                tokenizer, path_of_given(name, settings), drawn, task.answer_tokens or answer_tokens, task.by_prefix
+            )
             filtered, queries, left_out = given_filtered(task, drawn), given_queries(drawn), ""
         else:
-            filtered = short_answers(tokenizer, task, answer_tokens)
+            filtered = short_answers(tokenizer, task, task.answer_tokens or answer_tokens)
             drawn, left_out = sampled_if_enough(task, filtered.task, settings, seeds)
             queries = sampled_queries(filtered.task)
         episodes += drawn

@@ -2,7 +2,8 @@
 
 A mapping task is a table of inputs and outputs (`taskvectors.data.pairs`). A generated task is computed: letters and
 lists of letters (paper, section 3.1 and appendix A.1). Other tasks are made of these: the inverse of one, the union of
-one and its inverse, the copy of its inputs; or tasks whose rule is drawn anew in every episode.
+one and its inverse, the copy of its inputs, one after another, a choice among words of several classes; or tasks whose
+rule is drawn anew in every episode.
 """
 
 import functools
@@ -40,6 +41,7 @@ class Task:
         scoring: `exact`, or `prefix` if an answer counts that begins another, or is begun by it (the paper's rule for
             knowledge), and the query does not begin so, too.
         demonstrations: in an episode, if the task wants another number than the study.
+        answer_tokens: that are compared with the answer, likewise.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Task:
     role: str = MAIN
     scoring: str = EXACT
     demonstrations: int | None = None
+    answer_tokens: int | None = None
 
     @property
     def by_prefix(self) -> bool:
@@ -77,6 +80,25 @@ def _lists(position: int) -> tuple[Pair, ...]:
     return tuple(Pair(",".join(letters), (letters[position],)) for letters in lists)
 
 
+def _reversed(lists: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    return tuple(Pair(pair.input, (",".join(reversed(pair.input.split(","))),)) for pair in lists)
+
+
+def _kth() -> tuple[Pair, ...]:
+    """A place and a list of four different letters: the letter at that place. One fixed draw."""
+    draw, places = random.Random("place and list of letters"), range(1, 5)
+    lists = draw.sample(list(itertools.permutations(LETTERS, len(places))), LISTS_PER_LENGTH[4])
+    asked = [(draw.choice(places), letters) for letters in lists]
+    return tuple(Pair(f"{place}:{','.join(letters)}", (letters[place - 1],)) for place, letters in asked)
+
+
+def _counts() -> tuple[Pair, ...]:
+    """Lists of one to six different letters: how many there are. One fixed draw, every length as often."""
+    draw = random.Random("lists of letters to count")
+    lists = [draw.sample(LETTERS, length) for length in range(1, 7) for _ in range(LISTS_PER_LENGTH[2])]
+    return tuple({",".join(letters): Pair(",".join(letters), (str(len(letters)),)) for letters in lists}.values())
+
+
 GENERATORS: dict[str, Callable[[], tuple[Pair, ...]]] = {
     "next_letter": lambda: _letters(lambda letter: chr(ord(letter) + 1), LETTERS[:-1]),
     "prev_letter": lambda: _letters(lambda letter: chr(ord(letter) - 1), LETTERS[1:]),
@@ -84,17 +106,22 @@ GENERATORS: dict[str, Callable[[], tuple[Pair, ...]]] = {
     "to_lower": lambda: _letters(str.lower, LETTERS.upper()),
     "list_first": lambda: _lists(0),
     "list_last": lambda: _lists(-1),
+    "list_reversed": lambda: _reversed(_lists(0)),
+    "list_kth": _kth,
+    "list_count": _counts,
 }
+CHOICES = 400  # pairs of a task that chooses a word
 
 
 def load_task(name: str, entry: Mapping[str, Any]) -> Task:
     """Make a task from its entry in `config/tasks.yaml`.
 
-    Besides `family`, and maybe `role`, `scoring` and `demonstrations`, an entry has one of: `table` (a path);
-    `generate` (a name); `inverse_of`, `copy_of`, `bijection_of` (the entry of another task); `lookup` (a table whose
-    outputs are dealt anew); `classes` (a table of words and their classes) with `labels`. Beside `inverse_of` and
-    `bijection_of`, `other_direction` may name the entry of a task that leads back: what its table accepts is accepted,
-    too.
+    Besides `family`, and maybe `role`, `scoring`, `demonstrations` and `answer_tokens`, an entry has one of: `table`
+    (a path), and maybe `renamed` (new outputs, by output); `generate` (a name); `inverse_of`, `copy_of`,
+    `bijection_of` (the entry of another task); `composed_of` (the entries of two: what the second makes of the
+    first's answers); `lookup` (a table whose outputs are dealt anew); `classes` (a table of words and their classes) with `labels`;
+    `choose` (such a table) with `wanted`, the class of the word to choose. Beside `inverse_of` and `bijection_of`,
+    `other_direction` may name the entry of a task that leads back: what its table accepts is accepted, too.
 
     Raises:
         StudyError: if a table is bad (see `read_table`) or the generator is not known.
@@ -110,28 +137,79 @@ def load_task(name: str, entry: Mapping[str, Any]) -> Task:
         kind, pairs = BIJECTION, one_to_one(base_pairs(entry["bijection_of"]), _ambiguous(name, entry), leads_back)
     elif "inverse_of" in entry:
         pairs = inverse(base_pairs(entry["inverse_of"]), leads_back)
+    elif "composed_of" in entry:
+        pairs = composed(*map(base_pairs, entry["composed_of"]))
+    elif "choose" in entry:
+        pairs = choices(name, read_table(entry["choose"]), normal_form(entry["wanted"]))
     elif "copy_of" in entry:
         pairs = tuple(Pair(pair.input, (pair.input,)) for pair in base_pairs(entry["copy_of"]))
     else:
         pairs = base_pairs(entry)
-    said = {key: entry[key] for key in ("role", "scoring", "demonstrations") if key in entry}
+    said = {key: entry[key] for key in ("role", "scoring", "demonstrations", "answer_tokens") if key in entry}
     return Task(name, entry["family"], pairs, kind, labels, **said)
 
 
 def table_of(entry: Mapping[str, Any]) -> str | None:
     """The table that a task is made of: its own, or that of the task it names; None of generated ones."""
     entries = [entry, *(entry[how] for how in ("inverse_of", "copy_of", "bijection_of") if how in entry)]
-    return next((one[key] for one in entries for key in ("table", "lookup", "classes") if key in one), None)
+    entries += entry.get("composed_of", [])
+    return next((one[key] for one in entries for key in ("table", "lookup", "classes", "choose") if key in one), None)
 
 
 def base_pairs(entry: Mapping[str, Any]) -> tuple[Pair, ...]:
     """Pairs of an entry with a table or a generator."""
     if "table" in entry:
-        return read_table(entry["table"])
+        return renamed(entry["table"], read_table(entry["table"]), entry.get("renamed", {}))
     if entry["generate"] not in GENERATORS:
         known = ", ".join(GENERATORS)
         raise StudyError(f"config/tasks.yaml: generate: {entry['generate']} is not one of {known}.")
     return GENERATORS[entry["generate"]]()
+
+
+def renamed(table: str, pairs: tuple[Pair, ...], names: Mapping[str, str]) -> tuple[Pair, ...]:
+    """The pairs with other outputs.
+
+    Raises:
+        StudyError: for an output without a new name, or a name of none.
+    """
+    if not names:
+        return pairs
+    names = {normal_form(output): normal_form(name) for output, name in names.items()}
+    outputs = dict.fromkeys(answer for pair in pairs for answer in pair.answers)
+    if strange := next((output for output in [*outputs, *names] if (output in outputs) != (output in names)), None):
+        raise StudyError(
+            f"config/tasks.yaml: renamed: {strange!a} is {'not renamed' if strange in outputs else f'no output of {table}'}. "
+            "Name every output of the table, and no other."
+        )
+    return tuple(Pair(pair.input, tuple(names[answer] for answer in pair.answers)) for pair in pairs)
+
+
+def composed(first: tuple[Pair, ...], second: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    """What the second makes of the first's reference answers. Left out are inputs that lead nowhere, and those whose
+    answer is the input again."""
+    onward = {pair.input: pair.answers for pair in second}
+    both = ((pair.input, onward.get(pair.answers[0], ())) for pair in first)
+    return tuple(Pair(given, answers) for given, answers in both if answers and given not in answers)
+
+
+def choices(name: str, words: tuple[Pair, ...], wanted: str) -> tuple[Pair, ...]:
+    """Three words, one of the wanted class and two of others, in any order: that one. One fixed draw.
+
+    Raises:
+        StudyError: if there is no word of the class, or fewer than two of others.
+    """
+    groups = {own: [pair.input for pair in words if (pair.answers[0] == wanted) == own] for own in (True, False)}
+    if not groups[True] or len(groups[False]) < 2:
+        raise StudyError(
+            f"config/tasks.yaml, tasks: {name}: wanted: {wanted!a} must be the class of a word, and two words of others."
+        )
+    draw, pairs = random.Random("choices of words"), dict[str, Pair]()
+    for _ in range(CHOICES):
+        answer = draw.choice(groups[True])
+        listed = [answer, *draw.sample(groups[False], 2)]
+        draw.shuffle(listed)
+        pairs[", ".join(listed)] = Pair(", ".join(listed), (answer,))
+    return tuple(pairs.values())
 
 
 def _ambiguous(name: str, entry: Mapping[str, Any]) -> Collection[str]:

@@ -104,12 +104,27 @@ def read_theta_at(
     Arguments, raises: see `read_theta`.
     """
     theta = torch.empty(len(dummies), lm.hidden, dtype=torch.promote_types(lm.dtype, torch.float32))
+    for episode, states in enumerate(read_states_at(lm, dummies, layer, names)):
+        theta[episode] = mean_theta(states[None, :, None])[0, 0]
+    return theta
+
+
+@torch.inference_mode()
+def read_states_at(
+    lm: LanguageModel, prompts: list[list[Ids]], layer: int, names: Sequence[str] | None = None
+) -> list[Tensor]:
+    """Of every episode the states `[prompt, hidden]` after one block at the last token of its prompts, in the model's
+    dtype, on the CPU; the blocks above it are not run.
+
+    Episodes may have different numbers of prompts. Arguments, raises: see `read_states`.
+    """
+    states = [torch.empty(0)] * len(prompts)
 
     def keep(episode: int, read: Tensor, _: Tensor) -> None:
-        theta[episode] = mean_theta(read[None, :, layer:])[0, 0]
+        states[episode] = read[:, layer].clone()
 
-    _read(lm, dummies, names or numbered(dummies), keep, top=layer)
-    return theta
+    _read(lm, prompts, names or numbered(prompts), keep, top=layer)
+    return states
 
 
 def _read(
