@@ -13,6 +13,7 @@ from typing import Any
 
 from taskvectors import settings, sizing
 from taskvectors.catalogue import Catalogue
+from taskvectors.data.templates import parsed_all
 from taskvectors.entries import read_questions
 from taskvectors.errors import StudyError
 from taskvectors.names import LIMIT
@@ -40,7 +41,7 @@ from taskvectors.store.files import MODEL_FILES, files_of
 
 Entry = Mapping[str, Any]  # of a model, a task, a table or a figure
 ROOT = Path(__file__).parents[3]  # where the workflow lies, with what comes with it
-DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml")
+DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml", "config/instructions.yaml")
 SCHEMA = "workflow/schemas/config.schema.yaml"
 REPRESENTATIONS = "taskvectors/questions/rivals/representations"  # below workflow/scripts
 CONDITIONS = ("limits", "pairs", "transfer")  # what a figure may ask for under `when`
@@ -331,6 +332,7 @@ def study_of(
             own = {name: study.tasks[name] for name in overlay.get("tasks", {}) if name in study.tasks}
             check_rows(study.task_tables(study.tasks), root, own, files)
         _check_representations(study, files)
+        _check_robustness(study, files)
     for pair in study.config["conflict"]["pairs"]:
         check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")
     settings.check_answer_tokens(study.tasks, study.answer_tokens)
@@ -357,6 +359,15 @@ def _archived(archive: str) -> dict[str, Any]:
         return {**archived_config(archive), "archive": archive}
     except StudyError as error:
         raise StudyError(f"archive: {error}") from None
+
+
+def _check_robustness(study: Study, files: Sequence[str | Path]) -> None:
+    """Refuse templates that are none, and names of templates or tasks that are not known."""
+    wanted = study.settings_of("robustness")
+    templates = parsed_all(wanted["templates"], lambda name: where(("robustness", "templates", name), files))
+    published = where(("robustness", "published", "template"), files)
+    check_known([wanted["published"]["template"]], templates, published, "robustness: templates")
+    check_known(wanted["instructions"], study.config["tasks"], "robustness: instructions", "config/tasks.yaml")
 
 
 def _file_of_representation(name: str) -> str:

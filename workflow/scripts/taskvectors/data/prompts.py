@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from taskvectors.data.episodes import Episode  # which asks for the head of a line when it reads texts
 
-HEAD = "example:"  # of every line
+HEAD, ARROW = "example:", "->"  # of every line: before the input, and before the answer
 
 
 def prompt(demos: tuple[tuple[str, str], ...], query: str) -> str:
     """`example:{x}->{y}` lines, then `example:{query}->`; the model answers after the last arrow."""
-    return "\n".join([*(f"{HEAD}{x}->{y}" for x, y in demos), f"{HEAD}{query}->"])
+    return "\n".join([*(f"{HEAD}{x}{ARROW}{y}" for x, y in demos), f"{HEAD}{query}{ARROW}"])
 
 
 def begins_a_demonstration(text: str) -> bool:

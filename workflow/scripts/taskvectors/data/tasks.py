@@ -119,9 +119,10 @@ def load_task(name: str, entry: Mapping[str, Any]) -> Task:
     Besides `family`, and maybe `role`, `scoring`, `demonstrations` and `answer_tokens`, an entry has one of: `table`
     (a path), and maybe `renamed` (new outputs, by output); `generate` (a name); `inverse_of`, `copy_of`,
     `bijection_of` (the entry of another task); `composed_of` (the entries of two: what the second makes of the
-    first's answers); `lookup` (a table whose outputs are dealt anew); `classes` (a table of words and their classes) with `labels`;
-    `choose` (such a table) with `wanted`, the class of the word to choose. Beside `inverse_of` and `bijection_of`,
-    `other_direction` may name the entry of a task that leads back: what its table accepts is accepted, too.
+    first's answers); `lookup` (a table whose outputs are dealt anew); `classes` (a table of words and their classes)
+    with `labels`; `choose` (such a table) with `wanted`, the class of the word to choose. Beside `inverse_of` and
+    `bijection_of`, `other_direction` may name the entry of a task that leads back: what its table accepts is accepted,
+    too.
 
     Raises:
         StudyError: if a table is bad (see `read_table`) or the generator is not known.

@@ -27,6 +27,7 @@ CODE = (
     "config/config.yaml",
     "config/models.yaml",
     "config/tasks.yaml",
+    "config/instructions.yaml",
 )
 METADATA = "made_by"  # of the metadata of a file
 SOFTWARE = ("torch", "transformers", "tokenizers")  # what decides on the numbers of a model

@@ -1,0 +1,317 @@
+"""What shakes θ: other templates, wrong answers, more or fewer demonstrations, an instruction in their place."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from taskvectors.data.episodes import TEST, Episode, by_task, first_of_tasks
+from taskvectors.data.sampling import episode_rng
+from taskvectors.data.templates import OWN, Template
+from taskvectors.data.tokens import FITS, Ids, fates, prompt_ids, prompt_ids_of_each
+from taskvectors.engine.definition import Intervention
+from taskvectors.engine.patch import patched_answers
+from taskvectors.engine.read import read_theta
+from taskvectors.engine.unembed import next_tokens
+from taskvectors.measuring.answer_loss import Pairs
+from taskvectors.measuring.predictions import observed, predictions
+from taskvectors.measuring.vectors import of_next_task
+from taskvectors.models.language_model import LanguageModel, context_length
+from taskvectors.progress import logger, track
+from taskvectors.questions.robustness.names import (
+    ASPECTS,
+    CENTRED,
+    COSINE,
+    INSTRUCTION,
+    NO_TASK,
+    NUMBER,
+    OTHER_TASK,
+    PUBLISHED,
+    REGULAR,
+    TEMPLATE,
+    THETA,
+    WRONG,
+)
+
+LACKS = dict.fromkeys(ASPECTS, "its prompts are longer than the model reads") | {
+    NUMBER: "it has too few pairs, or its prompts are longer than the model reads",
+    PUBLISHED: "it has too few pairs, or its prompts are longer than the model reads",
+    WRONG: "an input has no wrong answer",
+    INSTRUCTION: "it has no instruction",
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Prompts that θ is read from.
+
+    Attributes:
+        aspect, level: what is changed, and how far.
+        template: of the prompts.
+        demos: of each episode.
+        instruction: of each episode, above the demonstrations; empty by default.
+        targets: templates of the bare queries that θ is put into.
+    """
+
+    aspect: str
+    level: str
+    template: str
+    episodes: list[Episode]
+    demos: list[Pairs]
+    targets: Sequence[str]
+    instruction: Mapping[str, str]
+
+
+def robustness(
+    lm: LanguageModel, episodes: list[Episode], choice: pd.DataFrame, settings: Mapping[str, Any],
+    templates: Mapping[str, Template], instructions: Mapping[str, Sequence[str]], prefix_scored: Mapping[str, bool],
+    seed: int,
+) -> pd.DataFrame:  # fmt: skip
+    """One row an episode, measure, aspect and level (`subject`, `states`), and template that θ is put into (`target`):
+    the answer with the whole prompt (`regular`), with θ in the bare query (`theta`), and cosines of θ with θ of the
+    study's own prompts. Answers are compared by their first token. Or one a task that is left out, with the reason.
+
+    Args:
+        episodes: of all main tasks.
+        choice: `layer_choice.csv`.
+        settings: `robustness` of the configuration.
+        templates: by name, the study's own among them.
+        instructions: wordings of every task that has any.
+        prefix_scored: by task, whether answers count by prefix.
+        seed: the study seed whose episodes are taken.
+    """
+    layer = int(choice["common_layer"].iloc[0])
+    pools = by_task(episode for episode in episodes if episode.seed == seed)
+    test = [e for e in first_of_tasks(episodes, TEST, seed, 10**9) if fits(lm, e, templates)]
+    test = first_of_tasks(test, TEST, seed, settings["episodes"])
+    usable, tables = usable_templates(lm, test, templates), list[pd.DataFrame]()
+    tables += [left_out("", TEMPLATE, name, why) for name, why in usable.items() if why]
+    names = [name for name, why in usable.items() if not why]
+    lost = [task for task in pools if task not in by_task(test)]
+    tables += [left_out(task, "", "", "no answer is one token in every template") for task in lost]
+    conditions = list(conditions_of(test, pools, settings, names, instructions, seed))
+    vectors = dict[tuple[str, str], tuple[list[Episode], Tensor]]()
+    for whole in track(conditions, len(conditions), "robustness", "condition"):
+        condition = within_context(lm, whole, templates)
+        for task in by_task(test):
+            if task not in by_task(condition.episodes):
+                tables.append(left_out(task, condition.aspect, condition.level, LACKS[condition.aspect]))
+        if not condition.episodes:
+            continue
+        theta, regular = read(lm, condition, templates)
+        vectors[condition.aspect, condition.level] = condition.episodes, theta[:, layer]
+        labels = {"aspect": condition.aspect, "level": condition.level}
+        for target in condition.targets:
+            tokens = put_in(lm, condition.episodes, theta[:, layer], layer, templates[target])
+            answers = rows(lm, condition.episodes, THETA, tokens, prefix_scored)
+            tables.append(answers.assign(**labels, target=target))
+        answers = rows(lm, condition.episodes, REGULAR, regular, prefix_scored)
+        tables.append(answers.assign(**labels, target=condition.template))
+    tables += with_other_task(lm, test, vectors, layer, templates[OWN], prefix_scored)
+    tables += cosines(vectors)
+    return pd.concat(tables, ignore_index=True).assign(layer=layer)
+
+
+def fits(lm: LanguageModel, episode: Episode, templates: Mapping[str, Template]) -> bool:
+    """Whether the answer is one token behind the query in every template, so that all templates compare."""
+    pairs = [(one.prompt((), episode.query), one.answer(episode.answers[0])) for one in templates.values()]
+    return all(fate == FITS for fate in fates(lm.tokenizer, pairs, 1))
+
+
+def usable_templates(
+    lm: LanguageModel, episodes: Sequence[Episode], templates: Mapping[str, Template]
+) -> dict[str, str]:
+    """By template why it is left out; empty if it is not.
+
+    θ is read at the last token, which must be the template's own, whatever the query.
+    """
+    why = dict.fromkeys(templates, "")
+    for name, template in templates.items():
+        ids = prompt_ids(lm.tokenizer, [template.prompt((), episode.query) for episode in episodes])
+        if len({one[-1] for one in ids}) > 1:
+            why[name] = "the tokenizer joins the end of the prompt with the query"
+    return why
+
+
+def conditions_of(
+    episodes: list[Episode], pools: Mapping[str, list[Episode]], settings: Mapping[str, Any], templates: Sequence[str],
+    instructions: Mapping[str, Sequence[str]], seed: int,
+) -> Iterator[Condition]:  # fmt: skip
+    """All conditions, the study's own prompts first.
+
+    Args:
+        templates: names of those that are usable.
+    """
+    shown: list[Pairs] = [episode.demos for episode in episodes]
+    basis = Condition(TEMPLATE, OWN, OWN, episodes, shown, templates, {})
+    yield basis
+    for name in templates:
+        if name != OWN:
+            yield replace(basis, level=name, template=name)
+    for percent in settings["wrong"]:
+        some = [e for e in episodes if can_be_wrong(e, pools[e.task])]
+        demos = [with_wrong_answers(e, pools[e.task], percent, seed) for e in some]
+        yield Condition(WRONG, f"{percent}", OWN, some, demos, [OWN], {})
+    for count in settings["demonstrations"]:
+        yield of_number(basis, NUMBER, count, pools, seed)
+    if settings["published"]["template"] in templates:
+        named = replace(
+            of_number(basis, PUBLISHED, settings["published"]["demonstrations"], pools, seed),
+            template=settings["published"]["template"],
+        )
+        yield replace(named, targets=[named.template])
+    told = [episode for episode in episodes if instructions.get(episode.task)]
+    for place in range(min((len(instructions[e.task]) for e in told), default=0)):
+        wording = {task: wordings[place] for task, wordings in instructions.items()}
+        nothing: list[Pairs] = [()] * len(told)
+        yield Condition(INSTRUCTION, f"{place + 1}", OWN, told, nothing, [OWN], wording)
+    if len(by_task(episodes)) > 1:
+        yield replace(basis, aspect=NO_TASK, level="", demos=of_many_tasks(episodes), targets=[OWN])
+
+
+def of_number(basis: Condition, aspect: str, count: int, pools: Mapping[str, list[Episode]], seed: int) -> Condition:
+    """The first demonstrations of an episode, and further pairs of the task where it has too few; without episodes
+    that have no more of them."""
+    demos = {e.key: extended(e, pools[e.task], count, seed) for e in basis.episodes}
+    some = [e for e in basis.episodes if len(demos[e.key]) == count]
+    return Condition(aspect, f"{count}", basis.template, some, [demos[e.key] for e in some], [basis.template], {})
+
+
+def within_context(lm: LanguageModel, condition: Condition, templates: Mapping[str, Template]) -> Condition:
+    """The condition without episodes whose prompts are longer than the model reads."""
+    context = context_length(lm.model.config)
+    if not context:
+        return condition
+    longest = [max(map(len, ids)) for ids in prompts_of(lm, condition, templates)]
+    places = [place for place, length in enumerate(longest) if length <= context]
+    episodes, demos = [condition.episodes[place] for place in places], [condition.demos[place] for place in places]
+    return replace(condition, episodes=episodes, demos=demos)
+
+
+def prompts_of(lm: LanguageModel, condition: Condition, templates: Mapping[str, Template]) -> list[list[Ids]]:
+    """Of every episode the prompts of its query and of its dummy queries."""
+    template, texts = templates[condition.template], list[list[str]]()
+    for episode, demos in zip(condition.episodes, condition.demos, strict=True):
+        told = condition.instruction.get(episode.task, "")
+        texts.append([template.prompt(tuple(demos), x, told) for x in (episode.query, *episode.dummies)])
+    return prompt_ids_of_each(lm.tokenizer, texts)
+
+
+def pairs_of(pool: Sequence[Episode]) -> dict[str, tuple[str, ...]]:
+    """The accepted answers of every input that the episodes show or ask about, the reference first."""
+    answers: dict[str, tuple[str, ...]] = {}
+    for episode in pool:
+        for given, answer in episode.demos:
+            answers.setdefault(given, (answer,))
+        answers[episode.query] = episode.answers
+    return answers
+
+
+def extended(episode: Episode, pool: Sequence[Episode], count: int, seed: int) -> Pairs:
+    """So many demonstrations, its own first; fewer if the task's episodes have no more pairs."""
+    used = {*(x for x, _ in episode.demos), episode.query, *episode.dummies}
+    further = sorted((x, answers[0]) for x, answers in pairs_of(pool).items() if x not in used)
+    episode_rng(seed, "more demonstrations", episode.task, episode.episode).shuffle(further)
+    return [*episode.demos, *further][:count]
+
+
+def can_be_wrong(episode: Episode, pool: Sequence[Episode]) -> bool:
+    """Whether every demonstration can have a wrong answer."""
+    answers = pairs_of(pool)
+    every = {one[0] for one in answers.values()}
+    return all(every - {y, *answers.get(x, ())} for x, y in episode.demos)
+
+
+def with_wrong_answers(episode: Episode, pool: Sequence[Episode], percent: int, seed: int) -> Pairs:
+    """A share of the demonstrations, rounded, with answers of other inputs; those of a smaller share are among those
+    of a larger one."""
+    answers = pairs_of(pool)
+    every = sorted({one[0] for one in answers.values()})
+    rng = episode_rng(seed, "wrong answers", episode.task, episode.episode)
+    wrong = [rng.choice([y for y in every if y != own and y not in answers.get(x, ())]) for x, own in episode.demos]
+    changed = rng.sample(range(len(wrong)), len(wrong))[: round(len(wrong) * percent / 100)]
+    return [(x, wrong[place] if place in changed else y) for place, (x, y) in enumerate(episode.demos)]
+
+
+def of_many_tasks(episodes: Sequence[Episode]) -> list[Pairs]:
+    """As many demonstrations as each episode has, each of another task that is not its own."""
+    tasks = by_task(episodes)
+    names = sorted(tasks)
+    demos = list[Pairs]()
+    for episode in episodes:
+        start = names.index(episode.task) + 1
+        others = [*names[start:], *names[: start - 1]]
+        own = len(episode.demos)
+        shown = {name: [pair for e in tasks[name] for pair in e.demos if pair[0] != episode.query] for name in others}
+        sources = [shown[others[place % len(others)]] for place in range(own)]
+        demos.append([pairs[place % len(pairs)] for place, pairs in enumerate(sources) if pairs])
+    return demos
+
+
+def read(lm: LanguageModel, condition: Condition, templates: Mapping[str, Template]) -> tuple[Tensor, Tensor]:
+    """θ of every episode `[episode, layer, hidden]`, and the answers `[episode, token]` to the whole prompts."""
+    ids, names = prompts_of(lm, condition, templates), [episode.name for episode in condition.episodes]
+    theta, _, final = read_theta(lm, [own[1:] for own in ids], [own[:1] for own in ids], names)
+    return theta, next_tokens(lm, final)[:, None]
+
+
+def put_in(lm: LanguageModel, episodes: list[Episode], theta: Tensor, layer: int, template: Template) -> Tensor:
+    """Answers `[episode, token]` to bare queries in a template, with vectors `[episode, hidden]` put in."""
+    ids = prompt_ids(lm.tokenizer, [template.prompt((), episode.query) for episode in episodes])
+    change = Intervention(layer, theta)
+    return patched_answers(lm, ids, [change], 1, [episode.name for episode in episodes])[0][:, 0]
+
+
+def with_other_task(
+    lm: LanguageModel, episodes: list[Episode], vectors: Mapping[tuple[str, str], tuple[list[Episode], Tensor]], layer: int,
+    template: Template, prefix_scored: Mapping[str, bool],
+) -> list[pd.DataFrame]:  # fmt: skip
+    """Answers with θ of an episode of another task, as a control; none for a single task."""
+    others = of_next_task(episodes)
+    if others is None:
+        return []
+    place = {episode.key: number for number, episode in enumerate(episodes)}
+    theta = vectors[TEMPLATE, OWN][1][[place[other.key] for other in others]]
+    answers = rows(lm, episodes, THETA, put_in(lm, episodes, theta, layer, template), prefix_scored)
+    return [answers.assign(aspect=OTHER_TASK, level="", target=OWN)]
+
+
+def cosines(vectors: Mapping[tuple[str, str], tuple[list[Episode], Tensor]]) -> list[pd.DataFrame]:
+    """Cosines of the θ of every condition with θ of the study's own prompts: as read, and of both less their means
+    over tasks; of a single task as read alone."""
+    basis = dict(zip((e.key for e in vectors[TEMPLATE, OWN][0]), vectors[TEMPLATE, OWN][1], strict=True))
+    tables = []
+    for (aspect, level), (episodes, theta) in vectors.items():
+        own = torch.stack([basis[episode.key] for episode in episodes]) if episodes else theta
+        tasks = [episode.task for episode in episodes]
+        pairs = {COSINE: (theta, own)}
+        if len(set(tasks)) > 1:
+            pairs[CENTRED] = (theta - shared(theta, tasks), own - shared(own, tasks))
+        for measure, (one, other) in pairs.items():
+            values = torch.nn.functional.cosine_similarity(one.double(), other.double(), dim=-1)
+            table = observed(episodes, measure, "", values)[["task", "episode", "measure", "value"]]
+            tables.append(table.assign(aspect=aspect, level=level, target=OWN))
+    return tables
+
+
+def shared(vectors: Tensor, tasks: Sequence[str]) -> Tensor:
+    """The mean over tasks of the mean vector `[hidden]` of each."""
+    places = {task: [place for place, name in enumerate(tasks) if name == task] for task in tasks}
+    return torch.stack([vectors[of_task].mean(dim=0) for of_task in places.values()]).mean(dim=0)
+
+
+def left_out(task: str, aspect: str, level: str, why: str) -> pd.DataFrame:
+    """A row of a task, of a template, or of both, without numbers, with the reason."""
+    logger.warning("robustness: %s: left out: %s", ", ".join(filter(None, (task, aspect, level))), why)
+    return pd.DataFrame([{"task": task, "aspect": aspect, "level": level, "measure": THETA, "left_out": why}])
+
+
+def rows(
+    lm: LanguageModel, episodes: list[Episode], measure: str, tokens: Tensor, prefix_scored: Mapping[str, bool]
+) -> pd.DataFrame:
+    """Whether answers are right, as observations."""
+    correct = predictions(lm, episodes, measure, tokens, prefix_scored)["correct"].astype(float)
+    return observed(episodes, measure, "", torch.tensor(correct.to_numpy()))[["task", "episode", "measure", "value"]]
