@@ -16,11 +16,11 @@ from taskvectors.data.episodes import DEV, TEST
 from taskvectors.data.prompts import prompt, regular_prompt, zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
-from taskvectors.measuring.maps import RIDGES, Pairs, best_penalty, fitted, joined, read_pairs
+from taskvectors.measuring.maps import RIDGES, Pairs, best_penalty, fitted, joined, pairs_in, read_pairs, table_of
 from taskvectors.names import THETA
 from taskvectors.observations.claims import NO_BASIS, SHOWN
 from taskvectors.questions.ladder.claims import CLAIMS, claims
-from taskvectors.questions.ladder.measure import DRAWN_ANEW, ladder, rungs
+from taskvectors.questions.ladder.measure import DRAWN_ANEW, ladder, read, rungs
 from taskvectors.questions.ladder.names import (
     ALL_TASKS,
     BARE,
@@ -148,7 +148,8 @@ def measured(lm):
     thetas = extract(lm, episodes, PREFIX, 1)[0]
     choice = pd.DataFrame({"task": list(TASKS), "layer": LAYER, "common_layer": LAYER})
     tokens, anew = dict.fromkeys(TASKS, 1), [list(TASKS)[-1]]
-    table = ladder(lm, episodes, thetas, choice, SETTINGS, [*TASKS], anew, PREFIX, tokens, SEED)
+    fits = pairs_in(table_of(read(lm, episodes, choice, SETTINGS["dev"], anew, SEED)))
+    table = ladder(lm, episodes, thetas, choice, fits, SETTINGS, [*TASKS], anew, PREFIX, tokens, SEED)
     return episodes, thetas, table, anew[0]
 
 

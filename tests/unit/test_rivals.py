@@ -20,6 +20,8 @@ from taskvectors.engine.costs import counted_passes
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.engine.heads import head_mask, norm_follows, read_heads
 from taskvectors.errors import StudyError
+from taskvectors.questions.ladder.measure import ladder
+from taskvectors.questions.ladder.measure import read as read_pairs_of_tasks
 from taskvectors.questions.main_result.measure import extract
 from taskvectors.questions.rivals.claims import claims
 from taskvectors.questions.rivals.context import CORRECT, SHUFFLED, Setting, TaskContext, representation_of
@@ -73,7 +75,22 @@ def context(lm, episodes, thetas, measured):
 @pytest.fixture(scope="module")
 def table(lm, episodes, thetas, measured):
     choice = pd.DataFrame({"task": list(TASKS), "layer": 1, "common_layer": 1})
-    return rivals(lm, episodes, thetas, choice, *measured[:2], REPRESENTATIONS, SIZES, PREFIX, 1, 0)
+    pairs = read_pairs_of_tasks(lm, episodes, choice, 50, [], 0)
+    return rivals(lm, episodes, thetas, choice, *measured[:2], REPRESENTATIONS, SIZES, PREFIX, 1, 0, pairs)
+
+
+def test_maps_of_the_querys_state_are_those_of_the_ladder(lm, episodes, thetas, table):
+    """Fitted on the same pairs, without the prompts that show the query."""
+    choice = pd.DataFrame({"task": list(TASKS), "layer": 1, "common_layer": 1})
+    pairs = read_pairs_of_tasks(lm, episodes, choice, 50, [], 0)
+    sizes, tokens = {"test": 3, "dev": 50, "ranks": [1]}, dict.fromkeys(TASKS, 1)
+    rungs = ladder(lm, episodes, thetas, choice, pairs, sizes, list(TASKS), [], PREFIX, tokens, 0)
+    rows = rungs[rungs["measure"] == "divergence"].set_index(["subject", "task", "episode"])["value"]
+    test = table[table["split"] == "test"].set_index(["method", "task", "episode"])["divergence"]
+    for method, rung in (("state_offset", "offset"), ("linear_map", "full_map")):
+        assert test[method].to_numpy(float) == pytest.approx(
+            rows[rung].reindex(test[method].index).to_numpy(float), abs=1e-5
+        )
 
 
 def test_every_representation_answers_the_same_queries(table):

@@ -40,6 +40,7 @@ rule rivals:
         choice="results/{model}/layer_choice.csv",
         effects="results/{model}/heads/effects.parquet",
         outputs="results/{model}/heads/outputs.parquet",
+        pairs="results/{model}/paired_states.parquet",
     output:
         predictions="results/{model}/predictions/rivals.parquet",
         doses="results/{model}/predictions/doses.parquet",

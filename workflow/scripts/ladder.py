@@ -2,9 +2,10 @@
 
 from taskvectors.data.episodes import read_episodes
 from taskvectors.job import current_job
+from taskvectors.measuring.maps import pairs_in
 from taskvectors.measuring.model_of_job import model_of
 from taskvectors.questions.ladder.measure import ladder
-from taskvectors.store.parquet import write_parquet
+from taskvectors.store.parquet import read_parquets, write_parquet
 from taskvectors.store.tables import read_csv
 from taskvectors.store.thetas import read_thetas
 
@@ -14,8 +15,9 @@ if __name__ == "__main__":
         params = job.params
         episodes = [episode for path in job.input.episodes for episode in read_episodes(path)]
         thetas, choice = read_thetas(job.input.theta, made), read_csv(job.input.choice)
+        fits = pairs_in(read_parquets([job.input.pairs], made))
         table = ladder(
-            lm, episodes, thetas, choice, params.settings, params.main, params.drawn_anew, params.prefix_scored,
+            lm, episodes, thetas, choice, fits, params.settings, params.main, params.drawn_anew, params.prefix_scored,
             params.answer_tokens, params.seed,
         )  # fmt: skip
         write_parquet(job.output.observations, table, made)

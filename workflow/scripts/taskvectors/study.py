@@ -134,6 +134,11 @@ class Study:
         return [name for name, kind in self.kinds.items() if kind["role"] == LIMIT]
 
     @property
+    def families_of_limits(self) -> list[str]:
+        """Of tasks that one vector may not hold; without such tasks all, whose tasks are then left out."""
+        return list(dict.fromkeys(self.kinds[name]["family"] for name in self.limits)) or self.families
+
+    @property
     def bijections(self) -> list[str]:
         return [name for name in self.limits if "bijection_of" in self.tasks[name]]
 

@@ -6,9 +6,11 @@ arXiv 2605.20730). Maps are fitted by ridge regression, those of a lower rank by
 (Mukherjee and Zhu 2011), both in closed form.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -84,6 +86,36 @@ def read_pairs(lm: LanguageModel, episodes: Sequence[Episode], layer: int) -> Pa
         [{query, *(x for x, _ in e.demos)} for e, own in zip(episodes, asked, strict=True) for query in own],
         [place for place, own in enumerate(asked) for _ in own],
     )
+
+
+def table_of(pairs: Mapping[str, Pairs]) -> pd.DataFrame:
+    """Pairs of several tasks as they are stored, in float32: a row a prompt."""
+    tables = [
+        pd.DataFrame(
+            {
+                "task": task,
+                "episode": own.episodes,
+                "inputs": [sorted(shown) for shown in own.inputs],
+                "bare": list(own.bare.float().numpy()),
+                "shown": list(own.shown.float().numpy()),
+            }
+        )
+        for task, own in pairs.items()
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"task": pd.Series(dtype=str)})
+
+
+def pairs_in(table: pd.DataFrame) -> dict[str, Pairs]:
+    """Pairs by task, from what `table_of` made."""
+    return {
+        str(task): Pairs(
+            torch.from_numpy(np.stack(list(rows["bare"]))).double(),
+            torch.from_numpy(np.stack(list(rows["shown"]))).double(),
+            [set(shown) for shown in rows["inputs"]],
+            rows["episode"].tolist(),
+        )
+        for task, rows in table.groupby("task", sort=False)
+    }
 
 
 @dataclass(frozen=True)

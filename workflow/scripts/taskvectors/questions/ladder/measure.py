@@ -40,8 +40,8 @@ FEWEST = 3  # prompts of a fit
 
 
 def ladder(
-    lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, settings: Mapping[str, Any],
-    main: Sequence[str], drawn_anew: Sequence[str], prefix_scored: Mapping[str, bool],
+    lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, fits: Mapping[str, Pairs],
+    settings: Mapping[str, Any], main: Sequence[str], drawn_anew: Sequence[str], prefix_scored: Mapping[str, bool],
     answer_tokens: Mapping[str, int], seed: int,
 ) -> pd.DataFrame:  # fmt: skip
     """One row an episode, rung (`subject`), rank (`step`) and measure: accuracy on the query, and divergence of its
@@ -54,6 +54,7 @@ def ladder(
         episodes: of all tasks.
         thetas: theirs.
         choice: `layer_choice.csv`.
+        fits: what maps are fitted on, by task (`read`).
         settings: `ladder` of the configuration.
         main: the main tasks: the map for all tasks is fitted on theirs.
         drawn_anew: tasks that have no rule of their own.
@@ -61,10 +62,9 @@ def ladder(
         seed: the study seed whose episodes are taken.
     """
     layer = int(choice["common_layer"].iloc[0])
-    test, dev = (by_task(first_of_tasks(episodes, split, seed, settings[split])) for split in (TEST, DEV))
+    test = by_task(first_of_tasks(episodes, TEST, seed, settings["test"]))
     tables = [_left_out(task, DRAWN_ANEW) for task in test if task in drawn_anew]
-    tasks = [task for task in test if task not in drawn_anew and task in dev]
-    fits = {task: read_pairs(lm, dev[task], layer) for task in track(tasks, len(tasks), "ladder, reading")}
+    tasks = [task for task in test if task in fits]
     penalties = {task: best_penalty(pairs) for task, pairs in fits.items()}
     following = dict(zip(sorted(tasks), [*sorted(tasks)[1:], *sorted(tasks)[:1]], strict=True))
     for task in track(tasks, len(tasks), "ladder"):
@@ -87,6 +87,20 @@ def ladder(
         ]
         tables += [_left_out(task, why, *at) for at in lacking]
     return pd.concat(tables, ignore_index=True).assign(layer=layer)
+
+
+def read(
+    lm: LanguageModel, episodes: list[Episode], choice: pd.DataFrame, count: int, drawn_anew: Sequence[str], seed: int
+) -> dict[str, Pairs]:
+    """States after the common layer, without and with demonstrations, in the first dev episodes of every task that has
+    a rule of its own.
+
+    Args:
+        count: of episodes a task.
+    """
+    layer = int(choice["common_layer"].iloc[0])
+    dev = by_task(e for e in first_of_tasks(episodes, DEV, seed, count) if e.task not in drawn_anew)
+    return {task: read_pairs(lm, own, layer) for task, own in track(dev.items(), len(dev), "paired_states")}
 
 
 def common_map(fits: Mapping[str, Pairs], tasks: Sequence[str], episodes: Sequence[Episode]) -> LinearMap | None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from taskvectors.names import LIMIT
 from taskvectors.observations.rows import Tables
+from taskvectors.questions.limits.names import WORDS
 from taskvectors.report.cells import Config, in_points, labelled, with_interval
 
 
@@ -27,4 +28,37 @@ def limits_table(tables: Tables, config: Config) -> pd.DataFrame:
     return labelled(wide, config)
 
 
-TABLES = {"limits": limits_table}
+def several_table(tables: Tables, config: Config) -> pd.DataFrame:
+    """Several vectors, by task: accuracy of every method."""
+    table = tables["several"]
+    table = table[(table["n"] > 0) & (table["role"] == LIMIT)]
+    cells = table.assign(cell=with_interval(table))
+    wide = cells.pivot(index=["model", "task"], columns="method", values="cell")
+    wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["task"], strict=True)))].reset_index()
+    there = [method for method in WORDS if method in wide]
+    return labelled(wide[["model", "task", *there]].fillna("–"), config).rename(columns=WORDS)
+
+
+def bijections_table(tables: Tables, config: Config) -> pd.DataFrame:
+    """Bijections of ours beside published ones: with demonstrations and with θ."""
+    limits = tables["limits"]
+    two_ways = set(limits.loc[limits["outcome"] == "wrong_direction", "task"])
+    ours = limits[limits["task"].isin(two_ways) & (limits["outcome"] == "right")]
+    wide = ours.assign(cell=with_interval(ours, "share")).pivot(
+        index=["model", "task"], columns="method", values="cell"
+    )
+    wide = wide.reindex(columns=["regular", "hypothesis"]).reset_index()
+    own = labelled(wide, config).rename(columns={"regular": "with demonstrations", "hypothesis": "with θ"})
+    published = tables["paper/bijections"]
+    theirs = pd.DataFrame(
+        {
+            "model": published["model"] + " (published)",
+            "task": published["task"],
+            "with demonstrations": published["regular"].map("{:.2f}".format),
+            "with θ": published["theta"].map("{:.2f}".format),
+        }
+    )
+    return pd.concat([own, theirs], ignore_index=True)
+
+
+TABLES = {"limits": limits_table, "several": several_table, "bijections": bijections_table}

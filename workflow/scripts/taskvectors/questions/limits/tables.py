@@ -1,11 +1,14 @@
 """Tasks that one vector may not hold: answers with demonstrations and with θ."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
-from taskvectors.names import KEY, LIMIT
-from taskvectors.observations.summaries import shares
+from taskvectors.names import KEY, LIMIT, THETA
+from taskvectors.observations.intervals import ANSWERS, DIFFERENCES
+from taskvectors.observations.rows import Kinds, with_kinds
+from taskvectors.observations.summaries import by_episode, paired, shares, summarized, with_bounds
+from taskvectors.questions.limits.names import ADDED, CONTROL_OF, REGULAR
 
 
 def limits(chosen: pd.DataFrame, bijections: Iterable[str]) -> pd.DataFrame:
@@ -27,3 +30,43 @@ def limits(chosen: pd.DataFrame, bijections: Iterable[str]) -> pd.DataFrame:
     turned["correct"] = turned["predicted"].str.strip().to_numpy() == queries.reindex(keys).to_numpy()
     table = shares(pd.concat([right, turned]), [*KEY, "method", "outcome", "layer"], "share")
     return table.astype({"layer": "Int64"})
+
+
+COMPARED = {"to_theta": THETA, "to_added": ADDED, "to_regular": REGULAR}
+COLUMNS = [*KEY, "method", "n", *with_bounds("accuracy", *COMPARED, "to_copies"), "left_out"]
+
+
+def several(
+    observations: pd.DataFrame, regular: pd.Series, model: str, kinds: Kinds, able: Collection[str], seed: int
+) -> pd.DataFrame:
+    """The study's table `several.csv`: several vectors in the demonstrations' place, by task and on the mean over
+    tasks of limits.
+
+    `to_copies` is the paired difference to as many copies of one.
+
+    Args:
+        observations: as `taskvectors.questions.limits.measure` returns them.
+        regular: whether the answer with demonstrations is right, by task and episode.
+        able: tasks above the floor.
+        seed: of the bootstrap.
+    """
+    there = observations[observations["left_out"].isna()]
+    answers = {str(name): by_episode(rows, "value") for name, rows in there.groupby("subject", sort=False)}
+    if answers:
+        tested = pd.concat(list(answers.values())).index.unique()
+        answers[REGULAR] = regular.reindex(tested).dropna()
+    tables = [pd.DataFrame(columns=["task"])]
+    for method, correct in answers.items():
+        references = {column: other for column, other in COMPARED.items() if other != method}
+        references |= {"to_copies": CONTROL_OF[method]} if method in CONTROL_OF else {}
+        table = summarized(correct, "accuracy", ANSWERS, seed, able=able)
+        for column, reference in references.items():
+            difference = paired(correct, answers[reference]) if reference in answers else pd.Series(dtype=float)
+            if len(difference):
+                rows = summarized(difference, column, DIFFERENCES, seed, able=able)
+                table = table.merge(rows.drop(columns="n"), "left", "task")
+        tables.append(table.assign(method=method))
+    without = observations[observations["left_out"].notna()].rename(columns={"subject": "method"}).assign(n=0)
+    tables.append(without[["task", "method", "n", "left_out"]])
+    table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
+    return with_kinds(table, model, kinds).reindex(columns=COLUMNS)

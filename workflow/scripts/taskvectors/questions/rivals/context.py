@@ -32,6 +32,7 @@ from taskvectors.engine.definition import Change, Intervention
 from taskvectors.engine.heads import Head
 from taskvectors.engine.read import common_prefix, read_theta
 from taskvectors.errors import StudyError
+from taskvectors.measuring.maps import Pairs
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.store.thetas import Thetas
 
@@ -87,6 +88,8 @@ class TaskContext:
         measured: heads, by task; none where heads cannot be distinguished, or for a study of a single task.
         rivals: `rivals` of the configuration.
         seed: study seed.
+        pairs: states of every task's dev episodes at the common layer, without and with demonstrations; none of a task
+            whose rule is drawn anew.
         spent: results of earlier jobs that were used, by name, with the passes that they took.
     """
 
@@ -98,6 +101,7 @@ class TaskContext:
     measured: Mapping[str, Heads]
     rivals: Mapping[str, Any]
     seed: int
+    pairs: Mapping[str, Pairs] = field(default_factory=dict)
     spent: dict[str, float] = field(default_factory=dict)
     _bare: dict[str, tuple[Tensor, float]] = field(
         default_factory=dict
@@ -143,6 +147,13 @@ class TaskContext:
         episodes = [episode for pool in self.pools.values() for episode in pool]
         ids = prompt_ids_of_each(self.lm.tokenizer, list(map(dummy_prompts, episodes)))
         return {episode.name: tokens_of(of_episode) for episode, of_episode in zip(episodes, ids, strict=True)}
+
+    def pairs_for(self, episode: Episode) -> Pairs:
+        """Pairs of the task's prompts that do not show the episode's query; all its episodes share their passes."""
+        pairs = self.pairs[episode.task]
+        per_prompt = sum(self._tokens_of_theta.values()) / len(self._tokens_of_theta)
+        self.spent[f"pairs of {episode.task}"] = per_prompt * len(set(pairs.episodes))
+        return pairs.not_showing(episode.query)
 
     def others(self, episode: Episode) -> list[Episode]:
         """Other episodes of the task that do not show this one's query."""

@@ -19,6 +19,7 @@ from taskvectors.engine.definition import Change
 from taskvectors.engine.distribution import divergences
 from taskvectors.engine.patch import AS_IT_IS, patched_answers, patched_states
 from taskvectors.engine.unembed import next_tokens
+from taskvectors.measuring.maps import Pairs
 from taskvectors.measuring.predictions import predictions
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.names import CONTROL, REFERENCE, RIVAL
@@ -27,6 +28,7 @@ from taskvectors.questions.rivals.context import Representation, Setting, TaskCo
 from taskvectors.questions.rivals.heads import heads_of
 from taskvectors.store.thetas import Thetas
 
+NO_PAIRS: Mapping[str, Pairs] = {}
 REGULAR, ZERO_SHOT = "regular", "zero_shot"
 REFERENCES = {REGULAR: "demonstrations", ZERO_SHOT: "nothing (zero-shot)"}
 FIRST = ["task", "seed", "split", "method", "predicted", "answer"]
@@ -62,7 +64,7 @@ class Answered:
 def rivals(
     lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, effects: pd.DataFrame, outputs: pd.DataFrame,
     representations: Mapping[str, Representation], settings: Mapping[str, Any], prefix_scored: Mapping[str, bool],
-    answer_tokens: int, seed: int,
+    answer_tokens: int, seed: int, pairs: Mapping[str, Pairs] = NO_PAIRS,
 ) -> pd.DataFrame:  # fmt: skip
     """Predictions of every representation: of dev episodes at all settings, of test episodes at those chosen; method
     is its name.
@@ -81,8 +83,9 @@ def rivals(
         settings: `rivals` of the configuration.
         prefix_scored: by task, whether answers count by prefix.
         seed: the study seed whose episodes are taken.
+        pairs: states without and with demonstrations, by task.
     """
-    context = context_of(lm, episodes, thetas, choice, effects, outputs, settings, seed)
+    context = context_of(lm, episodes, thetas, choice, effects, outputs, settings, seed, pairs)
     pools = context.pools
     everything = episodes_of(context, TEST, list(pools))
     regular = with_demonstrations(context, everything, answer_tokens)
@@ -121,7 +124,7 @@ def rivals(
 
 def context_of(
     lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, effects: pd.DataFrame,
-    outputs: pd.DataFrame, settings: Mapping[str, Any], seed: int,
+    outputs: pd.DataFrame, settings: Mapping[str, Any], seed: int, pairs: Mapping[str, Pairs] = NO_PAIRS,
 ) -> TaskContext:  # fmt: skip
     """What representations are made from. Arguments: see `rivals`."""
     common = int(choice["common_layer"].iloc[0])
@@ -129,7 +132,7 @@ def context_of(
     measured = {task: heads for task in pools if (heads := heads_of(effects, outputs, task)) is not None}
     layers = tried_layers(lm.layers, common, settings["layer_step"])
     layer = common if common < lm.layers - 1 else max(layers, default=None)
-    return TaskContext(lm, pools, thetas, layers, layer, measured, settings, seed)
+    return TaskContext(lm, pools, thetas, layers, layer, measured, settings, seed, pairs)
 
 
 def left_out(name: str, why: Mapping[str, str], seed: int) -> list[pd.DataFrame]:
