@@ -295,10 +295,13 @@ def test_limits_count_the_right_item_in_the_wrong_direction():
     rows += [("turn", e, "hypothesis", 3, word, False) for e, word in enumerate(["a", " B", "c", "D"])]
     rows += [("other", 0, "regular", None, "a", False), ("other", 0, "copy_query", None, "a", False)]
     chosen = pd.DataFrame(rows, columns=["task", "episode", "method", "layer", "predicted", "correct"])
-    chosen = chosen.assign(model="m", family="f", role="limit").astype({"layer": "Int64"})
+    chosen = chosen.assign(model="m", family="f", role="limit", answer="z").astype({"layer": "Int64"})
     table = limits(chosen, ["turn"]).set_index(["task", "method", "outcome"])["share"]
     assert table["turn", "regular", "right"] == 0.25 and table["turn", "regular", "wrong_direction"] == 0.5
     assert table["turn", "hypothesis", "right"] == 0 and table["turn", "hypothesis", "wrong_direction"] == 1
+    listed = chosen.assign(predicted="a,b", answer=["a,c"] * len(chosen))
+    begun = limits(listed, [], ["other"]).set_index(["task", "method", "outcome"])["share"]
+    assert begun["other", "regular", "first_part"] == 1 and ("turn", "regular", "first_part") not in begun
     assert ("other", "regular", "right") in table and ("other", "regular", "wrong_direction") not in table
 
 

@@ -11,6 +11,7 @@ rule limits_table:
     params:
         *code_of("limits_table.py"),
         bijections=STUDY.bijections,
+        long=STUDY.long_answers,
     message:
         "{wildcards.model}: tasks that one vector may not hold"
     script:

@@ -7,4 +7,4 @@ from taskvectors.store.tables import write_csv
 
 if __name__ == "__main__":
     with current_job() as job:
-        write_csv(job.output.limits, limits(read_parquets([job.input.chosen]), job.params.bijections))
+        write_csv(job.output.limits, limits(read_parquets([job.input.chosen]), job.params.bijections, job.params.long))

@@ -143,6 +143,12 @@ class Study:
         return [name for name in self.limits if "bijection_of" in self.tasks[name]]
 
     @property
+    def long_answers(self) -> list[str]:
+        """Tasks of limits whose answers are compared by more tokens than others'."""
+        tokens = self.answer_tokens_of(self.limits)
+        return [name for name in self.limits if tokens[name] > self.answer_tokens]
+
+    @property
     def drawn_anew(self) -> list[str]:
         """Tasks that have no rule but that of an episode."""
         return [name for name, entry in self.tasks.items() if "lookup" in entry or "classes" in entry]

@@ -11,6 +11,9 @@ from taskvectors.questions.limits.names import WORDS
 from taskvectors.report.cells import Config, in_points, labelled, with_interval
 
 
+OUTCOMES = {"right": "", "wrong_direction": ": wrong direction", "first_part": ": first item"}
+
+
 def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
     return {}
 
@@ -19,7 +22,9 @@ def limits_table(tables: Tables, config: Config) -> pd.DataFrame:
     """Shares with intervals, and the paired difference in points."""
     limits, differences = tables["limits"], tables["differences"]
     table = limits.assign(cell=with_interval(limits, "share"))
-    table["column"] = table["method"] + table["outcome"].map({"right": "", "wrong_direction": ": wrong direction"})
+    table["column"] = table["method"] + table["outcome"].map(
+        {"right": "", "wrong_direction": ": wrong direction", "first_part": ": first item"}
+    )
     wide = table.pivot(index=["model", "task"], columns="column", values="cell")
     wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["task"], strict=True)))].reset_index()
     paired = differences[(differences["role"] == LIMIT) & (differences["reference"] == "regular")]

@@ -11,15 +11,16 @@ from taskvectors.observations.summaries import by_episode, paired, shares, summa
 from taskvectors.questions.limits.names import ADDED, CONTROL_OF, REGULAR
 
 
-def limits(chosen: pd.DataFrame, bijections: Iterable[str]) -> pd.DataFrame:
+def limits(chosen: pd.DataFrame, bijections: Iterable[str], long: Iterable[str] = ()) -> pd.DataFrame:
     """Regular and hypothesis where one vector may not suffice: the study's table `limits.csv`.
 
-    Outcomes: `right`; and for bijections `wrong_direction`, the right item in the wrong form: the answer is the query
-    itself.
+    Outcomes: `right`; for bijections `wrong_direction`, the right item in the wrong form: the answer is the query
+    itself; for lists as answers `first_part`, the first item alone is right, whatever follows.
 
     Args:
         chosen: test answers of every method.
         bijections: tasks that have two directions.
+        long: tasks whose answers are compared by several tokens.
     """
     of_limits = chosen[chosen["role"] == LIMIT]
     queries = of_limits[of_limits["method"] == "copy_query"].set_index(["task", "episode"])["predicted"].str.strip()
@@ -28,8 +29,15 @@ def limits(chosen: pd.DataFrame, bijections: Iterable[str]) -> pd.DataFrame:
     turned = rows[rows["task"].isin(list(bijections))].assign(outcome="wrong_direction")
     keys = pd.MultiIndex.from_frame(turned[["task", "episode"]])
     turned["correct"] = turned["predicted"].str.strip().to_numpy() == queries.reindex(keys).to_numpy()
-    table = shares(pd.concat([right, turned]), [*KEY, "method", "outcome", "layer"], "share")
+    begun = rows[rows["task"].isin(list(long))].assign(outcome="first_part")
+    begun["correct"] = first_part(begun["predicted"]) == first_part(begun["answer"])
+    table = shares(pd.concat([right, turned, begun]), [*KEY, "method", "outcome", "layer"], "share")
     return table.astype({"layer": "Int64"})
+
+
+def first_part(answers: pd.Series) -> pd.Series:
+    """What stands before the first comma."""
+    return answers.astype(str).str.split(",").str[0].str.strip()
 
 
 COMPARED = {"to_theta": THETA, "to_added": ADDED, "to_regular": REGULAR}
