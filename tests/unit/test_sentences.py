@@ -90,17 +90,17 @@ def answer(tables, config) -> str:
         ({}, "θ alone makes the model do the tasks."),
         (
             {"as_demonstrations": SHOWN},
-            "θ alone makes the model do the tasks, as well as the demonstrations do.",
+            "θ alone makes the model do the tasks, within ten points of the demonstrations.",
         ),
         (
             {"as_demonstrations": REFUTED, "necessary": REFUTED},
-            "θ alone makes the model do the tasks, less well than the demonstrations do. With the demonstrations there, "
-            "the model does without it.",
+            "θ alone makes the model do the tasks, more than ten points below the demonstrations. With the "
+            "demonstrations there, the model does without it.",
         ),
         ({"vector_does_task": REFUTED}, "θ alone does not make the model do the tasks."),
         ({"vector_does_task": OPEN}, "Whether θ alone makes the model do the tasks is open."),
         ({"vector_does_task": NO_BASIS}, "There is no basis to say whether θ alone makes the model do the tasks."),
-        ({"recognises_task": SHOWN}, "θ of another episode of the task does as much, so θ says which task it is"),
+        ({"recognises_task": SHOWN}, "θ of another episode of the task does as much on queries."),
     ],
 )
 def test_the_title_is_answered_by_the_verdicts(verdicts, expected):
@@ -126,6 +126,18 @@ def test_limits_without_a_basis_are_no_failures():
     said = lead(*study(1, held={"t": NO_BASIS, "u": REFUTED}))
     assert "One vector does not hold Task U; 1 of 2 harder tasks tell nothing" in said
     assert "ne vector holds Task T." in lead(*study(1, held={"t": SHOWN})) and "harder" not in lead(*study(1))
+
+
+def test_the_answer_counts_what_takes_more_than_a_constant():
+    tables, config = study(1)
+    tables["layer_choice"]["able"] = [True, False]
+    ranks = pd.DataFrame({"model": "m", "task": ["t", "u"], "rank": ["0", "full"]})
+    assert "Of the 1 task that it does, a constant is enough for 1." in lead(tables | {"ranks": ranks}, config)
+    tables["layer_choice"]["able"] = True
+    assert "a constant is enough for 1, 1 takes a linear map" in lead(tables | {"ranks": ranks}, config)
+    ranks["rank"] = ["none", "4"]
+    both = lead(tables | {"ranks": ranks}, config)
+    assert "Of the 2 tasks that it does, 1 takes a linear map of the query, 1 takes more than any such map." in both
 
 
 def test_a_section_begins_with_what_was_found():

@@ -10,7 +10,6 @@ from taskvectors.observations.rows import Tables
 from taskvectors.questions.limits.names import WORDS
 from taskvectors.report.cells import Config, in_points, labelled, with_interval
 
-
 OUTCOMES = {"right": "", "wrong_direction": ": wrong direction", "first_part": ": first item"}
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN, TOO_SMALL, worded
-from taskvectors.observations.rows import Tables
-from taskvectors.report.cells import Config, decimal, in_brackets, listed
+from taskvectors.observations.rows import Tables, able_tasks
+from taskvectors.report.cells import Config, decimal, how_many, in_brackets, listed
 
-LIMITS = "limits"  # the question whose claims are about harder tasks
+HOLDS_CLAIM = "holds_"  # begins the names of claims about harder tasks
 SUFFICES = {
     SHOWN: "θ alone makes the model do the tasks",
     TOO_SMALL: "θ alone makes the model do the tasks in part",
@@ -44,7 +44,10 @@ def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
     conclusions = tables["conclusions"]
     return {
         "models": [
-            {"label": config["models"][model]["label"], "sentences": list(_sentences(rows, config))}
+            {
+                "label": config["models"][model]["label"],
+                "sentences": [*_sentences(rows, config), *_of_ranks(tables, str(model))],
+            }
             for model, rows in conclusions.groupby("model", sort=False)
         ],
         "counts": in_words(conclusions),
@@ -64,7 +67,7 @@ def _sentences(conclusions: pd.DataFrame, config: Config) -> Iterator[str]:
     ]
     if parts:
         yield _sentence("; ".join(parts))
-    limits = conclusions[conclusions["question"] == LIMITS]
+    limits = conclusions[conclusions["claim"].str.startswith(HOLDS_CLAIM)]
     if len(limits):
         yield _sentence("; ".join(_of_limits(limits, config)))
 
@@ -72,7 +75,7 @@ def _sentences(conclusions: pd.DataFrame, config: Config) -> Iterator[str]:
 def _of_limits(limits: pd.DataFrame, config: Config) -> Iterator[str]:
     """Where one vector is enough, and where not; tasks without a basis are counted."""
     for verdict, words in HOLDS.items():
-        tasks = limits.loc[limits["verdict"] == verdict, "claim"].str.removeprefix("holds_")
+        tasks = limits.loc[limits["verdict"] == verdict, "claim"].str.removeprefix(HOLDS_CLAIM)
         if len(tasks):
             yield words.format(listed(config["tasks"][task]["label"] for task in tasks))
     if without := int((limits["verdict"] == NO_BASIS).sum()):
@@ -80,6 +83,24 @@ def _of_limits(limits: pd.DataFrame, config: Config) -> Iterator[str]:
             f"{without} of {len(limits)} harder tasks tell nothing, as the model is not shown to do them with demonstrations, or "
             "episodes are too few"
         )
+
+
+def _of_ranks(tables: Tables, model: str) -> Iterator[str]:
+    """How much more than one vector the tasks take that the model can do; nothing in an archive without the table."""
+    if "ranks" not in tables:
+        return
+    choice = tables["layer_choice"]
+    able = able_tasks(choice[choice["model"] == model])
+    ranks = tables["ranks"]
+    needed = ranks.loc[(ranks["model"] == model) & ranks["task"].isin(able), "rank"].astype(str)
+    counts = {
+        "a constant is enough for {}": int((needed == "0").sum()),
+        "{} {take} a linear map of the query": int((~needed.isin(["0", "none"])).sum()),
+        "{} {take} more than any such map": int((needed == "none").sum()),
+    }
+    there = [words.format(count, take="takes" if count == 1 else "take") for words, count in counts.items() if count]
+    if there:
+        yield _sentence(f"of the {how_many(len(needed), 'task')} that it does, {', '.join(there)}")
 
 
 def _sentence(words: str) -> str:
