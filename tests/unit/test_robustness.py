@@ -264,3 +264,11 @@ def test_conditions_are_those_of_the_settings():
     assert [c.aspect for c in made].count(TEMPLATE) == 2 and PUBLISHED not in {c.aspect for c in made}
     assert made[0].level == OWN and INSTRUCTION not in {c.aspect for c in made}
     assert np.all([len(c.episodes) == len(c.demos) for c in made])
+
+
+def test_where_nothing_is_left_out_the_table_is_whole(lm):
+    episodes = [e for e in drawn(3) if e.task != "to_upper"]
+    choice = pd.DataFrame({"task": list(TASKS), "layer": LAYER, "common_layer": LAYER})
+    table = robustness(lm, episodes, choice, SETTINGS, parsed_all({}), INSTRUCTIONS, PREFIX, SEED)
+    written = robustness_table(table, "m", KINDS, [], 0)
+    assert written["left_out"].isna().all() and (written["n"] > 0).all()

@@ -63,7 +63,8 @@ def ladder(
     """
     layer = int(choice["common_layer"].iloc[0])
     test = by_task(first_of_tasks(episodes, TEST, seed, settings["test"]))
-    tables = [_left_out(task, DRAWN_ANEW) for task in test if task in drawn_anew]
+    tables = [pd.DataFrame({"left_out": pd.Series(dtype=object)})]  # which no row may have
+    tables += [_left_out(task, DRAWN_ANEW) for task in test if task in drawn_anew]
     tasks = [task for task in test if task in fits]
     penalties = {task: best_penalty(pairs) for task, pairs in fits.items()}
     following = dict(zip(sorted(tasks), [*sorted(tasks)[1:], *sorted(tasks)[:1]], strict=True))

@@ -112,7 +112,8 @@ def robustness(
         tables.append(answers.assign(**labels, target=condition.template))
     tables += with_other_task(lm, test, vectors, layer, templates[OWN], prefix_scored)
     tables += cosines(vectors)
-    return pd.concat(tables, ignore_index=True).assign(layer=layer)
+    table = pd.concat([_nothing(), *tables], ignore_index=True)
+    return table.assign(layer=layer)
 
 
 def fits(lm: LanguageModel, episode: Episode, templates: Mapping[str, Template]) -> bool:
@@ -301,6 +302,11 @@ def shared(vectors: Tensor, tasks: Sequence[str]) -> Tensor:
     """The mean over tasks of the mean vector `[hidden]` of each."""
     places = {task: [place for place, name in enumerate(tasks) if name == task] for task in tasks}
     return torch.stack([vectors[of_task].mean(dim=0) for of_task in places.values()]).mean(dim=0)
+
+
+def _nothing() -> pd.DataFrame:
+    """No row, with the column of reasons, which no row may have."""
+    return pd.DataFrame({"left_out": pd.Series(dtype=object)})
 
 
 def left_out(task: str, aspect: str, level: str, why: str) -> pd.DataFrame:

@@ -53,10 +53,11 @@ def _of_model(means: pd.DataFrame) -> dict[str, Any]:
     def row(aspect: str, level: str, measure: str = THETA, target: str = OWN) -> pd.Series | None:
         return at.loc[aspect, level, target, measure] if (aspect, level, target, measure) in at.index else None
 
+    elsewhere = row(TEMPLATE, ELSEWHERE, target=ANY)
     numbers = sorted({int(level) for aspect, level, *_ in at.index if aspect == NUMBER})
     return {
         "own": row(TEMPLATE, OWN),
-        "elsewhere": row(TEMPLATE, ELSEWHERE, target=ANY),
+        "elsewhere": None if elsewhere is None else in_points(elsewhere, "value"),
         "wrong": row(WRONG, "100"),
         "fewest": row(NUMBER, str(numbers[0])) if numbers else None,
         "most": row(NUMBER, str(numbers[-1])) if numbers else None,
