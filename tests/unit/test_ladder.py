@@ -222,8 +222,9 @@ def test_the_table_pairs_rungs_and_claims_are_about_able_tasks():
     answers = {(BARE, None): no, (STATE, None): yes, (THETA, None): half, (CONSTANT, None): half, (OFFSET, None): yes}
     answers |= {(MAP, 1): yes, (FULL, None): yes, (SHUFFLED, None): no}
     rows = observations(answers)
+    more = pd.Series(0.0, index=pd.MultiIndex.from_tuples([("to_upper", 99)], names=["task", "episode"]))
     regular = rows[(rows["subject"] == STATE) & (rows["measure"] == "accuracy")].set_index(["task", "episode"])["value"]
-    table = ladder_table(rows, regular, "m", KINDS, list(TASKS), 0)
+    table = ladder_table(rows, pd.concat([regular, more]), "m", KINDS, list(TASKS), 0)
     at = table.set_index(["task", "rung"])
     assert at.loc[("able", FULL), ["to_constant", "to_state", "to_shuffled"]].tolist() == [0.5, 0, 1]
     assert at.loc[("to_upper", STATE), "to_regular"] == 0 and at.loc[("all", REGULAR), "accuracy"] == 1

@@ -37,7 +37,8 @@ def ladder(
         seed: of the bootstrap.
     """
     answers, distances = (by_rung(observations, measure) for measure in (ACCURACY, DIVERGENCE))
-    answers = dict(answers) | {(REGULAR, None): regular}
+    tested = pd.concat([*answers.values()]).index.unique() if answers else regular.index[:0]
+    answers = dict(answers) | {(REGULAR, None): regular.reindex(tested).dropna()}
     main = [task for task, kind in kinds.items() if kind["role"] == MAIN]
     tables = []
     for (rung, rank), correct in answers.items():

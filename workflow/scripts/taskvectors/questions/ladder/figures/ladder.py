@@ -51,12 +51,15 @@ def draw_lines(
     """A line for each task that the model can do, and the mean over these; crosses for maps of shuffled pairs."""
     at = [BARE, THETA, CONSTANT, OFFSET, *rank_names(rows), FULL, STATE, REGULAR]
     rows = rows.assign(
-        at=[f"{MAP} {rank}" if rung == MAP else rung for rung, rank in zip(rows["rung"], rows["rank"], strict=True)]
+        at=[
+            f"{MAP} {int(rank)}" if rung == MAP else rung for rung, rank in zip(rows["rung"], rows["rank"], strict=True)
+        ]
     )
     rows = rows[rows["at"].isin([*at, SHUFFLED])]
     shown = [place for place in at if not (measure == "divergence" and place == REGULAR)]
     colours = mpl.colormaps["tab20"]
-    for number, task in enumerate(task for task in dict.fromkeys(rows["task"]) if task not in MEANS):
+    of_tasks = dict.fromkeys(rows.loc[(rows["rung"] == STATE) & ~rows["task"].isin(MEANS), "task"])
+    for number, task in enumerate(of_tasks):
         own = rows[rows["task"] == task].set_index("at")[measure].reindex(shown)
         style: dict[str, Any] = (
             {"lw": 1.5, "color": colours(number % 20)} if limits else {"lw": 0.7, "color": "#b0b0b0"}
@@ -80,7 +83,7 @@ def draw_lines(
             axis.plot(shown.index(FULL), over_all.loc[SHUFFLED, measure], "x", color="black", ms=7)
     words = [WORDS.get(place, f"rank {place.split()[-1]}") for place in shown]
     axis.set_xticks(range(len(shown)), words, rotation=35, ha="right")
-    if limits and len(rows):
+    if limits and of_tasks and measure == "accuracy":
         axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
