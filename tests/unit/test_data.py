@@ -351,7 +351,56 @@ def resolved(name):
     for how in ("inverse_of", "copy_of", "bijection_of", "other_direction"):
         if how in entry:
             entry[how] = ENTRIES[entry[how]]
+    if "composed_of" in entry:
+        entry["composed_of"] = [ENTRIES[other] for other in entry["composed_of"]]
     return entry
+
+
+def test_tasks_of_limits_have_the_answers_that_their_rules_give():
+    for pair in load_task("list_reversed", resolved("list_reversed")).pairs:
+        assert pair.answers == (",".join(pair.input.split(",")[::-1]),)
+    for pair in load_task("list_kth", resolved("list_kth")).pairs:
+        place, letters = pair.input.split(":")
+        assert pair.answers == (letters.split(",")[int(place) - 1],) and len(set(letters.split(","))) == 4
+    counts = load_task("list_count", resolved("list_count"))
+    assert all(pair.answers == (str(len(pair.input.split(","))),) for pair in counts.pairs)
+    assert set(counts.by_answer) == set("123456") and len({pair.input for pair in counts.pairs}) == len(counts.pairs)
+    classes = {pair.input: pair.answers[0] for pair in load_task("animal_tool", resolved("animal_tool")).pairs}
+    places = set()
+    for pair in load_task("choose_animal", resolved("choose_animal")).pairs:
+        words = pair.input.split(", ")
+        assert [word for word in words if classes[word] == "animal"] == [*pair.answers] and len(set(words)) == 3
+        places.add(words.index(pair.answers[0]))
+    assert places == {0, 1, 2}
+
+
+def test_two_tasks_one_after_the_other():
+    then = {pair.input: pair.answers for pair in load_task("next_upper", resolved("next_upper")).pairs}
+    assert then["a"] == ("B",) and len(then) == 25
+    first = {pair.input: pair.answers[0] for pair in load_task("es_en", resolved("es_en")).pairs}
+    second = {pair.input: pair.answers for pair in load_task("antonyms", resolved("antonyms")).pairs}
+    both = load_task("spanish_antonym", resolved("spanish_antonym")).pairs
+    assert len(both) > 50 and all(pair.answers == second[first[pair.input]] for pair in both)
+    back = {"family": "f", "composed_of": [{"generate": "to_upper"}, {"generate": "to_lower"}]}
+    assert load_task("back", back).pairs == (), "an answer that is the input again is left out"
+
+
+def test_renamed_outputs_are_those_of_the_table():
+    kind = {pair.input: pair.answers[0] for pair in load_task("animal_tool", resolved("animal_tool")).pairs}
+    entry = resolved("animal_tool_fixed")
+    for pair in load_task("animal_tool_fixed", entry).pairs:
+        assert pair.answers == (entry["renamed"][kind[pair.input]],)
+    for renamed, said in (
+        ({"animal": "x"}, "'tool' is not renamed"),
+        ({"animal": "x", "tool": "y", "z": "q"}, "'z' is no output"),
+    ):
+        with pytest.raises(StudyError, match=f"renamed: {said}"):
+            load_task("animal_tool_fixed", entry | {"renamed": renamed})
+
+
+def test_a_choice_of_a_class_that_the_table_lacks_is_refused():
+    with pytest.raises(StudyError, match="tasks: mine: wanted: 'plant' must be the class"):
+        load_task("mine", resolved("choose_animal") | {"wanted": "plant"})
 
 
 def test_copies_and_inverses():
@@ -360,7 +409,7 @@ def test_copies_and_inverses():
     assert all(pair.answers == (pair.input,) for pair in load_task("copy", resolved("copy")).pairs)
 
 
-@pytest.mark.parametrize("name", ["upper_lower", "present_gerund", "english_french"])
+@pytest.mark.parametrize("name", ["upper_lower", "present_gerund", "english_french", "spanish_english"])
 def test_bijections_use_both_directions_and_never_give_the_answer_away(name):
     task, episodes = many(name)
     there = {pair.input: pair.answers[0] for pair in task.pairs}

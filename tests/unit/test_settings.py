@@ -173,6 +173,16 @@ def test_labels_that_figures_could_not_tell_apart_are_refused():
     settings.check_labels_differ("models", ["a"], config(models=["a", "b"]))
 
 
+def test_answers_of_another_length_are_of_limits_and_of_a_whole_family():
+    long = {"family": "f", "role": "limit", "answer_tokens": 8}
+    settings.check_answer_tokens({"one": long, "two": long, "three": {"family": "g", "role": "main"}}, 1)
+    settings.check_answer_tokens({"one": {"family": "f", "role": "main", "answer_tokens": 2}}, 2)
+    with pytest.raises(StudyError, match=r"tasks: one: answer_tokens: means over tasks are of answers of one length"):
+        settings.check_answer_tokens({"one": long | {"role": "main"}}, 1)
+    with pytest.raises(StudyError, match=r"tasks: two: answer_tokens: one, of the same family f, has another number"):
+        settings.check_answer_tokens({"one": long, "two": {"family": "f", "role": "limit"}}, 1)
+
+
 def test_whole_numbers_are_whole_and_others_are_numbers():
     assert settings.with_whole_numbers({"a": [50.0, 0.5], "b": True, "c": "50.0"}) == {
         "a": [50, 0.5],
