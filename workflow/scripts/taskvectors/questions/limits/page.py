@@ -6,7 +6,9 @@ from typing import Any
 import pandas as pd
 
 from taskvectors.names import LIMIT
+from taskvectors.observations.claims import NO_BASIS
 from taskvectors.observations.rows import Tables
+from taskvectors.questions.limits.claims import HOLDS
 from taskvectors.questions.limits.names import WORDS
 from taskvectors.report.cells import Config, in_points, labelled, with_interval
 
@@ -14,7 +16,19 @@ OUTCOMES = {"right": "", "wrong_direction": ": wrong direction", "first_part": "
 
 
 def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
-    return {}
+    conclusions = tables["conclusions"]
+    held = conclusions[conclusions["claim"].str.startswith(HOLDS)]
+    labels = {name: entry["label"] for name, entry in config["tasks"].items()}
+    none = held.assign(none=held["verdict"] == NO_BASIS).groupby("claim", sort=False)["none"].all()
+    by_task = tables["limits"].query("method == 'regular' and outcome == 'right'").groupby("task")["share"].max()
+    return {
+        "without": [
+            f"{labels[task]} ({by_task[task]:.0%} with demonstrations at best)"
+            for task in (claim.removeprefix(HOLDS) for claim in none[none].index)
+            if task in by_task
+        ],
+        "models": [entry["label"] for entry in config["models"].values()],
+    }
 
 
 def limits_table(tables: Tables, config: Config) -> pd.DataFrame:
