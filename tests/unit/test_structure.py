@@ -46,6 +46,7 @@ ROOMS = {
     "entries": {"errors", "settings", "store.files"},
     "catalogue": {"entries", "errors", "store.archived"},
     "paths": {"data.pairs", "data.tasks", "errors", "resolving", "settings", "store.files"},
+    "question_settings": {"data.templates", "errors", "paths", "resolving", "store"},
     "job": {"errors", "progress", "store", "surroundings"},
     "study": {
         "errors",
@@ -54,7 +55,7 @@ ROOMS = {
         "resolving",
         "entries",
         "catalogue",
-        "data.templates",
+        "question_settings",
         "estimates",
         "sizing",
         "store",

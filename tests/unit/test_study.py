@@ -198,7 +198,7 @@ def test_a_job_takes_no_more_memory_than_slurm_gave_it(monkeypatch):
 def test_a_study_is_what_the_configuration_says():
     study = study_of({})
     assert list(study.models) == ["smollm2-135m", "gemma-3-270m"] and study.seed == 0 and study.archive is None
-    assert len(study.tasks) == 23 and len(study.main_tasks) == 18
+    assert len(study.tasks) == 27 and len(study.main_tasks) == 18
     assert study.limits == ["upper_lower", "present_gerund", "english_french", "letter_word", "animal_tool"]
     assert study.bijections == study.limits[:3] and "limits" not in study.main_families
     assert study.pairs and study.transfer and set(study.conflict_tasks) == set(study.main_tasks)

@@ -13,7 +13,6 @@ from typing import Any
 
 from taskvectors import settings, sizing
 from taskvectors.catalogue import Catalogue
-from taskvectors.data.templates import parsed_all
 from taskvectors.entries import read_questions
 from taskvectors.errors import StudyError
 from taskvectors.names import LIMIT
@@ -25,8 +24,8 @@ from taskvectors.paths import (
     check_tables,
     expand_paths,
     locate_archive,
-    where,
 )
+from taskvectors.question_settings import REPRESENTATIONS, check_representations, check_robustness
 from taskvectors.resolving import (
     add_tables_of_folders,
     check_known,
@@ -43,7 +42,6 @@ Entry = Mapping[str, Any]  # of a model, a task, a table or a figure
 ROOT = Path(__file__).parents[3]  # where the workflow lies, with what comes with it
 DEFAULTS = ("config/config.yaml", "config/models.yaml", "config/tasks.yaml", "config/instructions.yaml")
 SCHEMA = "workflow/schemas/config.schema.yaml"
-REPRESENTATIONS = "taskvectors/questions/rivals/representations"  # below workflow/scripts
 CONDITIONS = ("limits", "pairs", "transfer")  # what a figure may ask for under `when`
 ITEMS = "results/items"  # the paper's own, made by a rule
 # Scripts that make no number of the study, whatever they import.
@@ -342,8 +340,8 @@ def study_of(
         if rows:
             own = {name: study.tasks[name] for name in overlay.get("tasks", {}) if name in study.tasks}
             check_rows(study.task_tables(study.tasks), root, own, files)
-        _check_representations(study, files)
-        _check_robustness(study, files)
+        check_representations(study.settings_of("rivals")["representations"], study.representations, files)
+        check_robustness(study.settings_of("robustness"), config["tasks"], files)
     for pair in study.config["conflict"]["pairs"]:
         check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")
     settings.check_answer_tokens(study.tasks, study.answer_tokens)
@@ -372,36 +370,7 @@ def _archived(archive: str) -> dict[str, Any]:
         raise StudyError(f"archive: {error}") from None
 
 
-def _check_robustness(study: Study, files: Sequence[str | Path]) -> None:
-    """Refuse templates that are none, and names of templates or tasks that are not known."""
-    wanted = study.settings_of("robustness")
-    templates = parsed_all(wanted["templates"], lambda name: where(("robustness", "templates", name), files))
-    published = where(("robustness", "published", "template"), files)
-    check_known([wanted["published"]["template"]], templates, published, "robustness: templates")
-    check_known(wanted["instructions"], study.config["tasks"], "robustness: instructions", "config/tasks.yaml")
-
-
 def _file_of_representation(name: str) -> str:
     if not name.endswith(".py"):
         return f"{REPRESENTATIONS}/{name}.py"
     return f"./{name}" if code.in_library(name) else name
-
-
-def _check_representations(study: Study, files: Sequence[str | Path]) -> None:
-    """Refuse a representation without a file, or whose file is none."""
-    known = [file.stem for file in files_of(code.SCRIPTS / REPRESENTATIONS, "*.py")]
-    wanted = study.settings_of("rivals")["representations"]
-    check_known(
-        [name for name in wanted if not name.endswith(".py")],
-        known,
-        "rivals: representations",
-        f"workflow/scripts/{REPRESENTATIONS}",
-    )
-    if len(study.representations) < len(wanted):
-        raise StudyError("rivals: representations: two have the same name. Rename a file.")
-    for place, name in enumerate(wanted):
-        if name.endswith(".py") and not (Path(name).is_file() and code.defines(Path(name), "representation")):
-            key = where(("rivals", "representations", place), files)
-            raise StudyError(
-                f"{key}: {name}: no such file, or it defines no `representation`. Correct the path, or add it."
-            )
