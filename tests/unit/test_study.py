@@ -199,8 +199,13 @@ def test_a_study_is_what_the_configuration_says():
     study = study_of({})
     assert list(study.models) == ["smollm2-135m", "gemma-3-270m"] and study.seed == 0 and study.archive is None
     assert len(study.tasks) == 27 and len(study.main_tasks) == 18
-    assert study.limits == ["upper_lower", "present_gerund", "english_french", "letter_word", "animal_tool"]
-    assert study.bijections == study.limits[:3] and "limits" not in study.main_families
+    limits = ["upper_lower", "present_gerund", "english_french", "spanish_english", "letter_word", "animal_tool"]
+    assert study.limits == [*limits, "animal_tool_fixed", "choose_animal", "french_spanish"]
+    assert study.bijections == study.limits[:4] and study.drawn_anew == ["letter_word", "animal_tool"]
+    assert study.families_of_limits == ["limits"] and study.long_answers == []
+    full = study_of({"study": {"tasks": ["sequences", "to_upper"]}})
+    assert full.long_answers == ["list_reversed"] and full.answer_tokens_of_family("sequences") == 8
+    assert "limits" not in study.main_families
     assert study.pairs and study.transfer and set(study.conflict_tasks) == set(study.main_tasks)
     by_prefix = {task for task, prefix in study.scored_by_prefix(study.tasks).items() if prefix}
     assert by_prefix == set(study.of_family("knowledge")) - {"location_continent"}  # a bare A would be Africa and Asia
