@@ -180,7 +180,7 @@ def test_variants_are_every_control(lm, extracted):
 
 def test_theta_forms_at_every_arrow(lm, extracted):
     episodes, thetas, _ = extracted
-    after = forming(lm, episodes, thetas, CHOICE, PREFIX, 1, count=2, seed=0)
+    after = forming(lm, episodes, thetas, CHOICE, PREFIX, dict.fromkeys(PREFIX, 1), count=2, seed=0)
     assert len(after) == 2 * 2 * 3 and set(after["split"]) == {"test"} and set(after["seed"]) == {0}
     assert sorted(after["demonstrations"].unique()) == [0, 1, 2]
     assert (after["cosine"] <= 1 + 1e-5).all() and after["cosine"].notna().all()
@@ -201,7 +201,7 @@ def test_variants_are_answers_and_distributions_of_plain_passes(lm):
     thetas, _ = extract(lm, episodes, PREFIX, 1)
     choice = pd.DataFrame({"task": list(TASKS), "family": "f", "role": "main", "layer": [1, 1]})
     table, far = variants(lm, episodes, thetas, choice, PREFIX, 1, seed=0)
-    table = pd.concat([table, forming(lm, episodes, thetas, choice, PREFIX, 1, count=2, seed=0)])
+    table = pd.concat([table, forming(lm, episodes, thetas, choice, PREFIX, dict.fromkeys(PREFIX, 1), count=2, seed=0)])
     answered = table.set_index(["task", "method", table["demonstrations"].fillna(-1), "episode"])["predicted"]
     divergence = far.set_index(["task", "method", "episode"])["divergence"]
     for task, other in (("to_upper", "next_letter"), ("next_letter", "to_upper")):

@@ -1,6 +1,8 @@
 """From one vector to a map: fits beside scikit-learn and plain least squares, rungs beside plain passes, the tables by
 hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,12 +17,14 @@ from test_gradient import KINDS, LAYER, PREFIX, SEED, TASKS, drawn
 from taskvectors.data.episodes import DEV, TEST
 from taskvectors.data.prompts import prompt, regular_prompt, zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids
+from taskvectors.drawing.style import Labels
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
 from taskvectors.measuring.maps import RIDGES, Pairs, best_penalty, fitted, joined, pairs_in, read_pairs, table_of
 from taskvectors.names import THETA
 from taskvectors.observations.claims import NO_BASIS, SHOWN
 from taskvectors.questions.ladder.claims import CLAIMS, claims
-from taskvectors.questions.ladder.measure import DRAWN_ANEW, ladder, read, rungs
+from taskvectors.questions.ladder.figures.ladder import draw
+from taskvectors.questions.ladder.measure import DRAWN_ANEW, ladder, of_another_rule, read, rungs
 from taskvectors.questions.ladder.names import (
     ALL_TASKS,
     BARE,
@@ -38,6 +42,7 @@ from taskvectors.questions.ladder.tables import ladder as ladder_table
 from taskvectors.questions.ladder.tables import ranks
 from taskvectors.questions.main_result.measure import extract
 
+SOURCES = {task: [task] for task in TASKS}
 SETTINGS = {"dev": 4, "test": 2, "ranks": [1, 3, 50]}
 
 
@@ -48,7 +53,8 @@ def made_up(prompts: int, width: int, seed: int = 0, rank: int | None = None) ->
     weights = rng.normal(size=(width, rank or width)) @ rng.normal(size=(rank or width, width))
     shown = bare @ weights + rng.normal(size=width) + (0 if rank else rng.normal(size=(prompts, width)))
     inputs = [{f"x{place % 5}"} for place in range(prompts)]
-    return Pairs(torch.tensor(bare), torch.tensor(shown), inputs, [place // 3 for place in range(prompts)])
+    queries = [f"q{place // 3}" for place in range(prompts)]
+    return Pairs(torch.tensor(bare), torch.tensor(shown), inputs, queries, [place // 3 for place in range(prompts)])
 
 
 @given(st.integers(3, 14), st.integers(1, 9), st.floats(0.01, 100), st.integers(0, 1000))
@@ -87,14 +93,14 @@ def test_no_map_of_the_rank_has_a_smaller_penalized_error(rank, penalty, seed):
         assert error(left @ right) >= best - 1e-9
 
 
-def test_the_penalty_has_the_smallest_error_on_episodes_left_out():
-    """Every episode left out in turn, with scikit-learn."""
+def test_the_penalty_has_the_smallest_error_on_queries_left_out():
+    """Every query left out in turn, with scikit-learn."""
     pairs = made_up(21, 30, 3)
     x, y = pairs.bare.numpy(), pairs.shown.numpy()
     scale = float(np.square(x - x.mean(axis=0)).sum()) / 20
     errors = {
         share: np.square(
-            y - cross_val_predict(Ridge(alpha=share * scale), x, y, groups=pairs.episodes, cv=LeaveOneGroupOut())
+            y - cross_val_predict(Ridge(alpha=share * scale), x, y, groups=pairs.queries, cv=LeaveOneGroupOut())
         ).sum()
         for share in RIDGES
     }
@@ -122,22 +128,16 @@ def test_no_prompt_of_a_fit_shows_the_query():
     """What is fitted does not change with the states of prompts that show it."""
     episode = next(e for e in drawn(3) if e.split == TEST)
     pairs = made_up(15, 6)
-    named = Pairs(
-        pairs.bare, pairs.shown, [{episode.query} if place < 5 else {"other"} for place in range(15)], pairs.episodes
-    )
-    changed = Pairs(
-        torch.cat([torch.full((5, 6), 9.0, dtype=torch.double), pairs.bare[5:]]),
-        named.shown,
-        named.inputs,
-        named.episodes,
-    )
+    named = replace(pairs, inputs=[{episode.query} if place < 5 else {"other"} for place in range(15)])
+    nine = torch.full((5, 6), 9.0, dtype=torch.double)
+    changed = replace(named, bare=torch.cat([nine, pairs.bare[5:]]))
     state = torch.ones(6, dtype=torch.double)
     first, second = (rungs(episode, state, state, (fit, 1.0), (fit, 1.0), [1, 2], 0) for fit in (named, changed))
     assert first.keys() == second.keys() > {(OTHER_TASK, None), (SHUFFLED, None), (RANDOM, 2)}
     assert all(torch.equal(first[at], second[at]) for at in first)
     assert torch.allclose(first[CONSTANT, None], pairs.shown[5:].mean(dim=0))
     assert torch.allclose(first[OFFSET, None], state + (pairs.shown - pairs.bare)[5:].mean(dim=0))
-    none = Pairs(pairs.bare, pairs.shown, [{episode.query}] * 15, pairs.episodes)
+    none = replace(pairs, inputs=[{episode.query}] * 15)
     assert set(rungs(episode, state, state, (none, 1.0), None, [1], 0)) == {(BARE, None), (STATE, None)}
 
 
@@ -149,7 +149,7 @@ def measured(lm):
     choice = pd.DataFrame({"task": list(TASKS), "layer": LAYER, "common_layer": LAYER})
     tokens, anew = dict.fromkeys(TASKS, 1), [list(TASKS)[-1]]
     fits = pairs_in(table_of(read(lm, episodes, choice, SETTINGS["dev"], anew, SEED)))
-    table = ladder(lm, episodes, thetas, choice, fits, SETTINGS, [*TASKS], anew, PREFIX, tokens, SEED)
+    table = ladder(lm, episodes, thetas, choice, fits, SETTINGS, [*TASKS], anew, SOURCES, PREFIX, tokens, SEED)
     return episodes, thetas, table, anew[0]
 
 
@@ -201,20 +201,66 @@ def choice_of(tasks=tuple(TASKS)):
     return pd.DataFrame({"task": list(tasks), "able": True, "common_layer": 1, "role": "main"})
 
 
+def needed(answers: dict, regular: list[int]) -> pd.DataFrame:
+    table = observations(answers)
+    index = pd.MultiIndex.from_product([list(TASKS), range(len(regular))], names=["task", "episode"])
+    return ranks(table, pd.Series(regular * len(TASKS), index=index, dtype=float), "m", KINDS, 0)
+
+
 def test_the_rank_is_the_lowest_that_is_near_the_state():
     yes, half, no = [1] * 20, [1, 0] * 10, [0] * 20
     answers = {(BARE, None): no, (STATE, None): yes, (THETA, None): no, (CONSTANT, None): half, (MAP, 1): half}
     answers |= {(MAP, 4): yes, (FULL, None): yes, (SHUFFLED, None): no, (OFFSET, None): no}
-    table = observations(answers)
-    written = ranks(table, "m", KINDS, 0)
+    written = needed(answers, yes)
     assert set(written["rank"]) == {"4"} and set(written["state"]) == {1}
     assert set(written["rank_low"]) == set(written["rank_high"]) == {"4"}
-    near = answers | {(MAP, 1): [1] * 18 + [0] * 2}  # exactly 0.10 below
-    assert set(ranks(observations(near), "m", KINDS, 0)["rank"]) == {"1"}
-    never = answers | {(MAP, 4): half, (FULL, None): half}
-    assert set(ranks(observations(never), "m", KINDS, 0)["rank"]) == {"none"}
-    none = answers | {(CONSTANT, None): yes}
-    assert set(ranks(observations(none), "m", KINDS, 0)["rank"]) == {"0"}
+    near = needed(answers | {(MAP, 1): [1] * 18 + [0] * 2}, yes)
+    assert set(near["rank"]) == {"1"} and set(near["rank_high"]) == {"4"}, "exactly 0.10 below; others may be more"
+    assert set(needed(answers | {(MAP, 4): half, (FULL, None): half}, yes)["rank"]) == {"none"}
+    assert set(needed(answers | {(CONSTANT, None): yes}, yes)["rank"]) == {"0"}
+
+
+def test_where_the_state_itself_does_less_than_the_demonstrations_no_rank_is_needed():
+    """Also where it does nothing, to which every constant is near."""
+    yes, no = [1] * 20, [0] * 20
+    nothing = {(at, None): no for at in (BARE, STATE, THETA, CONSTANT, FULL, SHUFFLED, OFFSET)} | {(MAP, 1): no}
+    written = needed(nothing, yes)
+    assert set(written["rank"]) == set(written["rank_low"]) == {"elsewhere"} and set(written["regular"]) == {1}
+    assert set(needed(nothing, no)["rank"]) == {"0"}, "of a task that nobody does, and which no page counts"
+
+
+def test_a_task_without_maps_needs_no_rank():
+    yes = [1] * 20
+    assert needed({(BARE, None): yes, (STATE, None): yes}, yes).empty
+
+
+def test_the_control_is_of_another_rule():
+    sources = {"en_fr": ["en_fr"], "english_french": ["en_fr", "fr_en"], "fr_en": ["fr_en"], "to_upper": ["to_upper"]}
+    main = ["fr_en", "en_fr", "to_upper"]
+    assert of_another_rule("english_french", main, sources) == "to_upper"
+    assert of_another_rule("to_upper", main, sources) == "en_fr"
+    assert of_another_rule("en_fr", ["en_fr"], sources) is None
+
+
+def test_directions_are_as_many_as_there_are_different_states():
+    pairs = made_up(6, 30)
+    again = joined([pairs, pairs])
+    assert fitted(pairs, 0.1).rank == fitted(again, 0.1).rank == 5
+
+
+def test_a_study_without_rules_that_last_has_an_empty_ladder(lm):
+    episodes = drawn(3)
+    thetas = extract(lm, episodes, PREFIX, 1)[0]
+    choice = pd.DataFrame({"task": list(TASKS), "layer": LAYER, "common_layer": LAYER})
+    tokens = dict.fromkeys(TASKS, 1)
+    for tasks in ([*TASKS], []):
+        some = [episode for episode in episodes if tasks]
+        table = ladder(lm, some, thetas, choice, {}, SETTINGS, tasks, tasks, SOURCES, PREFIX, tokens, SEED)
+        nothing = pd.Series(dtype=float)
+        written = ladder_table(table, nothing, "m", KINDS, 1, [], 0)
+        assert len(written) == len(tasks) and (written["n"] == 0).all()
+        assert ranks(table, nothing, "m", KINDS, 0).empty
+        assert draw({"ladder": written, "layer_choice": choice_of()}, Labels({"m": "M"}, {})) is not None
 
 
 def test_the_table_pairs_rungs_and_claims_are_about_able_tasks():
@@ -224,7 +270,7 @@ def test_the_table_pairs_rungs_and_claims_are_about_able_tasks():
     rows = observations(answers)
     more = pd.Series(0.0, index=pd.MultiIndex.from_tuples([("to_upper", 99)], names=["task", "episode"]))
     regular = rows[(rows["subject"] == STATE) & (rows["measure"] == "accuracy")].set_index(["task", "episode"])["value"]
-    table = ladder_table(rows, pd.concat([regular, more]), "m", KINDS, list(TASKS), 0)
+    table = ladder_table(rows, pd.concat([regular, more]), "m", KINDS, 1, list(TASKS), 0)
     at = table.set_index(["task", "rung"])
     assert at.loc[("able", FULL), ["to_constant", "to_state", "to_shuffled"]].tolist() == [0.5, 0, 1]
     assert at.loc[("to_upper", STATE), "to_regular"] == 0 and at.loc[("all", REGULAR), "accuracy"] == 1
@@ -233,7 +279,7 @@ def test_the_table_pairs_rungs_and_claims_are_about_able_tasks():
     assert verdicts["map_does_more"] == verdicts["map_is_enough"] == SHOWN
     assert verdicts["constant_is_enough"] == "refuted" or verdicts["constant_is_enough"] == "too small"
     nothing = observations(answers | {(STATE, None): no, (CONSTANT, None): no, (FULL, None): no})
-    table = ladder_table(nothing, regular * 0, "m", KINDS, list(TASKS), 0)
+    table = ladder_table(nothing, regular * 0, "m", KINDS, 1, list(TASKS), 0)
     found = {name: finding for name, _, finding in claims({"ladder": table, "layer_choice": choice_of()}, {})}
     assert found["constant_is_enough"].verdict(-0.1) == NO_BASIS, "as much as a state that does nothing"
     assert not list(claims({"layer_choice": choice_of()}, {}))  # an archive of before

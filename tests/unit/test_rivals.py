@@ -84,7 +84,9 @@ def test_maps_of_the_querys_state_are_those_of_the_ladder(lm, episodes, thetas, 
     choice = pd.DataFrame({"task": list(TASKS), "layer": 1, "common_layer": 1})
     pairs = read_pairs_of_tasks(lm, episodes, choice, 50, [], 0)
     sizes, tokens = {"test": 3, "dev": 50, "ranks": [1]}, dict.fromkeys(TASKS, 1)
-    rungs = ladder(lm, episodes, thetas, choice, pairs, sizes, list(TASKS), [], PREFIX, tokens, 0)
+    rungs = ladder(
+        lm, episodes, thetas, choice, pairs, sizes, list(TASKS), [], {task: [task] for task in TASKS}, PREFIX, tokens, 0
+    )
     rows = rungs[rungs["measure"] == "divergence"].set_index(["subject", "task", "episode"])["value"]
     test = table[table["split"] == "test"].set_index(["method", "task", "episode"])["divergence"]
     for method, rung in (("state_offset", "offset"), ("linear_map", "full_map")):

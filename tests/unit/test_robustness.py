@@ -1,5 +1,6 @@
 """What shakes θ: templates and their faults, changed demonstrations, θ beside plain passes, the table by hand."""
 
+from dataclasses import replace
 from statistics import mean
 
 import numpy as np
@@ -14,15 +15,18 @@ from taskvectors.data.prompts import prompt, zero_shot_prompt
 from taskvectors.data.scoring import is_correct
 from taskvectors.data.templates import OWN, STUDYS, parsed, parsed_all
 from taskvectors.data.tokens import decode_answers, prompt_ids
+from taskvectors.drawing.style import Labels
 from taskvectors.engine.definition import Intervention, plain_answer, plain_theta
 from taskvectors.errors import StudyError
-from taskvectors.observations.claims import REFUTED, SHOWN
+from taskvectors.observations.claims import REFUTED, SHOWN, TOO_SMALL
 from taskvectors.questions.robustness.claims import CLAIMS, claims
+from taskvectors.questions.robustness.figures.robustness import draw
 from taskvectors.questions.robustness.measure import (
     conditions_of,
     extended,
     of_many_tasks,
     robustness,
+    shares_of_wrong,
     usable_templates,
     with_wrong_answers,
 )
@@ -114,7 +118,7 @@ def measured(lm):
     episodes = drawn(3)
     choice = pd.DataFrame({"task": list(TASKS), "layer": LAYER, "common_layer": LAYER})
     templates = parsed_all(TEXTS)
-    table = robustness(lm, episodes, choice, SETTINGS, templates, INSTRUCTIONS, PREFIX, SEED)
+    table = robustness(lm, episodes, choice, SETTINGS, templates, INSTRUCTIONS, [], PREFIX, SEED)
     return episodes, templates, table
 
 
@@ -189,11 +193,11 @@ def test_a_task_with_too_few_pairs_is_left_out_by_name(lm):
     episodes = drawn(3)
     choice = pd.DataFrame({"task": list(TASKS), "layer": LAYER, "common_layer": LAYER})
     sizes = SETTINGS | {"demonstrations": [500]}
-    table = robustness(lm, episodes, choice, sizes, parsed_all({"question": TEXTS["question"]}), {}, PREFIX, SEED)
+    table = robustness(lm, episodes, choice, sizes, parsed_all({"question": TEXTS["question"]}), {}, [], PREFIX, SEED)
     lost = table[table["left_out"].notna() & (table["aspect"] == NUMBER)]
     no_token = set(table.loc[table["left_out"].fillna("").str.contains("one token"), "task"])
     assert set(lost["task"]) == set(TASKS) - no_token and lost["left_out"].str.contains("too few pairs").all()
-    written = robustness_table(table, "m", KINDS, [], 0)
+    written = robustness_table(table, "m", KINDS, 1, 3, [], 0)
     assert (written.loc[written["left_out"].notna(), "n"] == 0).all()
 
 
@@ -231,6 +235,7 @@ def test_the_table_pairs_conditions_with_the_studys_own():
         (TEMPLATE, OWN, OWN): [1, 1, 1, 0], (TEMPLATE, OWN, "arrow"): [1, 0, 0, 0], (TEMPLATE, "arrow", OWN): [1, 1, 0, 0],
         (TEMPLATE, "arrow", "arrow"): [1, 1, 0, 0], (WRONG, "100", OWN): [0, 0, 0, 0], (INSTRUCTION, "1", OWN): [1, 1, 1, 1],
         (INSTRUCTION, "2", OWN): [0, 0, 0, 0], (NUMBER, "9", OWN): [1, 1, 1, 1],
+        (NUMBER, "3", OWN): [1, 1, 1, 0],
     }  # fmt: skip
     for task in TASKS:
         for (aspect, level, target), values in hits.items():
@@ -239,7 +244,7 @@ def test_the_table_pairs_conditions_with_the_studys_own():
                     {"task": task, "episode": episode, "aspect": aspect, "level": level, "target": target, "value": hit}
                 )
     observations = pd.DataFrame(rows).assign(measure=THETA, layer=1, left_out=None)
-    table = robustness_table(observations, "m", KINDS, list(TASKS), 0)
+    table = robustness_table(observations, "m", KINDS, 1, 3, list(TASKS), 0)
     at = table[table["task"] == "able"].set_index(["aspect", "level", "target"])
     assert at.loc[(TEMPLATE, ELSEWHERE, ANY), "value"] == pytest.approx(mean([-0.25, -0.25]))
     assert at.loc[(WRONG, "100", OWN), "to_own"] == pytest.approx(-0.75)
@@ -252,7 +257,7 @@ def test_the_table_pairs_conditions_with_the_studys_own():
     tables = {"robustness": table, "layer_choice": choice, "differences": does}
     found = {name: finding.verdict(claim.threshold, claim.no_effect) for name, claim, finding in claims(tables, {})}
     assert found["needs_right_answers"] == SHOWN and found["more_demonstrations"] == SHOWN
-    assert found["carries_over_templates"] == REFUTED
+    assert found["carries_over_templates"] in (TOO_SMALL, REFUTED)
     assert set(found) == set(CLAIMS)
     assert not list(claims({"layer_choice": choice}, {}))  # an archive of before
 
@@ -260,7 +265,7 @@ def test_the_table_pairs_conditions_with_the_studys_own():
 def test_conditions_are_those_of_the_settings():
     episodes = [e for e in drawn(3) if e.split == TEST]
     settings = SETTINGS | {"published": {"template": "gone", "demonstrations": 2}}
-    made = list(conditions_of(episodes, by_task(episodes), settings, [OWN, "arrow"], {}, SEED))
+    made = list(conditions_of(episodes, by_task(episodes), settings, [OWN, "arrow"], {}, [], SEED))
     assert [c.aspect for c in made].count(TEMPLATE) == 2 and PUBLISHED not in {c.aspect for c in made}
     assert made[0].level == OWN and INSTRUCTION not in {c.aspect for c in made}
     assert np.all([len(c.episodes) == len(c.demos) for c in made])
@@ -269,6 +274,52 @@ def test_conditions_are_those_of_the_settings():
 def test_where_nothing_is_left_out_the_table_is_whole(lm):
     episodes = [e for e in drawn(3) if e.task != "to_upper"]
     choice = pd.DataFrame({"task": list(TASKS), "layer": LAYER, "common_layer": LAYER})
-    table = robustness(lm, episodes, choice, SETTINGS, parsed_all({}), INSTRUCTIONS, PREFIX, SEED)
-    written = robustness_table(table, "m", KINDS, [], 0)
+    table = robustness(lm, episodes, choice, SETTINGS, parsed_all({}), INSTRUCTIONS, [], PREFIX, SEED)
+    written = robustness_table(table, "m", KINDS, 1, 3, [], 0)
     assert written["left_out"].isna().all() and (written["n"] > 0).all()
+
+
+def test_a_study_without_answers_of_one_token_says_so(lm):
+    episodes = [replace(e, answers=("no such answer as this",)) for e in drawn(3)]
+    choice = pd.DataFrame({"task": list(TASKS), "layer": LAYER, "common_layer": LAYER})
+    table = robustness(lm, episodes, choice, SETTINGS, parsed_all(TEXTS), {}, [], PREFIX, SEED)
+    assert set(table["task"]) == set(TASKS) and table["left_out"].str.contains("one token").all()
+    written = robustness_table(table, "m", KINDS, 1, 3, [], 0)
+    assert (written["n"] == 0).all() and draw({"robustness": written}, Labels({"m": "M"}, {})) is not None
+
+
+def test_every_task_has_its_own_wordings():
+    episodes = [e for e in drawn(3) if e.split == TEST]
+    first, *others = TASKS
+    told = {first: ["do it", "do it now"], "a task of another study": ["never"], others[0]: ["go"]}
+    made = [
+        c
+        for c in conditions_of(episodes, by_task(episodes), SETTINGS, [OWN], told, [], SEED)
+        if c.aspect == INSTRUCTION
+    ]
+    assert [set(by_task(c.episodes)) for c in made] == [{first, others[0]}, {first}]
+
+
+def test_tasks_whose_rule_is_that_of_an_episode_keep_its_demonstrations():
+    episodes = [e for e in drawn(3) if e.split == TEST]
+    first = next(iter(TASKS))
+    for condition in conditions_of(episodes, by_task(episodes), SETTINGS, [OWN, "question"], {}, [first], SEED):
+        assert (first in by_task(condition.episodes)) == (condition.aspect in (TEMPLATE, NO_TASK))
+
+
+def test_shares_of_wrong_answers_are_those_that_there_can_be():
+    three = [e for e in drawn(3) if e.split == TEST]
+    assert shares_of_wrong(three, [20, 40, 60, 80, 100]) == [33, 67, 100]
+    assert shares_of_wrong([replace(e, demos=e.demos[:1]) for e in three], [20, 60, 100]) == [100]
+    mixed = [three[0], replace(three[1], demos=three[1].demos[:1])]
+    assert shares_of_wrong(mixed, [20, 100]) == [20, 100]
+
+
+def test_differences_that_are_all_zero_may_be_of_either_sign():
+    rows = [
+        {"task": task, "episode": episode, "aspect": TEMPLATE, "level": level, "target": target, "value": 1.0}
+        for task in TASKS for episode in range(4) for level in (OWN, "arrow") for target in (OWN, "arrow")
+    ]  # fmt: skip
+    table = robustness_table(pd.DataFrame(rows).assign(measure=THETA, left_out=None), "m", KINDS, 1, 3, list(TASKS), 0)
+    row = table[(table["level"] == ELSEWHERE) & (table["task"] == "able")].iloc[0]
+    assert row["value"] == 0 and row["value_low"] == pytest.approx(-row["value_high"]) and row["value_low"] < -0.1

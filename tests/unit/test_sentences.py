@@ -132,12 +132,17 @@ def test_the_answer_counts_what_takes_more_than_a_constant():
     tables, config = study(1)
     tables["layer_choice"]["able"] = [True, False]
     ranks = pd.DataFrame({"model": "m", "task": ["t", "u"], "rank": ["0", "full"]})
+    ranks = ranks.assign(rank_low=ranks["rank"], rank_high=ranks["rank"])
     assert "Of the 1 task that it does, a constant is enough for 1." in lead(tables | {"ranks": ranks}, config)
     tables["layer_choice"]["able"] = True
-    assert "a constant is enough for 1, 1 takes a linear map" in lead(tables | {"ranks": ranks}, config)
-    ranks["rank"] = ["none", "4"]
+    assert "a constant is enough for 1, a linear map of the query, but no constant, for 1." in lead(
+        tables | {"ranks": ranks}, config
+    )
+    ranks["rank_low"] = "0"
+    assert "a constant is enough for 1, 1 are open." in lead(tables | {"ranks": ranks}, config)
+    ranks[["rank", "rank_low", "rank_high"]] = [["none"] * 3, ["elsewhere"] * 3]
     both = lead(tables | {"ranks": ranks}, config)
-    assert "Of the 2 tasks that it does, 1 takes a linear map of the query, 1 takes more than any such map." in both
+    assert "no linear map is enough for 1, the state at this layer is not enough for 1." in both
 
 
 def test_a_section_begins_with_what_was_found():

@@ -177,10 +177,13 @@ def test_answers_of_another_length_are_of_limits_and_of_a_whole_family():
     long = {"family": "f", "role": "limit", "answer_tokens": 8}
     settings.check_answer_tokens({"one": long, "two": long, "three": {"family": "g", "role": "main"}}, 1)
     settings.check_answer_tokens({"one": {"family": "f", "role": "main", "answer_tokens": 2}}, 2)
+    with pytest.raises(StudyError, match=r"tasks: one: answer_tokens: .* study main tasks beside it"):
+        settings.check_answer_tokens({"one": long}, 1)
     with pytest.raises(StudyError, match=r"tasks: one: answer_tokens: means over tasks are of answers of one length"):
         settings.check_answer_tokens({"one": long | {"role": "main"}}, 1)
+    main = {"family": "g", "role": "main"}
     with pytest.raises(StudyError, match=r"tasks: two: answer_tokens: one, of the same family f, has another number"):
-        settings.check_answer_tokens({"one": long, "two": {"family": "f", "role": "limit"}}, 1)
+        settings.check_answer_tokens({"one": long, "two": {"family": "f", "role": "limit"}, "three": main}, 1)
 
 
 def test_whole_numbers_are_whole_and_others_are_numbers():

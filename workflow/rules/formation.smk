@@ -23,7 +23,7 @@ rule form_theta:
         dtype=of_model("dtype"),
         device=of_model("device"),
         prefix_scored=STUDY.scored_by_prefix(STUDY.tasks),
-        answer_tokens=STUDY.answer_tokens,
+        answer_tokens=STUDY.answer_tokens_of(STUDY.tasks),
         forming=STUDY.config["formation"]["episodes"],
         seed=STUDY.seed,
     message:

@@ -26,6 +26,7 @@ rule ladder:
         prefix_scored=STUDY.scored_by_prefix(STUDY.tasks),
         main=STUDY.main_tasks,
         drawn_anew=STUDY.drawn_anew,
+        sources=STUDY.made_from(STUDY.tasks),
         settings=STUDY.settings_of("ladder"),
         answer_tokens=STUDY.answer_tokens_of(STUDY.tasks),
         seed=STUDY.seed,

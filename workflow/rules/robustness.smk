@@ -22,6 +22,7 @@ rule robustness:
         dtype=of_model("dtype"),
         device=of_model("device"),
         prefix_scored=STUDY.scored_by_prefix(STUDY.main_tasks),
+        drawn_anew=STUDY.drawn_anew,
         settings=STUDY.settings_of("robustness"),
         seed=STUDY.seed,
     message:
@@ -43,6 +44,7 @@ rule robustness_tables:
     params:
         *code_of("robustness_tables.py"),
         kinds=STUDY.kinds,
+        shown=STUDY.config["episodes"]["demonstrations"],
         seed=STUDY.seed,
     message:
         "{wildcards.model}: what shakes θ, by task"

@@ -17,7 +17,7 @@ if __name__ == "__main__":
         thetas, choice = read_thetas(job.input.theta, made), read_csv(job.input.choice)
         fits = pairs_in(read_parquets([job.input.pairs], made))
         table = ladder(
-            lm, episodes, thetas, choice, fits, params.settings, params.main, params.drawn_anew, params.prefix_scored,
-            params.answer_tokens, params.seed,
+            lm, episodes, thetas, choice, fits, params.settings, params.main, params.drawn_anew, params.sources,
+            params.prefix_scored, params.answer_tokens, params.seed,
         )  # fmt: skip
         write_parquet(job.output.observations, table, made)

@@ -13,8 +13,8 @@ if __name__ == "__main__":
         observations, params = read_parquets([job.input.observations]), job.params
         answers = read_parquets(job.input.regular)
         own = (answers["method"] == "regular") & (answers["split"] == TEST) & (answers["seed"] == params.seed)
-        able = able_tasks(read_csv(job.input.choice))
-        model = job.wildcards.model
-        table = ladder(observations, by_episode(answers[own]), model, params.kinds, able, params.seed)
+        choice, regular = read_csv(job.input.choice), by_episode(answers[own])
+        layer, able, model = int(choice["common_layer"].iloc[0]), able_tasks(choice), job.wildcards.model
+        table = ladder(observations, regular, model, params.kinds, layer, able, params.seed)
         write_csv(job.output.ladder, table)
-        write_csv(job.output.ranks, ranks(observations, model, params.kinds, params.seed))
+        write_csv(job.output.ranks, ranks(observations, regular, model, params.kinds, params.seed))

@@ -16,6 +16,6 @@ if __name__ == "__main__":
         templates = parsed_all(settings["templates"])
         table = robustness(
             lm, episodes, read_csv(job.input.choice), settings, templates, settings["instructions"],
-            params.prefix_scored, params.seed,
+            params.drawn_anew, params.prefix_scored, params.seed,
         )  # fmt: skip
         write_parquet(job.output.observations, table, made)

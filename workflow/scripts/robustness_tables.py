@@ -8,7 +8,10 @@ from taskvectors.store.tables import read_csv, write_csv
 
 if __name__ == "__main__":
     with current_job() as job:
-        able = able_tasks(read_csv(job.input.choice))
+        choice = read_csv(job.input.choice)
+        layer, able = int(choice["common_layer"].iloc[0]), able_tasks(choice)
         observations = read_parquets([job.input.observations])
-        table = robustness(observations, job.wildcards.model, job.params.kinds, able, job.params.seed)
+        table = robustness(
+            observations, job.wildcards.model, job.params.kinds, layer, job.params.shown, able, job.params.seed
+        )
         write_csv(job.output.robustness, table)

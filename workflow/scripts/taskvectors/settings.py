@@ -304,12 +304,13 @@ def check_answer_tokens(tasks: Mapping[str, Mapping[str, Any]], default: int) ->
         StudyError: naming the task.
     """
     of_family: dict[str, str] = {}
+    lone = all(entry["role"] == LIMIT for entry in tasks.values())
     for name, entry in tasks.items():
         own, first = entry.get("answer_tokens", default), of_family.setdefault(entry["family"], name)
-        if own != default and entry["role"] != LIMIT:
+        if own != default and (entry["role"] != LIMIT or lone):
             raise StudyError(
-                f"tasks: {name}: answer_tokens: means over tasks are of answers of one length (`scoring: answer_tokens`). Set that, "
-                "or add `role: limit`."
+                f"tasks: {name}: answer_tokens: means over tasks are of answers of one length. Set `scoring: answer_tokens`, or add "
+                "`role: limit` and study main tasks beside it."
             )
         if own != tasks[first].get("answer_tokens", default):
             raise StudyError(

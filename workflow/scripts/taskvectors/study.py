@@ -31,6 +31,7 @@ from taskvectors.resolving import (
     check_known,
     locate_tables,
     name_random_models,
+    parts_of,
     resolve_made_tasks,
     tables_of_entry,
 )
@@ -145,6 +146,14 @@ class Study:
         """Tasks of limits whose answers are compared by more tokens than others'."""
         tokens = self.answer_tokens_of(self.limits)
         return [name for name in self.limits if tokens[name] > self.answer_tokens]
+
+    def made_from(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """By task the tables and generators that its pairs come from, also by way of other tasks."""
+        keys = (*settings.TABLE_KEYS, "generate")
+        return {
+            name: sorted({Path(part[key]).stem for part in parts_of(self.tasks[name]) for key in keys if key in part})
+            for name in names
+        }
 
     @property
     def drawn_anew(self) -> list[str]:

@@ -93,7 +93,7 @@ def _kth() -> tuple[Pair, ...]:
 
 
 def _counts() -> tuple[Pair, ...]:
-    """Lists of one to six different letters: how many there are. One fixed draw, every length as often."""
+    """Lists of one to six different letters: how many there are. One fixed draw."""
     draw = random.Random("lists of letters to count")
     lists = [draw.sample(LETTERS, length) for length in range(1, 7) for _ in range(LISTS_PER_LENGTH[2])]
     return tuple({",".join(letters): Pair(",".join(letters), (str(len(letters)),)) for letters in lists}.values())

@@ -1,13 +1,14 @@
 """Maps from the last token's state of a bare prompt to its state behind demonstrations: from a constant to a linear
 map of any rank.
 
-θ is a constant: it is put in whatever the query is. A linear map of the query's own state is not (Kwon et al. 2026,
-arXiv 2605.20730). Maps are fitted by ridge regression, those of a lower rank by reduced-rank ridge regression
-(Mukherjee and Zhu 2011), both in closed form.
+θ is a constant: it is put in whatever the query is. A linear map of the query's own state is not: Kwon et al. 2026
+(arXiv 2605.20730) fit one to next-token distributions, here it is fitted to states. Maps are those of ridge
+regression, those of a lower rank of reduced-rank ridge regression (Mukherjee and Zhu 2011), both in closed form.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from taskvectors.data.tokens import prompt_ids_of_each
 from taskvectors.engine.read import read_states_at
 from taskvectors.models.language_model import LanguageModel
 
+EQUAL = 1e-6  # singular values below this share of the largest are those of states that are the same
 RIDGES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # penalties to try, as shares of the mean squared singular value
 
 
@@ -31,12 +33,14 @@ class Pairs:
         bare: `[prompt, hidden]`, float64.
         shown: `[prompt, hidden]`, float64.
         inputs: what each prompt with demonstrations shows, its query included.
+        queries: of each prompt.
         episodes: the number of each prompt's episode.
     """
 
     bare: Tensor
     shown: Tensor
     inputs: Sequence[Collection[str]]
+    queries: Sequence[str]
     episodes: Sequence[int]
 
     def __len__(self) -> int:
@@ -44,8 +48,8 @@ class Pairs:
 
     def at(self, places: Sequence[int]) -> "Pairs":
         """Some of the prompts."""
-        inputs, episodes = [self.inputs[place] for place in places], [self.episodes[place] for place in places]
-        return Pairs(self.bare[places], self.shown[places], inputs, episodes)
+        kept: Any = ([of_all[place] for place in places] for of_all in (self.inputs, self.queries, self.episodes))
+        return Pairs(self.bare[places], self.shown[places], *kept)
 
     def not_showing(self, query: str) -> "Pairs":
         """The prompts that do not show a query."""
@@ -57,7 +61,7 @@ class Pairs:
 
     def shuffled(self, order: Sequence[int]) -> "Pairs":
         """The bare states with the states behind demonstrations of other prompts."""
-        return Pairs(self.bare, self.shown[order], self.inputs, self.episodes)
+        return replace(self, shown=self.shown[order])
 
 
 def joined(parts: Sequence[Pairs]) -> Pairs:
@@ -66,8 +70,9 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
     for part in parts:
         episodes += [start + episode for episode in part.episodes]
         start += 1 + max(part.episodes, default=-1)
-    inputs = [shown for part in parts for shown in part.inputs]
-    return Pairs(torch.cat([p.bare for p in parts]), torch.cat([p.shown for p in parts]), inputs, episodes)
+    inputs, queries = ([one for part in parts for one in getattr(part, name)] for name in ("inputs", "queries"))
+    bare, shown = (torch.cat([getattr(part, name) for part in parts]) for name in ("bare", "shown"))
+    return Pairs(bare, shown, inputs, queries, episodes)
 
 
 def read_pairs(lm: LanguageModel, episodes: Sequence[Episode], layer: int) -> Pairs:
@@ -84,6 +89,7 @@ def read_pairs(lm: LanguageModel, episodes: Sequence[Episode], layer: int) -> Pa
         torch.cat([bare[query] for own in asked for query in own]).double(),
         torch.cat(shown).double(),
         [{query, *(x for x, _ in e.demos)} for e, own in zip(episodes, asked, strict=True) for query in own],
+        [query for own in asked for query in own],
         [place for place, own in enumerate(asked) for _ in own],
     )
 
@@ -95,6 +101,7 @@ def table_of(pairs: Mapping[str, Pairs]) -> pd.DataFrame:
             {
                 "task": task,
                 "episode": own.episodes,
+                "query": own.queries,
                 "inputs": [sorted(shown) for shown in own.inputs],
                 "bare": list(own.bare.float().numpy()),
                 "shown": list(own.shown.float().numpy()),
@@ -112,6 +119,7 @@ def pairs_in(table: pd.DataFrame) -> dict[str, Pairs]:
             torch.from_numpy(np.stack(list(rows["bare"]))).double(),
             torch.from_numpy(np.stack(list(rows["shown"]))).double(),
             [set(shown) for shown in rows["inputs"]],
+            rows["query"].tolist(),
             rows["episode"].tolist(),
         )
         for task, rows in table.groupby("task", sort=False)
@@ -159,7 +167,7 @@ def fitted(pairs: Pairs, penalty: float) -> LinearMap:
     """
     (x, mean_bare), (y, mean_shown) = _centred(pairs.bare), _centred(pairs.shown)
     u, s, v = torch.linalg.svd(x, full_matrices=False)
-    rank = min(len(x) - 1, x.shape[1])  # centring takes one
+    rank = max(int((s > EQUAL * s[0]).sum()), 1)  # the same query asked twice adds none
     u, s, v = u[:, :rank], s[:rank, None], v[:rank]
     by_component = u.T @ y
     directions = torch.linalg.svd(s / (s.square() + penalty).sqrt() * by_component, full_matrices=False)[2]
@@ -168,8 +176,8 @@ def fitted(pairs: Pairs, penalty: float) -> LinearMap:
 
 
 def best_penalty(pairs: Pairs, shares: Sequence[float] = RIDGES) -> float:
-    """The λ of the smallest squared error on prompts of episodes that are left out, one episode at a time; exact, from
-    one fit.
+    """The λ of the smallest squared error on the prompts of a query that is left out, one query at a time, as a fit
+    never shows the query that it is used on; exact, from one fit.
 
     Args:
         shares: what to try, as shares of the mean squared singular value of the bare states.
@@ -177,10 +185,10 @@ def best_penalty(pairs: Pairs, shares: Sequence[float] = RIDGES) -> float:
     (x, _), (y, _) = _centred(pairs.bare), _centred(pairs.shown)
     u, s, _ = torch.linalg.svd(x, full_matrices=False)
     penalties = [share * float(s.square().sum()) / max(min(len(x) - 1, x.shape[1]), 1) for share in shares]
-    return min(penalties, key=lambda penalty: _left_out_error(u, s, y, pairs.episodes, penalty))
+    return min(penalties, key=lambda penalty: _left_out_error(u, s, y, pairs.queries, penalty))
 
 
-def _left_out_error(u: Tensor, s: Tensor, y: Tensor, groups: Sequence[int], penalty: float) -> float:
+def _left_out_error(u: Tensor, s: Tensor, y: Tensor, groups: Sequence[str], penalty: float) -> float:
     """The squared error of every group from the fit to all others: (I − H)⁻¹ of the group times its residual."""
     hat = (u * (s.square() / (s.square() + penalty))) @ u.T + 1 / len(y)
     residual, error = y - hat @ y, 0.0  # y is centred, so that the share of the mean adds nothing

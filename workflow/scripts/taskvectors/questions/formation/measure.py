@@ -25,7 +25,7 @@ METHOD = "theta_after"
 
 def forming(
     lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, prefix_scored: Mapping[str, bool],
-    answer_tokens: int, count: int, seed: int,
+    answer_tokens: Mapping[str, int], count: int, seed: int,
 ) -> pd.DataFrame:  # fmt: skip
     """Predictions with columns demonstrations (k), cosine (of the state and the episode's θ) and cosine_centred (of
     both less what main tasks share).
@@ -35,6 +35,7 @@ def forming(
         thetas: theirs.
         choice: `layer_choice.csv`.
         prefix_scored: by task, whether answers count by prefix.
+        answer_tokens: by task.
         count: test episodes of each task.
         seed: the study seed whose episodes these are.
     """
@@ -51,7 +52,7 @@ def forming(
         states = read_prefixes(lm, prefixes, layer, names).float()
         ids = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in test])
         changes = [Intervention(layer, after) for after in states.unbind(dim=1)]
-        tokens, _ = patched_answers(lm, ids, changes, answer_tokens, names)
+        tokens, _ = patched_answers(lm, ids, changes, answer_tokens[task], names)
         for k, after in enumerate(states.unbind(dim=1)):
             table = predictions(lm, test, METHOD, tokens[:, k, None], prefix_scored, [layer]).assign(demonstrations=k)
             table["cosine"] = cosine_similarity(after, own, dim=-1).tolist()

@@ -62,8 +62,11 @@ CLAIMS = {
 
 
 def claims(tables: Tables, labels: Mapping[str, str]) -> Judged:
-    """None in an archive without the table. What does as much as a state that does nothing shows nothing: the state
-    must surely do more than the bare query's."""
+    """None in an archive without the table.
+
+    What does as much as a state that does nothing shows nothing: the state must surely do more than the bare query's,
+    and for what demonstrations do, so must they.
+    """
     if "ladder" not in tables:
         return
     table, choice = tables["ladder"], tables["layer_choice"]
@@ -71,8 +74,11 @@ def claims(tables: Tables, labels: Mapping[str, str]) -> Judged:
     def mean(rung: str, column: str) -> Finding | None:
         return over_tasks(table[table["rung"] == rung], column, choice, ABLE_TASKS)
 
-    bare = mean("bare", "to_state")
-    does = bare is not None and bare.basis and bare.high < -MORE
+    def surely_less(reference: str) -> bool:
+        bare = mean("bare", reference)
+        return bare is not None and bare.basis and bare.high < -MORE
+
+    does = surely_less("to_state")
     both = [finding for column in ("to_constant", "to_shuffled") if (finding := mean(FULL, column)) is not None]
     findings = {
         "state_is_all": mean(STATE, "to_regular"),
@@ -82,21 +88,26 @@ def claims(tables: Tables, labels: Mapping[str, str]) -> Judged:
         "map_does_more": least(both, 0.05) if len(both) == 2 else None,
     }
     known = {name: None if found is None else only_if(does, found) for name, found in findings.items()}
-    yield from judged(CLAIMS, known | {"state_is_all": findings["state_is_all"]})
+    whole = findings["state_is_all"]
+    known["state_is_all"] = None if whole is None else only_if(surely_less("to_regular"), whole)
+    yield from judged(CLAIMS, known)
     yield from of_limits(table, choice, labels)
 
 
 def of_limits(table: pd.DataFrame, choice: pd.DataFrame, labels: Mapping[str, str]) -> Judged:
-    """Of every task that one vector may not hold, whether a map does more. It has a basis if the model does the task
-    with demonstrations beyond chance, on dev episodes, and the state itself does more than a constant or a map."""
+    """Of every task that one vector may not hold, whether a map does more than a constant and than a map of shuffled
+    pairs. It has a basis if the model does the task with demonstrations beyond chance, on dev episodes."""
     able = able_tasks(choice)
     rows = table[(table["role"] == LIMIT) & (table["rung"] == FULL) & (table["n"] > 0)]
     for _, row in rows.iterrows():
         claim = Claim(
             f"{labels[row['task']]} takes more than a constant: a linear map does more.",
-            "accuracy with the map of full rank − with the mean state",
+            "the smaller of two differences of accuracy: with the map of full rank − with the mean state, and − with a map of "
+            "shuffled pairs",
             "ladder",
             MORE,
         )
         basis = row["task"] in able and row["n"] > 1
-        yield f"{NEEDS}{row['task']}", claim, finding_of(row, "to_constant", basis)
+        both = [finding_of(row, column, basis) for column in ("to_constant", "to_shuffled") if pd.notna(row[column])]
+        if len(both) == 2:
+            yield f"{NEEDS}{row['task']}", claim, least(both, MORE)

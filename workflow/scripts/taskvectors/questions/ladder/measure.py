@@ -37,12 +37,13 @@ from taskvectors.store.thetas import Thetas
 
 DRAWN_ANEW = "its rule is drawn anew in every episode: no map is that of the task"
 FEWEST = 3  # prompts of a fit
+COLUMNS = ["task", "episode", "measure", "subject", "states", "step", "value", "left_out"]
 
 
 def ladder(
     lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, fits: Mapping[str, Pairs],
-    settings: Mapping[str, Any], main: Sequence[str], drawn_anew: Sequence[str], prefix_scored: Mapping[str, bool],
-    answer_tokens: Mapping[str, int], seed: int,
+    settings: Mapping[str, Any], main: Sequence[str], drawn_anew: Sequence[str], sources: Mapping[str, Sequence[str]],
+    prefix_scored: Mapping[str, bool], answer_tokens: Mapping[str, int], seed: int,
 ) -> pd.DataFrame:  # fmt: skip
     """One row an episode, rung (`subject`), rank (`step`) and measure: accuracy on the query, and divergence of its
     next-token distribution from the regular prompt's, in bits; or one a task and rung that is left out, with the
@@ -58,19 +59,20 @@ def ladder(
         settings: `ladder` of the configuration.
         main: the main tasks: the map for all tasks is fitted on theirs.
         drawn_anew: tasks that have no rule of their own.
+        sources: by task the tables and generators that it is made from: a task and its control share none.
         prefix_scored, answer_tokens: by task.
         seed: the study seed whose episodes are taken.
     """
     layer = int(choice["common_layer"].iloc[0])
     test = by_task(first_of_tasks(episodes, TEST, seed, settings["test"]))
-    tables = [pd.DataFrame({"left_out": pd.Series(dtype=object)})]  # which no row may have
+    tables = [pd.DataFrame(columns=COLUMNS).astype({"step": "Int64", "value": float})]  # of no rows, maybe
     tables += [_left_out(task, DRAWN_ANEW) for task in test if task in drawn_anew]
     tasks = [task for task in test if task in fits]
     penalties = {task: best_penalty(pairs) for task, pairs in fits.items()}
-    following = dict(zip(sorted(tasks), [*sorted(tasks)[1:], *sorted(tasks)[:1]], strict=True))
     for task in track(tasks, len(tasks), "ladder"):
         own, asked = test[task], read_pairs(lm, test[task], layer).first_of_episodes()
-        other = None if following[task] == task else (fits[following[task]], penalties[following[task]])
+        following = of_another_rule(task, [name for name in main if name in fits], sources)
+        other = None if following is None else (fits[following], penalties[following])
         common = common_map(fits, [name for name in main if name in fits], own)
         of_queries = [
             rungs(episode, bare, state, (fits[task], penalties[task]), other, settings["ranks"], seed)
@@ -87,7 +89,14 @@ def ladder(
             at for at in [(CONSTANT, None), (FULL, None), *((MAP, r) for r in settings["ranks"])] if at not in there
         ]
         tables += [_left_out(task, why, *at) for at in lacking]
-    return pd.concat(tables, ignore_index=True).assign(layer=layer)
+    return pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
+
+
+def of_another_rule(task: str, main: Sequence[str], sources: Mapping[str, Sequence[str]]) -> str | None:
+    """The main task whose name comes next and that is made from no table or generator of this one; None if there is
+    none."""
+    others = sorted(name for name in main if name != task and not set(sources[name]) & set(sources[task]))
+    return next((name for name in others if name > task), others[0] if others else None)
 
 
 def read(
@@ -152,4 +161,4 @@ def _left_out(task: str, why: str, rung: str = FULL, rank: int | None = None) ->
     """A row of a task and rung without numbers, with the reason."""
     logger.warning("ladder: %s, %s: left out: %s", task, rung, why)
     row = {"task": task, "measure": ACCURACY, "subject": rung, "step": rank, "left_out": why}
-    return pd.DataFrame([row]).astype({"step": "Int64"})
+    return pd.DataFrame([row], columns=COLUMNS).astype({"step": "Int64", "value": float})

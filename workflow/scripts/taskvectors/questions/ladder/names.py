@@ -23,4 +23,5 @@ CONTROLS = {
     OTHER_TASK: "map of another task",
     ALL_TASKS: "one map for all tasks",
 }
+NONE, ELSEWHERE = "none", "elsewhere"  # in `ranks.csv`: no map is enough; the state itself is not
 NEAR = 0.10  # accuracy: a rung is enough that is lower than the state itself by no more

@@ -6,9 +6,24 @@ from typing import Any
 import pandas as pd
 
 from taskvectors.names import ABLE, ALL, MAIN
+from taskvectors.observations.claims import OPEN
 from taskvectors.observations.rows import Tables, able_tasks
-from taskvectors.questions.ladder.names import CONSTANT, CONTROLS, FULL, OFFSET, REGULAR, RUNGS, STATE
+from taskvectors.questions.ladder.names import (
+    CONSTANT,
+    CONTROLS,
+    ELSEWHERE,
+    FULL,
+    MAP,
+    NONE,
+    OFFSET,
+    REGULAR,
+    RUNGS,
+    STATE,
+)
 from taskvectors.report.cells import Config, in_points, labelled, model_labels, with_interval
+
+ACCURACIES = {"accuracy of the state": "state", "with demonstrations": "regular"}
+CLASS = "takes"  # column: what a task takes
 
 
 def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
@@ -26,7 +41,16 @@ def ranks_of(tables: Tables, model: str) -> pd.DataFrame:
     """The ranks that tasks need, of those that a model can do."""
     able = able_tasks(tables["layer_choice"].query("model == @model"))
     ranks = tables["ranks"]
-    return ranks[(ranks["model"] == model) & ranks["task"].isin(able)]
+    own = ranks[(ranks["model"] == model) & ranks["task"].isin(able)]
+    names = ("rank", "rank_low", "rank_high")
+    own = own.assign(**{name: own[name].astype(str) for name in names})
+    return own.assign(**{CLASS: [class_of(*row) for row in own[list(names)].itertuples(index=False)]})
+
+
+def class_of(rank: str, low: str, high: str) -> str:
+    """What a task takes: a constant, a map, more, or another state; open where the interval holds several."""
+    kinds = {{"0": CONSTANT, NONE: NONE, ELSEWHERE: ELSEWHERE}.get(one, MAP) for one in (rank, low, high)}
+    return kinds.pop() if len(kinds) == 1 else OPEN
 
 
 def _of_model(rows: pd.DataFrame, ranks: pd.DataFrame, config: Config) -> dict[str, Any]:
@@ -37,8 +61,8 @@ def _of_model(rows: pd.DataFrame, ranks: pd.DataFrame, config: Config) -> dict[s
     labels = {name: entry["label"] for name, entry in config["tasks"].items()}
     groups = {
         kind: {
-            rank: [labels[task] for task in of_rank["task"]]
-            for rank, of_rank in ranks[(ranks["role"] == MAIN) == main].groupby("rank", sort=False)
+            str(rank): [labels[task] for task in of_rank["task"]]
+            for rank, of_rank in ranks[(ranks["role"] == MAIN) == main].groupby(CLASS, sort=False)
         }
         for kind, main in (("main", True), ("limits", False))
     }
@@ -52,7 +76,7 @@ def ladder_table(tables: Tables, config: Config) -> pd.DataFrame:
     rows = table[(table["task"] == ABLE) | (~has.astype(bool) & (table["task"] == ALL))]
     words = RUNGS | {name: f"control: {label}" for name, label in CONTROLS.items()}
     rung = [
-        f"{words[name]}{'' if pd.isna(rank) else f' {rank}'}"
+        f"{words[name]}{'' if pd.isna(rank) else f' {int(rank)}'}"
         for name, rank in zip(rows["rung"], rows["rank"], strict=True)
     ]
     return pd.DataFrame(
@@ -60,7 +84,10 @@ def ladder_table(tables: Tables, config: Config) -> pd.DataFrame:
             "model": model_labels(rows, config),
             "in the place of the query's state": rung,
             "accuracy": with_interval(rows),
-            "divergence, bits": with_interval(rows, "divergence"),
+            "divergence, bits": [
+                "–" if missing else cell
+                for missing, cell in zip(rows["divergence"].isna(), with_interval(rows, "divergence"), strict=True)
+            ],
             "to the state, points": [in_points(row, "to_state") for _, row in rows.iterrows()],
         }
     )
@@ -71,10 +98,10 @@ def ranks_table(tables: Tables, config: Config) -> pd.DataFrame:
     parts = [ranks_of(tables, model) for model in dict.fromkeys(tables["ranks"]["model"])]
     ranks = pd.concat(parts) if parts else tables["ranks"]
     cells = ranks.assign(
-        **{"accuracy of the state": ranks["state"].map("{:.2f}".format)},
+        **{name: ranks[column].map("{:.2f}".format) for name, column in ACCURACIES.items()},
         needed=[f"{row['rank']} [{row['rank_low']}, {row['rank_high']}]" for _, row in ranks.iterrows()],
     )
-    return labelled(cells[["model", "task", "n", "accuracy of the state", "needed"]], config)
+    return labelled(cells[["model", "task", "n", *ACCURACIES, "needed"]], config)
 
 
 TABLES = {"ladder": ladder_table, "ranks": ranks_table}

@@ -1,6 +1,7 @@
 """Rungs of the ladder by task and on means over tasks, and the lowest rung that is enough for a task."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,17 @@ from taskvectors.names import ACCURACY, DIVERGENCE, KEY, MAIN, THETA
 from taskvectors.observations.intervals import ANSWERS, CONFIDENCE, DIFFERENCES, NUMBERS, RESAMPLES, Bounds
 from taskvectors.observations.rows import Kinds, with_kinds
 from taskvectors.observations.summaries import paired, summarized, with_bounds
-from taskvectors.questions.ladder.names import CONSTANT, FULL, MAP, NEAR, REGULAR, SHUFFLED, STATE
+from taskvectors.questions.ladder.names import (
+    CONSTANT,
+    ELSEWHERE,
+    FULL,
+    MAP,
+    NEAR,
+    NONE,
+    REGULAR,
+    SHUFFLED,
+    STATE,
+)
 
 COMPARED = {
     "to_theta": THETA,
@@ -19,26 +30,35 @@ COMPARED = {
     "to_regular": REGULAR,
 }
 COLUMNS = [*KEY, "layer", "rung", "rank", "n", *with_bounds("accuracy", "divergence", *COMPARED), "left_out"]
-NONE = "none"  # no rung is enough
+ROUNDING = 1e-9
 
 Rung = tuple[str, int | None]
 ByRung = Mapping[Rung, pd.Series]  # with task and episode in the index
 
 
 def ladder(
-    observations: pd.DataFrame, regular: pd.Series, model: str, kinds: Kinds, able: Collection[str], seed: int
+    observations: pd.DataFrame,
+    regular: pd.Series,
+    model: str,
+    kinds: Kinds,
+    layer: int,
+    able: Collection[str],
+    seed: int,
 ) -> pd.DataFrame:
     """The study's table `ladder.csv`: accuracy, divergence and paired differences of accuracy of every rung.
 
     Args:
         observations: as `taskvectors.questions.ladder.measure` returns them.
         regular: whether the answer with demonstrations is right, by task and episode.
+        layer: the common layer.
         able: tasks above the floor.
         seed: of the bootstrap.
     """
     answers, distances = (by_rung(observations, measure) for measure in (ACCURACY, DIVERGENCE))
-    tested = pd.concat([*answers.values()]).index.unique() if answers else regular.index[:0]
-    answers = dict(answers) | {(REGULAR, None): regular.reindex(tested).dropna()}
+    answers = dict(answers)
+    if answers:
+        tested = pd.concat([*answers.values()]).index.unique()
+        answers[REGULAR, None] = regular.reindex(tested).dropna()
     main = [task for task, kind in kinds.items() if kind["role"] == MAIN]
     tables = []
     for (rung, rank), correct in answers.items():
@@ -55,9 +75,10 @@ def ladder(
         tables.append(table.assign(rung=rung, rank=rank))
     reasons = observations[observations["left_out"].notna()]
     without = reasons.rename(columns={"subject": "rung", "step": "rank"}).assign(n=0)
-    table = pd.concat([*tables, without[["task", "rung", "rank", "n", "left_out"]]], ignore_index=True)
+    tables.append(without[["task", "rung", "rank", "n", "left_out"]])
+    table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
     table = table.astype({"rank": "Int64"})
-    return with_kinds(table, model, kinds).assign(layer=observations["layer"].iloc[0]).reindex(columns=COLUMNS)
+    return with_kinds(table, model, kinds).assign(layer=layer).reindex(columns=COLUMNS)
 
 
 def by_rung(observations: pd.DataFrame, measure: str) -> ByRung:
@@ -69,37 +90,50 @@ def by_rung(observations: pd.DataFrame, measure: str) -> ByRung:
     }
 
 
-def ranks(observations: pd.DataFrame, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
+def ranks(observations: pd.DataFrame, regular: pd.Series, model: str, kinds: Kinds, seed: int) -> pd.DataFrame:
     """The study's table `ranks.csv`: of every task the lowest rung whose accuracy is within `NEAR` of that of the
     state itself, with the 95% interval of the percentile bootstrap over episodes.
 
-    A constant is rank 0, the full map comes after all ranks; `none` where no map is enough.
+    A constant is rank 0, the full map comes after all ranks; `none` where no map is enough; `elsewhere` where the
+    state itself is further than that below the demonstrations: what they do does not pass through it. Of a task's n
+    episodes n − 1 are drawn (Rao and Wu 1988). Tasks without a constant and a full map are left out.
     """
-    answers = by_rung(observations, ACCURACY)
-    rungs = [(CONSTANT, None), *sorted((at for at in answers if at[0] == MAP), key=lambda at: at[1] or 0), (FULL, None)]
-    names = [*(f"{rank or 0}" for _, rank in rungs[:-1]), "full", NONE]
-    wide = pd.DataFrame({at: answers[at] for at in [*rungs, (STATE, None)] if at in answers})
+    answers = dict(by_rung(observations, ACCURACY))
+    mapped = sorted((at for at in answers if at[0] == MAP), key=lambda at: at[1] or 0)
+    rungs: list[Rung] = [(CONSTANT, None), *mapped, (FULL, None)]
+    names = [*(f"{rank or 0}" for _, rank in rungs[:-1]), "full", NONE, ELSEWHERE]
     rows = []
-    for task, own in wide.groupby(level="task", sort=False):
-        there = [at for at in rungs if at in own and own[at].notna().all()]
-        places = [rungs.index(at) for at in there] + [len(rungs)]
-        values, top = own[there].to_numpy(dtype=float), own[(STATE, None)].to_numpy(dtype=float)
-        rng = np.random.default_rng(seed)
-        drawn = rng.integers(len(own), size=(RESAMPLES, len(own)))
-        lowest = [places[first_enough(values[some], top[some])] for some in [np.arange(len(own)), *drawn]]
-        low, high = np.quantile(lowest[1:], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], method="inverted_cdf")
-        found = dict(zip(with_bounds("rank"), (names[int(place)] for place in (lowest[0], low, high)), strict=True))
-        rows.append({"task": task, "n": len(own), "state": top.mean(), **found})
-    columns = ["task", "n", "state", *with_bounds("rank")]
+    if {(CONSTANT, None), (FULL, None), (STATE, None)} <= set(answers):
+        wide = pd.DataFrame({name: answers[at] for name, at in zip(names, rungs, strict=False)})
+        wide = wide.assign(state=answers[STATE, None], regular=regular.reindex(wide.index)).dropna(
+            subset=["0", "full", "state", "regular"]
+        )
+        for task, own in wide.groupby(level="task", sort=False):
+            rows.append({"task": task, "n": len(own), **lowest_enough(own, names, seed)})
+    columns = ["task", "n", "state", "regular", *with_bounds("rank")]
     return with_kinds(pd.DataFrame(rows, columns=columns), model, kinds)
 
 
-def first_enough(values: np.ndarray, top: np.ndarray) -> int:
-    """The place of the first rung that is near enough; one beyond the last if none is.
+def lowest_enough(own: pd.DataFrame, names: Sequence[str], seed: int) -> dict[str, Any]:
+    """The lowest rung that is enough for one task, with its interval.
 
     Args:
-        values: `[episode, rung]`.
-        top: of the state itself `[episode]`.
+        own: accuracy of every episode, columns of rungs, `state` and `regular`.
+        names: of rungs, in order, then of what is beyond them.
     """
-    near = values.mean(axis=0) >= top.mean() - NEAR - 1e-9
-    return int(near.argmax()) if near.any() else len(near)
+    there = [name for name in names if name in own and own[name].notna().all()]
+    values = own[[*there, "state", "regular"]].to_numpy(dtype=float)
+    drawn = np.random.default_rng(seed).integers(len(own), size=(RESAMPLES, max(len(own) - 1, 1)))
+
+    def place(some: np.ndarray) -> int:
+        *of_rungs, state, regular = some.mean(axis=0)
+        if state < regular - NEAR - ROUNDING:
+            return names.index(ELSEWHERE)
+        enough = [name for name, value in zip(there, of_rungs, strict=True) if value >= state - NEAR - ROUNDING]
+        return names.index(enough[0] if enough else NONE)
+
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    low, high = np.quantile([place(values[some]) for some in drawn], tails, method="inverted_cdf")
+    bounds = (names[at] for at in (place(values), int(low), int(high)))
+    means = {"state": own["state"].mean(), "regular": own["regular"].mean()}
+    return means | dict(zip(with_bounds("rank"), bounds, strict=True))

@@ -15,7 +15,6 @@ from taskvectors.data.tokens import Ids, prompt_ids, prompt_ids_of_each
 from taskvectors.engine.definition import Change, Intervention
 from taskvectors.engine.patch import patched_answers
 from taskvectors.engine.read import read_states, read_theta
-from taskvectors.errors import StudyError
 from taskvectors.measuring.predictions import observed, predictions
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.names import ACCURACY, THETA
@@ -49,6 +48,8 @@ def several(
         else:
             ids, changes = per_arrow(lm, own, [queries[e.key] for e in own], layer)
             tables += _answers(lm, own, ids, changes, prefix_scored, answer_tokens[task])
+            if not changes:
+                tables += [_nothing(task, method, "the tokenizer joins its lines") for method in (PER_ARROW, COPIES)]
         bare = prompt_ids(lm.tokenizer, [zero_shot_prompt(episode) for episode in own])
         tables += _answers(lm, own, bare, in_bare_query(lm, own, layer), prefix_scored, answer_tokens[task])
     return pd.concat(tables, ignore_index=True)
@@ -56,7 +57,8 @@ def several(
 
 def further_queries(episode: Episode, pool: Sequence[Episode], arrows: int, seed: int) -> list[str]:
     """Twice as many other inputs of the task, for θ and for the lines of the prompt; fewer if there are no more."""
-    used = {episode.query, *(x for x, _ in episode.demos)}
+    used = {text for pair in episode.demos for text in pair}  # a bijection's answer is an input of its other direction
+    used |= {episode.query, *episode.answers}
     shown = {e.query for e in pool} | {x for e in pool for x, _ in e.demos}
     others = sorted(shown - used)
     return episode_rng(seed, "arrows", episode.task, episode.episode).sample(others, min(2 * arrows, len(others)))
@@ -66,7 +68,8 @@ def per_arrow(
     lm: LanguageModel, episodes: list[Episode], queries: Sequence[Sequence[str]], layer: int
 ) -> tuple[list[Ids], dict[str, Change]]:
     """Prompts of queries without answers, the episode's own last, and what is put in at their arrows: states behind
-    the episode's demonstrations, each of another query; or as many copies of their mean.
+    the episode's demonstrations, each of another query; or as many copies of their mean. Nothing where the tokenizer
+    joins lines.
 
     Args:
         queries: of every episode; the first half is read, the second is shown.
@@ -78,7 +81,7 @@ def per_arrow(
     upto = prompt_ids_of_each(lm.tokenizer, lines)
     ids = [parts[-1] for parts in upto]
     if any(part[:-1] != own[: len(part) - 1] for parts, own in zip(upto, ids, strict=True) for part in parts):
-        raise StudyError(f"{names[0]}: the tokenizer joins lines, so that arrows cannot be found.")
+        return ids, {}  # arrows cannot be found
     places = [[len(part) - 1 - len(own) for part in parts] for parts, own in zip(upto, ids, strict=True)]
     positions, copies = torch.tensor(places), states.mean(dim=1, keepdim=True).expand_as(states)
     changes = {name: Intervention(layer, v, positions=positions) for name, v in ((PER_ARROW, states), (COPIES, copies))}
@@ -116,6 +119,8 @@ def _answers(
     lm: LanguageModel, episodes: list[Episode], ids: list[Ids], changes: Mapping[str, Change],
     prefix_scored: Mapping[str, bool], answer_tokens: int,
 ) -> list[pd.DataFrame]:  # fmt: skip
+    if not changes:
+        return []
     tokens = patched_answers(lm, ids, list(changes.values()), answer_tokens, [e.name for e in episodes])[0]
     tables = []
     for place, name in enumerate(changes):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from taskvectors.names import LIMIT
+from taskvectors.names import LIMIT, MEANS
 from taskvectors.observations.claims import NO_BASIS
 from taskvectors.observations.rows import Tables
 from taskvectors.questions.limits.claims import HOLDS
@@ -49,7 +49,7 @@ def limits_table(tables: Tables, config: Config) -> pd.DataFrame:
 def several_table(tables: Tables, config: Config) -> pd.DataFrame:
     """Several vectors, by task: accuracy of every method."""
     table = tables["several"]
-    table = table[(table["n"] > 0) & (table["role"] == LIMIT)]
+    table = table[(table["n"] > 0) & ~table["task"].isin(MEANS)]
     cells = table.assign(cell=with_interval(table))
     wide = cells.pivot(index=["model", "task"], columns="method", values="cell")
     wide = wide.loc[list(dict.fromkeys(zip(table["model"], table["task"], strict=True)))].reset_index()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 import pandas as pd
 
-from taskvectors.names import KEY, LIMIT, THETA
+from taskvectors.names import KEY, LIMIT, MEANS, THETA
 from taskvectors.observations.intervals import ANSWERS, DIFFERENCES
 from taskvectors.observations.rows import Kinds, with_kinds
 from taskvectors.observations.summaries import by_episode, paired, shares, summarized, with_bounds
@@ -77,4 +77,5 @@ def several(
     without = observations[observations["left_out"].notna()].rename(columns={"subject": "method"}).assign(n=0)
     tables.append(without[["task", "method", "n", "left_out"]])
     table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
-    return with_kinds(table, model, kinds).reindex(columns=COLUMNS)
+    table = with_kinds(table, model, kinds).reindex(columns=COLUMNS)
+    return table.assign(role=table["role"].where(~table["task"].isin(MEANS), LIMIT))  # of limits alone

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from taskvectors.data.episodes import Episode, not_showing
+from taskvectors.data.episodes import DEV, Episode, not_showing
 from taskvectors.data.prompts import dummy_prompts, prompt, zero_shot_prompt
 from taskvectors.data.tokens import Ids, prompt_ids, prompt_ids_of_each
 from taskvectors.engine.costs import counted_passes
@@ -151,8 +151,8 @@ class TaskContext:
     def pairs_for(self, episode: Episode) -> Pairs:
         """Pairs of the task's prompts that do not show the episode's query; all its episodes share their passes."""
         pairs = self.pairs[episode.task]
-        per_prompt = sum(self._tokens_of_theta.values()) / len(self._tokens_of_theta)
-        self.spent[f"pairs of {episode.task}"] = per_prompt * len(set(pairs.episodes))
+        dev = [e for e in self.pools[episode.task] if e.split == DEV][: len(set(pairs.episodes))]
+        self.spent[f"pairs of {episode.task}"] = sum(self._tokens_of_theta[e.name] for e in dev)
         return pairs.not_showing(episode.query)
 
     def others(self, episode: Episode) -> list[Episode]:

@@ -66,10 +66,13 @@ def claims(tables: Tables, labels: Mapping[str, str]) -> Judged:
     wrong, numbers = (highest(accuracy, aspect) for aspect in (WRONG, NUMBER))
     elsewhere, instructed = mean(TEMPLATE, ELSEWHERE, "value"), mean(INSTRUCTION, ANY)
     lost = mean(WRONG, wrong) if wrong == "100" else None
+    # The study's own number is the level that is compared with nothing.
+    own = accuracy.loc[(accuracy["aspect"] == NUMBER) & accuracy["to_own"].isna(), "level"]
+    most = mean(NUMBER, numbers) if len(own) and int(numbers) > max(map(int, own)) else None
     findings = {
         "carries_over_templates": None if elsewhere is None else only_if(does, elsewhere),
-        "needs_right_answers": None if lost is None else negated(lost),
-        "more_demonstrations": mean(NUMBER, numbers),
+        "needs_right_answers": None if lost is None else only_if(does, negated(lost)),
+        "more_demonstrations": None if most is None else only_if(does, most),
         "instruction_is_enough": None if instructed is None else only_if(does, instructed),
     }
     return judged(CLAIMS, findings)

@@ -36,11 +36,12 @@ from taskvectors.questions.robustness.names import (
     WRONG,
 )
 
+PLAIN = "x"  # a query that no tokenizer joins with what follows
 LACKS = dict.fromkeys(ASPECTS, "its prompts are longer than the model reads") | {
-    NUMBER: "it has too few pairs, or its prompts are longer than the model reads",
-    PUBLISHED: "it has too few pairs, or its prompts are longer than the model reads",
-    WRONG: "an input has no wrong answer",
-    INSTRUCTION: "it has no instruction",
+    NUMBER: "it has too few pairs for its numbers, or none that last, or its prompts are longer than the model reads",
+    PUBLISHED: "it has too few pairs for its numbers, or none that last, or its prompts are longer than the model reads",
+    WRONG: "its rule is that of an episode, or an input has no wrong answer, or its prompts are longer than the model reads",
+    INSTRUCTION: "it has no such instruction, or its prompts are longer than the model reads",
 }
 
 
@@ -67,8 +68,8 @@ class Condition:
 
 def robustness(
     lm: LanguageModel, episodes: list[Episode], choice: pd.DataFrame, settings: Mapping[str, Any],
-    templates: Mapping[str, Template], instructions: Mapping[str, Sequence[str]], prefix_scored: Mapping[str, bool],
-    seed: int,
+    templates: Mapping[str, Template], instructions: Mapping[str, Sequence[str]], drawn_anew: Sequence[str],
+    prefix_scored: Mapping[str, bool], seed: int,
 ) -> pd.DataFrame:  # fmt: skip
     """One row an episode, measure, aspect and level (`subject`, `states`), and template that θ is put into (`target`):
     the answer with the whole prompt (`regular`), with θ in the bare query (`theta`), and cosines of θ with θ of the
@@ -80,19 +81,24 @@ def robustness(
         settings: `robustness` of the configuration.
         templates: by name, the study's own among them.
         instructions: wordings of every task that has any.
+        drawn_anew: tasks whose rule is that of an episode: other episodes have no demonstrations for it.
         prefix_scored: by task, whether answers count by prefix.
         seed: the study seed whose episodes are taken.
     """
     layer = int(choice["common_layer"].iloc[0])
     pools = by_task(episode for episode in episodes if episode.seed == seed)
-    test = [e for e in first_of_tasks(episodes, TEST, seed, 10**9) if fits(lm, e, templates)]
-    test = first_of_tasks(test, TEST, seed, settings["episodes"])
-    usable, tables = usable_templates(lm, test, templates), list[pd.DataFrame]()
+    every = first_of_tasks(episodes, TEST, seed, 10**9)
+    usable, tables = usable_templates(lm, every, templates), [_nothing()]
     tables += [left_out("", TEMPLATE, name, why) for name, why in usable.items() if why]
     names = [name for name, why in usable.items() if not why]
-    lost = [task for task in pools if task not in by_task(test)]
-    tables += [left_out(task, "", "", "no answer is one token in every template") for task in lost]
-    conditions = list(conditions_of(test, pools, settings, names, instructions, seed))
+    fitting = [e for e in every if fits(lm, e, {name: templates[name] for name in names})]
+    test = first_of_tasks(fitting, TEST, seed, settings["episodes"])
+    lost = [task for task in by_task(every) if task not in by_task(test)]
+    why = "no query keeps its end and has an answer of one token in every template"
+    tables += [left_out(task, "", "", why) for task in lost]
+    if not test:
+        return pd.concat(tables, ignore_index=True)
+    conditions = list(conditions_of(test, pools, settings, names, instructions, drawn_anew, seed))
     vectors = dict[tuple[str, str], tuple[list[Episode], Tensor]]()
     for whole in track(conditions, len(conditions), "robustness", "condition"):
         condition = within_context(lm, whole, templates)
@@ -110,16 +116,24 @@ def robustness(
             tables.append(answers.assign(**labels, target=target))
         answers = rows(lm, condition.episodes, REGULAR, regular, prefix_scored)
         tables.append(answers.assign(**labels, target=condition.template))
-    tables += with_other_task(lm, test, vectors, layer, templates[OWN], prefix_scored)
-    tables += cosines(vectors)
-    table = pd.concat([_nothing(), *tables], ignore_index=True)
-    return table.assign(layer=layer)
+    if (TEMPLATE, OWN) in vectors:
+        tables += with_other_task(lm, test, vectors, layer, templates[OWN], prefix_scored)
+        tables += cosines(vectors)
+    return pd.concat(tables, ignore_index=True)
 
 
 def fits(lm: LanguageModel, episode: Episode, templates: Mapping[str, Template]) -> bool:
-    """Whether the answer is one token behind the query in every template, so that all templates compare."""
+    """Whether the answer is one token behind the query in every template, so that all templates compare, and no prompt
+    ends in a token that is joined with its query or dummy queries."""
     pairs = [(one.prompt((), episode.query), one.answer(episode.answers[0])) for one in templates.values()]
-    return all(fate == FITS for fate in fates(lm.tokenizer, pairs, 1))
+    asked = (episode.query, *episode.dummies)
+    ends = (last_token(lm, one, x) == last_token(lm, one, PLAIN) for one in templates.values() for x in asked)
+    return all(fate == FITS for fate in fates(lm.tokenizer, pairs, 1)) and all(ends)
+
+
+def last_token(lm: LanguageModel, template: Template, query: str) -> int:
+    """The token that a query's prompt ends with."""
+    return prompt_ids(lm.tokenizer, [template.prompt((), query)])[0][-1]
 
 
 def usable_templates(
@@ -127,19 +141,20 @@ def usable_templates(
 ) -> dict[str, str]:
     """By template why it is left out; empty if it is not.
 
-    θ is read at the last token, which must be the template's own, whatever the query.
+    θ is read at the last token, which must be the template's own. A template is left out whose end the tokenizer joins
+    with most queries; the study's own stays, without these queries.
     """
     why = dict.fromkeys(templates, "")
     for name, template in templates.items():
-        ids = prompt_ids(lm.tokenizer, [template.prompt((), episode.query) for episode in episodes])
-        if len({one[-1] for one in ids}) > 1:
+        ends = [last_token(lm, template, episode.query) == last_token(lm, template, PLAIN) for episode in episodes]
+        if name != OWN and 2 * sum(ends) < len(ends):
             why[name] = "the tokenizer joins the end of the prompt with the query"
     return why
 
 
 def conditions_of(
     episodes: list[Episode], pools: Mapping[str, list[Episode]], settings: Mapping[str, Any], templates: Sequence[str],
-    instructions: Mapping[str, Sequence[str]], seed: int,
+    instructions: Mapping[str, Sequence[str]], drawn_anew: Sequence[str], seed: int,
 ) -> Iterator[Condition]:  # fmt: skip
     """All conditions, the study's own prompts first.
 
@@ -152,33 +167,41 @@ def conditions_of(
     for name in templates:
         if name != OWN:
             yield replace(basis, level=name, template=name)
-    for percent in settings["wrong"]:
-        some = [e for e in episodes if can_be_wrong(e, pools[e.task])]
+    lasting = [e for e in episodes if e.task not in drawn_anew]
+    some = [e for e in lasting if can_be_wrong(e, pools[e.task])]
+    for percent in shares_of_wrong(some, settings["wrong"]):
         demos = [with_wrong_answers(e, pools[e.task], percent, seed) for e in some]
         yield Condition(WRONG, f"{percent}", OWN, some, demos, [OWN], {})
-    for count in settings["demonstrations"]:
-        yield of_number(basis, NUMBER, count, pools, seed)
+    own = {len(episode.demos) for episode in lasting}
+    if len(own) == 1:  # of several there would be no order
+        yield from of_numbers(basis, lasting, sorted({*settings["demonstrations"], *own}), pools, seed)
     if settings["published"]["template"] in templates:
-        named = replace(
-            of_number(basis, PUBLISHED, settings["published"]["demonstrations"], pools, seed),
-            template=settings["published"]["template"],
-        )
-        yield replace(named, targets=[named.template])
-    told = [episode for episode in episodes if instructions.get(episode.task)]
-    for place in range(min((len(instructions[e.task]) for e in told), default=0)):
-        wording = {task: wordings[place] for task, wordings in instructions.items()}
+        count, template = settings["published"]["demonstrations"], settings["published"]["template"]
+        (named,) = of_numbers(basis, lasting, [count], pools, seed)
+        yield replace(named, aspect=PUBLISHED, template=template, targets=[template])
+    most = max((len(instructions.get(task, ())) for task in by_task(episodes)), default=0)
+    for place in range(most):
+        told = [e for e in episodes if len(instructions.get(e.task, ())) > place]
+        wording = {task: instructions[task][place] for task in by_task(told)}
         nothing: list[Pairs] = [()] * len(told)
         yield Condition(INSTRUCTION, f"{place + 1}", OWN, told, nothing, [OWN], wording)
     if len(by_task(episodes)) > 1:
         yield replace(basis, aspect=NO_TASK, level="", demos=of_many_tasks(episodes), targets=[OWN])
 
 
-def of_number(basis: Condition, aspect: str, count: int, pools: Mapping[str, list[Episode]], seed: int) -> Condition:
-    """The first demonstrations of an episode, and further pairs of the task where it has too few; without episodes
-    that have no more of them."""
-    demos = {e.key: extended(e, pools[e.task], count, seed) for e in basis.episodes}
-    some = [e for e in basis.episodes if len(demos[e.key]) == count]
-    return Condition(aspect, f"{count}", basis.template, some, [demos[e.key] for e in some], [basis.template], {})
+def of_numbers(
+    basis: Condition, episodes: Sequence[Episode], counts: Sequence[int], pools: Mapping[str, list[Episode]], seed: int
+) -> Iterator[Condition]:
+    """The first demonstrations of an episode, and further pairs of the task where it has too few.
+
+    Of the tasks alone that have enough pairs for all numbers, so that these compare.
+    """
+    longest = {e.key: extended(e, pools[e.task], max(counts), seed) for e in episodes}
+    short = {e.task for e in episodes if len(longest[e.key]) < max(counts)}
+    some = [e for e in episodes if e.task not in short]
+    for count in counts:
+        demos = [longest[e.key][:count] for e in some]
+        yield Condition(NUMBER, f"{count}", basis.template, some, demos, [basis.template], {})
 
 
 def within_context(lm: LanguageModel, condition: Condition, templates: Mapping[str, Template]) -> Condition:
@@ -201,6 +224,17 @@ def prompts_of(lm: LanguageModel, condition: Condition, templates: Mapping[str, 
     return prompt_ids_of_each(lm.tokenizer, texts)
 
 
+def shares_of_wrong(episodes: Sequence[Episode], wanted: Sequence[int]) -> list[int]:
+    """The shares that there can be, in percent: of three demonstrations 33, 67 and 100; as wanted where episodes have
+    different numbers of demonstrations."""
+    numbers = {len(episode.demos) for episode in episodes}
+    if len(numbers) != 1:
+        return sorted(wanted)
+    number = max(numbers)
+    counts = {round(percent * number / 100) for percent in wanted} - {0}
+    return sorted(round(100 * count / number) for count in counts)
+
+
 def pairs_of(pool: Sequence[Episode]) -> dict[str, tuple[str, ...]]:
     """The accepted answers of every input that the episodes show or ask about, the reference first."""
     answers: dict[str, tuple[str, ...]] = {}
@@ -213,7 +247,8 @@ def pairs_of(pool: Sequence[Episode]) -> dict[str, tuple[str, ...]]:
 
 def extended(episode: Episode, pool: Sequence[Episode], count: int, seed: int) -> Pairs:
     """So many demonstrations, its own first; fewer if the task's episodes have no more pairs."""
-    used = {*(x for x, _ in episode.demos), episode.query, *episode.dummies}
+    used = {text for pair in episode.demos for text in pair}  # a bijection's answer is an input of its other direction
+    used |= {episode.query, *episode.answers, *episode.dummies}
     further = sorted((x, answers[0]) for x, answers in pairs_of(pool).items() if x not in used)
     episode_rng(seed, "more demonstrations", episode.task, episode.episode).shuffle(further)
     return [*episode.demos, *further][:count]
@@ -305,8 +340,9 @@ def shared(vectors: Tensor, tasks: Sequence[str]) -> Tensor:
 
 
 def _nothing() -> pd.DataFrame:
-    """No row, with the column of reasons, which no row may have."""
-    return pd.DataFrame({"left_out": pd.Series(dtype=object)})
+    """No row, with all columns."""
+    columns = ["task", "episode", "measure", "aspect", "level", "target", "value", "left_out"]
+    return pd.DataFrame(columns=columns).astype({"value": float})
 
 
 def left_out(task: str, aspect: str, level: str, why: str) -> pd.DataFrame:

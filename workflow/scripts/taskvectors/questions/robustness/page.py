@@ -36,7 +36,7 @@ LEAST_BASIS = 0.10  # accuracy with demonstrations from which on a share of it i
 
 def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
     table = tables["robustness"]
-    left = table[table["left_out"].notna() & (table["aspect"] == TEMPLATE)]
+    left = table[table["left_out"].notna() & (table["aspect"] == TEMPLATE) & table["task"].isna()]
     labels = {model: entry["label"] for model, entry in config["models"].items()}
     return {
         "templates": {OWN: "example:{query}->{answer}"} | config["robustness"]["templates"],
@@ -62,6 +62,7 @@ def _of_model(means: pd.DataFrame) -> dict[str, Any]:
         "fewest": row(NUMBER, str(numbers[0])) if numbers else None,
         "most": row(NUMBER, str(numbers[-1])) if numbers else None,
         "numbers": (numbers[0], numbers[-1]) if numbers else None,
+        "tasks": int(means.loc[(means["aspect"] == NUMBER) & (means["measure"] == THETA), "n"].max()) if numbers else 0,
         "instruction": row(INSTRUCTION, ANY),
         "instructed": row(INSTRUCTION, ANY, REGULAR),
         "cosine": row(INSTRUCTION, ANY, CENTRED),
@@ -97,7 +98,7 @@ def _words(aspect: str, level: str) -> str:
     if aspect == TEMPLATE:
         return f"template {level}"
     if aspect == PUBLISHED:
-        return f"another template, {level} demonstrations"
+        return f"the target's template, {level} demonstrations"
     return WORDS[aspect].format(level)
 
 

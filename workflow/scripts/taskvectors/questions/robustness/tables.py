@@ -13,6 +13,7 @@ from taskvectors.questions.robustness.names import (
     COSINES,
     ELSEWHERE,
     INSTRUCTION,
+    NUMBER,
     OWN,
     PUBLISHED,
     REGULAR,
@@ -24,7 +25,9 @@ AT = ["aspect", "level", "target", "measure"]
 COLUMNS = [*KEY, "layer", *AT, "n", *with_bounds("value", "to_own"), "left_out"]
 
 
-def robustness(observations: pd.DataFrame, model: str, kinds: Kinds, able: Collection[str], seed: int) -> pd.DataFrame:
+def robustness(
+    observations: pd.DataFrame, model: str, kinds: Kinds, layer: int, shown: int, able: Collection[str], seed: int
+) -> pd.DataFrame:
     """The study's table `robustness.csv`: every measure under every condition.
 
     `to_own` is the paired difference to the same measure of the study's own prompts; of templates, to that of the
@@ -33,6 +36,8 @@ def robustness(observations: pd.DataFrame, model: str, kinds: Kinds, able: Colle
 
     Args:
         observations: as `taskvectors.questions.robustness.measure` returns them.
+        layer: the common layer.
+        shown: demonstrations in the study's own prompts; other numbers are compared with it on the same tasks.
         able: tasks above the floor.
         seed: of the bootstrap.
     """
@@ -44,26 +49,30 @@ def robustness(observations: pd.DataFrame, model: str, kinds: Kinds, able: Colle
     values |= means_over_levels(values)
     tables = []
     for at, of_episodes in values.items():
-        aspect, _, target, measure = at
-        between, compared = (NUMBERS, NUMBERS) if measure in COSINES else (ANSWERS, DIFFERENCES)
+        aspect, level, target, measure = at
+        between = NUMBERS if measure in COSINES else DIFFERENCES if level == ELSEWHERE else ANSWERS
         table = summarized(of_episodes, "value", between, seed, able=able)
         own = (TEMPLATE, target if aspect in (TEMPLATE, PUBLISHED) else OWN, target, measure)
+        if aspect == NUMBER:
+            own = (NUMBER, f"{shown}", OWN, measure)
         if own in values and own != at and measure not in COSINES:
             difference = paired(of_episodes, values[own])
             if len(difference):
-                rows = summarized(difference, "to_own", compared, seed, able=able)
+                rows = summarized(difference, "to_own", DIFFERENCES, seed, able=able)
                 table = table.merge(rows.drop(columns="n"), "left", "task")
         tables.append(table.assign(**dict(zip(AT, at, strict=True))))
     without = observations[observations["left_out"].notna()].assign(n=0)
-    table = pd.concat([*tables, without[["task", *AT, "n", "left_out"]]], ignore_index=True)
-    return with_kinds(table, model, kinds).assign(layer=observations["layer"].iloc[0]).reindex(columns=COLUMNS)
+    tables.append(without[["task", *AT, "n", "left_out"]])
+    table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
+    return with_kinds(table, model, kinds).assign(layer=layer).reindex(columns=COLUMNS)
 
 
 def means_over_levels(values: dict[tuple[str, ...], pd.Series]) -> dict[tuple[str, ...], pd.Series]:
     """Of every episode the mean over the templates that θ was not read in, less θ read there, and over wordings."""
-    pairs = [at for at in values if at[0] == TEMPLATE and at[3] == THETA and at[1] != at[2]]
+    homes = {at[2]: of for at, of in values.items() if at[0] == TEMPLATE and at[3] == THETA and at[1] == at[2]}
+    pairs = [at for at in values if at[0] == TEMPLATE and at[3] == THETA and at[1] != at[2] and at[2] in homes]
     added = dict[tuple[str, ...], pd.Series]()
-    home = [paired(values[at], values[TEMPLATE, at[2], at[2], THETA]) for at in pairs]
+    home = [paired(values[at], homes[at[2]]) for at in pairs]
     if home:
         added[TEMPLATE, ELSEWHERE, ANY, THETA] = pd.concat(home).groupby(level=[0, 1], sort=False).mean()
     for measure in (THETA, REGULAR, *COSINES):

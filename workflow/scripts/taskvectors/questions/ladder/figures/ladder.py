@@ -6,7 +6,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taskvectors.drawing.style import Labels, grid, in_percent, models_of
+from taskvectors.drawing.style import Labels, grid, in_percent, models_of, notice
 from taskvectors.names import ABLE, ALL, LIMIT, MEANS, THETA
 from taskvectors.observations.rows import Tables, able_tasks
 from taskvectors.questions.ladder.names import BARE, CONSTANT, FULL, MAP, OFFSET, REGULAR, SHUFFLED, STATE
@@ -27,6 +27,8 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     """Four panels a model: accuracy and divergence, of main tasks and of limits. A line a task, black for the mean."""
     table = tables["ladder"]
     table, names = table[table["n"] > 0], models_of(table[table["n"] > 0])
+    if table.empty:
+        return notice("No task has a map of its own.")
     groups = [False, True] if (table["role"] == LIMIT).any() else [False]
     figure, axes = grid(len(names) * 2 * len(groups), len(groups), 6.4, 3.4)
     panels = iter(axes)

@@ -27,7 +27,9 @@ class StateOffset(Representation):
 def without_pairs(context: TaskContext, task: str) -> str:
     """Why a task has no map; empty if it has one."""
     if task not in context.pairs:
-        return "its rule is drawn anew in every episode, so that no map is that of the task"
+        return (
+            "no states of other queries were read: its rule is drawn anew in every episode, or it has no dev episodes"
+        )
     few = any(len(context.pairs_for(episode)) < 3 for episode in context.pools[task])
     return "too few prompts do not show the query" if few else ""
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taskvectors.drawing.style import METHOD_COLOURS, Labels, grid, in_percent, legend_above, models_of
+from taskvectors.drawing.style import METHOD_COLOURS, Labels, grid, in_percent, legend_above, models_of, notice
 from taskvectors.names import ALL
 from taskvectors.observations.rows import Tables
 from taskvectors.questions.robustness.names import (
@@ -30,6 +30,8 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     table = tables["robustness"]
     means = table[(table["task"] == ALL) & (table["n"] > 0)]
     names = models_of(means)
+    if not names:
+        return notice("No task has an answer of one token in every template.")
     figure, axes = grid(4 * len(names), 4, 3.6, 3.6)
     for row, name in enumerate(names):
         rows = means[means["model"] == name]

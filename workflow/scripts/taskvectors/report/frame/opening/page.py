@@ -33,6 +33,15 @@ RECOGNISES = {
     OPEN: "whether θ of another episode of the task does as much is open",
     REFUTED: "θ of another episode of the task does less on queries",
 }
+KINDS = {"0": "constant", "none": "none", "elsewhere": "elsewhere"}  # of ranks; others are those of a map
+MAP = "map"
+TAKES = {
+    "constant": "a constant is enough for {}",
+    MAP: "a linear map of the query, but no constant, for {}",
+    "none": "no linear map is enough for {}",
+    "elsewhere": "the state at this layer is not enough for {}",
+    OPEN: "{} are open",
+}
 HOLDS = {
     SHOWN: "one vector holds {}",
     OPEN: "whether one vector holds {} is open",
@@ -92,15 +101,12 @@ def _of_ranks(tables: Tables, model: str) -> Iterator[str]:
     choice = tables["layer_choice"]
     able = able_tasks(choice[choice["model"] == model])
     ranks = tables["ranks"]
-    needed = ranks.loc[(ranks["model"] == model) & ranks["task"].isin(able), "rank"].astype(str)
-    counts = {
-        "a constant is enough for {}": int((needed == "0").sum()),
-        "{} {take} a linear map of the query": int((~needed.isin(["0", "none"])).sum()),
-        "{} {take} more than any such map": int((needed == "none").sum()),
-    }
-    there = [words.format(count, take="takes" if count == 1 else "take") for words, count in counts.items() if count]
+    own = ranks[(ranks["model"] == model) & ranks["task"].isin(able)][["rank", "rank_low", "rank_high"]].astype(str)
+    kinds = [{KINDS.get(rank, MAP) for rank in row} for row in own.itertuples(index=False)]
+    taken = [kind.pop() if len(kind) == 1 else OPEN for kind in kinds]
+    there = [words.format(taken.count(kind)) for kind, words in TAKES.items() if kind in taken]
     if there:
-        yield _sentence(f"of the {how_many(len(needed), 'task')} that it does, {', '.join(there)}")
+        yield _sentence(f"of the {how_many(len(own), 'task')} that it does, {', '.join(there)}")
 
 
 def _sentence(words: str) -> str:
