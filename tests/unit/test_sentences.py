@@ -9,7 +9,7 @@ from prose import STUDY as OURS
 from prose import methods, prose, section
 from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN
 from taskvectors.report.html import verdicts_html
-from taskvectors.report.pages import findings
+from taskvectors.report.pages import cells_of, findings
 
 METHODS = {"baseline": 0.08, "zero_shot": 0.061, "hypothesis": 0.513, "regular": 0.592, "hypothesis_common": 0.453}
 NAMES = ("m", "n", "o", "p")
@@ -143,6 +143,12 @@ def test_the_answer_counts_what_takes_more_than_a_constant():
     ranks[["rank", "rank_low", "rank_high"]] = [["none"] * 3, ["elsewhere"] * 3]
     both = lead(tables | {"ranks": ranks}, config)
     assert "no linear map is enough for 1, the state at this layer is not enough for 1." in both
+
+
+def test_a_section_has_a_heading_first_and_an_anchor_of_its_question():
+    """A heading opens a section of the page, and its line in the contents."""
+    first = cells_of(section("layers"), *study(1))[0]
+    assert first.source.split("\n")[0].startswith("## ") and '<a id="question-layers"></a>' in first.source
 
 
 def test_a_section_begins_with_what_was_found():

@@ -101,7 +101,7 @@ def cells_of(section: Section, tables: Tables, config: Config) -> list[Cell]:
     shown, _, _ = Path(section.page).read_text(encoding="utf-8").partition(METHODS_MARK)
     write = _writer(section, tables, config)
     anchor = f'<a id="question-{Path(section.page).parent.name}"></a>'  # of a question, for links to it
-    cells = [Cell("markdown", f"{anchor}\n\n## {section.title}")] if section.title else []
+    cells = [Cell("markdown", f"## {section.title}\n\n{anchor}")] if section.title else []
     if found := "\n".join(findings(section, tables, config)):
         cells.append(Cell("markdown", found))
     for kind, part, line in _parts(shown):
