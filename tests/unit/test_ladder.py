@@ -19,7 +19,17 @@ from taskvectors.data.prompts import prompt, regular_prompt, zero_shot_prompt
 from taskvectors.data.tokens import prompt_ids
 from taskvectors.drawing.style import Labels
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
-from taskvectors.measuring.maps import RIDGES, Pairs, best_penalty, fitted, joined, pairs_in, read_pairs, table_of
+from taskvectors.measuring.maps import (
+    RIDGES,
+    Pairs,
+    best_penalty,
+    fitted,
+    full_map,
+    joined,
+    pairs_in,
+    read_pairs,
+    table_of,
+)
 from taskvectors.names import THETA
 from taskvectors.observations.claims import NO_BASIS, SHOWN
 from taskvectors.questions.ladder.claims import CLAIMS, claims
@@ -62,6 +72,9 @@ def test_the_full_map_is_ridge_regression(prompts, width, penalty, seed):
     pairs = made_up(prompts, width, seed)
     asked = np.random.default_rng(seed + 1).normal(size=(4, width))
     expected = Ridge(alpha=penalty).fit(pairs.bare.numpy(), pairs.shown.numpy()).predict(asked)
+    assert full_map(pairs, penalty).of(torch.tensor(asked)).numpy() == pytest.approx(
+        expected.reshape(4, width), abs=1e-6
+    )
     assert fitted(pairs, penalty).of(torch.tensor(asked)).numpy() == pytest.approx(expected.reshape(4, width), abs=1e-6)
 
 

@@ -22,12 +22,14 @@ from taskvectors.questions.necessity.measure import bare_states, means_of_tasks,
 from taskvectors.questions.necessity.names import MEAN, OTHER_PART, RANDOM_PART, REGULAR, REMOVED, TASK_PART, ZERO_SHOT
 from taskvectors.questions.necessity.tables import necessity as necessity_table
 
+CHOICE = pd.DataFrame({"task": list(TASKS), "common_layer": LAYER})
+
 
 @pytest.fixture(scope="module")
 def measured(lm):
     episodes = drawn(3)
     thetas = extract(lm, episodes, PREFIX, 1)[0]
-    return episodes, thetas, necessity(lm, episodes, thetas, {"episodes": 2}, PREFIX, 1, SEED)
+    return episodes, thetas, necessity(lm, episodes, thetas, CHOICE, {"episodes": 2, "layer_step": 1}, PREFIX, 1, SEED)
 
 
 @pytest.mark.parametrize("base", [False, True])
@@ -113,8 +115,11 @@ def test_means_come_from_dev_episodes_and_layers_below_the_top(lm, measured):
 
 def test_a_single_task_has_no_part_of_its_own(lm):
     episodes = drawn(2, ("to_upper",))
-    table = necessity(lm, episodes, extract(lm, episodes, PREFIX, 1)[0], {"episodes": 1}, PREFIX, 1, SEED)
+    table = necessity(
+        lm, episodes, extract(lm, episodes, PREFIX, 1)[0], CHOICE, {"episodes": 1, "layer_step": 2}, PREFIX, 1, SEED
+    )
     assert set(table["subject"]) == {ZERO_SHOT, REGULAR, THETA, V0}
+    assert set(table["step"].dropna()) == set(range(LAYER % 2, lm.layers - 1, 2)) and LAYER in set(table["step"])
     written = necessity_table(table, "m", KINDS, LAYER, [], 0)
     assert written["to_random"].isna().all() and written["lost"].notna().any()
 

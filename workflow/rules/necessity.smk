@@ -4,6 +4,7 @@ rule necessity:
         weights="results/{model}/weights",
         episodes=collect("results/{{model}}/episodes/{family}.jsonl", family=STUDY.main_families),
         theta=collect("results/{{model}}/theta/{family}.safetensors", family=STUDY.main_families),
+        choice="results/{model}/layer_choice.csv",
     output:
         observations="results/{model}/predictions/necessity.parquet",
     log:

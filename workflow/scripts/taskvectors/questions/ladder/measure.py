@@ -16,7 +16,7 @@ from torch import Tensor
 from taskvectors.data.episodes import DEV, TEST, Episode, by_task, first_of_tasks
 from taskvectors.data.sampling import episode_rng
 from taskvectors.measuring.answers import At, answers_with
-from taskvectors.measuring.maps import LinearMap, Pairs, best_penalty, fitted, joined, read_pairs
+from taskvectors.measuring.maps import LinearMap, Pairs, best_penalty, fitted, full_map, joined, read_pairs
 from taskvectors.measuring.vectors import of_file
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.names import ACCURACY, THETA
@@ -69,11 +69,14 @@ def ladder(
     tables += [_left_out(task, DRAWN_ANEW) for task in test if task in drawn_anew]
     tasks = [task for task in test if task in fits]
     penalties = {task: best_penalty(pairs) for task, pairs in fits.items()}
+    together = [fits[name] for name in main if name in fits]
+    of_all = joined(together) if len(together) > 1 else None  # a single task has no map in common
+    penalty_of_all = 0.0 if of_all is None else best_penalty(of_all)
     for task in track(tasks, len(tasks), "ladder"):
         own, asked = test[task], read_pairs(lm, test[task], layer).first_of_episodes()
         following = of_another_rule(task, [name for name in main if name in fits], sources)
         other = None if following is None else (fits[following], penalties[following])
-        common = common_map(fits, [name for name in main if name in fits], own)
+        common = None if of_all is None else common_map(of_all, penalty_of_all, own)
         of_queries = [
             rungs(episode, bare, state, (fits[task], penalties[task]), other, settings["ranks"], seed)
             | ({} if common is None else {(ALL_TASKS, None): common.of(bare)})
@@ -113,15 +116,11 @@ def read(
     return {task: read_pairs(lm, own, layer) for task, own in track(dev.items(), len(dev), "paired_states")}
 
 
-def common_map(fits: Mapping[str, Pairs], tasks: Sequence[str], episodes: Sequence[Episode]) -> LinearMap | None:
-    """One map for all tasks, fitted on their prompts that show none of the episodes' queries; None of a single
-    task."""
-    if len(tasks) < 2:
-        return None
-    together = joined([fits[task] for task in tasks])
+def common_map(pairs: Pairs, penalty: float, episodes: Sequence[Episode]) -> LinearMap | None:
+    """One map for all tasks, fitted on their prompts that show none of the episodes' queries; None of too few."""
     for query in {episode.query for episode in episodes}:
-        together = together.not_showing(query)
-    return fitted(together, best_penalty(together)) if len(together) >= FEWEST else None
+        pairs = pairs.not_showing(query)
+    return full_map(pairs, penalty) if len(pairs) >= FEWEST else None
 
 
 Fit = tuple[Pairs, float]  # prompts of a task, and the penalty

@@ -1,7 +1,7 @@
 """Is θ necessary? In the prompt with demonstrations, the last token's state is replaced, or loses the task's part, at
 every layer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -34,7 +34,7 @@ Change = tuple[str, int, Intervention]  # its name, the layer, and what is done 
 
 
 def necessity(
-    lm: LanguageModel, episodes: list[Episode], thetas: Thetas, settings: Mapping[str, Any],
+    lm: LanguageModel, episodes: list[Episode], thetas: Thetas, choice: pd.DataFrame, settings: Mapping[str, Any],
     prefix_scored: Mapping[str, bool], answer_tokens: int, seed: int,
 ) -> pd.DataFrame:  # fmt: skip
     """One row an episode, change and layer (`step`), measures accuracy and divergence from the unchanged prompt, in
@@ -45,17 +45,21 @@ def necessity(
     Args:
         episodes: of all main tasks.
         thetas: theirs.
+        choice: `layer_choice.csv`.
         settings: `necessity` of the configuration.
         prefix_scored: by task, whether answers count by prefix.
         seed: the study seed whose episodes are taken.
     """
     test = first_of_tasks(episodes, TEST, seed, settings["episodes"])
+    layers = range(lm.layers - 1)[
+        int(choice["common_layer"].iloc[0]) % settings["layer_step"] :: settings["layer_step"]
+    ]
     others = of_next_task(test)
     means = means_of_tasks(thetas, by_task(test), seed)
     tasks, tables = by_task(test), []
     for task, own in track(tasks.items(), len(tasks), "necessity"):
         of_next = None if others is None else [others[place] for place, e in enumerate(test) if e.task == task]
-        changes = list(changes_of(lm, own, of_next, thetas, means, seed))
+        changes = list(changes_of(lm, own, of_next, thetas, means, layers, seed))
         tables += answers_under(lm, own, changes, prefix_scored, answer_tokens)
     return pd.concat(tables, ignore_index=True)
 
@@ -67,9 +71,9 @@ def means_of_tasks(thetas: Thetas, tasks: Mapping[str, Any], seed: int) -> dict[
 
 def changes_of(
     lm: LanguageModel, episodes: list[Episode], others: list[Episode] | None, thetas: Thetas,
-    means: Mapping[str, Tensor], seed: int,
+    means: Mapping[str, Tensor], layers: Sequence[int], seed: int,
 ) -> Iterator[Change]:  # fmt: skip
-    """What is done to episodes of one task, at every layer below the top block.
+    """What is done to episodes of one task, at these layers below the top block.
 
     The task's part is its mean θ less the mean over tasks. A removed part is that of the mean over tasks afterwards. A
     random direction hardly has a part to remove: a random vector as long as the task's part is added.
@@ -84,7 +88,7 @@ def changes_of(
     over_tasks = torch.stack([*means.values()]).mean(dim=0)
     part = means[task] - over_tasks
     names = [("random part", episode.task, episode.episode) for episode in episodes]
-    for layer in range(lm.layers - 1):
+    for layer in layers:
         mean = over_tasks[layer].expand(count, -1)
 
         def removed(name: str, direction: Tensor, layer: int = layer, mean: Tensor = mean) -> Change:
