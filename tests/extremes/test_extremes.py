@@ -19,6 +19,7 @@ from taskvectors.drawing.style import Labels, drawn, save, set_style
 from taskvectors.names import ALL, MEANS, OTHER_THETA, THETA, V0
 from taskvectors.observations.claims import VERDICTS
 from taskvectors.observations.rows import able_tasks, main_tasks, with_kinds
+from taskvectors.observations.summaries import by_episode
 from taskvectors.questions.conflict.tables import conflicts, transfers
 from taskvectors.questions.controls.tables import controls, divergence
 from taskvectors.questions.formation.tables import formation, variance
@@ -31,9 +32,12 @@ from taskvectors.questions.geometry.tables import (
 )
 from taskvectors.questions.gradient.names import CONTROLS_OF
 from taskvectors.questions.gradient.tables import gradient_measures
+from taskvectors.questions.ladder.tables import ladder
+from taskvectors.questions.ladder.tables import ranks as needed_ranks
 from taskvectors.questions.layers.tables import layer_choice, layer_sweep
 from taskvectors.questions.layers.views import views
-from taskvectors.questions.limits.tables import limits
+from taskvectors.questions.limits.names import WORDS as SEVERAL
+from taskvectors.questions.limits.tables import limits, several
 from taskvectors.questions.main_result.summary import summary
 from taskvectors.questions.main_result.tables import accuracy, by_method, by_seed, differences, seed_spread
 from taskvectors.questions.necessity.names import CHANGES
@@ -42,6 +46,7 @@ from taskvectors.questions.recognition.names import SAME_TASK, SUBJECTS
 from taskvectors.questions.recognition.tables import recognition
 from taskvectors.questions.rivals.tables import ablation, head_effects, rivals
 from taskvectors.questions.rivals.tables import doses as dose_table
+from taskvectors.questions.robustness.tables import robustness
 from taskvectors.report.conclusions import conclusions
 from taskvectors.report.html import escaped, table_html
 from taskvectors.report.pages import page_table
@@ -238,6 +243,45 @@ def necessity_observations(rng, tasks, episodes, outcome):
     return observed(subjects, rng, tasks, episodes, outcome)
 
 
+def ladder_observations(rng, tasks, episodes, outcome):
+    """What the ladder's rule would leave; a single task has no other."""
+    rungs = [("bare", None), ("theta", None), ("constant", None), ("offset", None), ("map", 1), ("random_map", 1)]
+    rungs += [("full_map", None), ("shuffled_map", None), ("state", None)]
+    rungs += [("other_map", None), ("common_map", None)] if len(tasks) > 1 else []
+    subjects = [(measure, *rung) for rung in rungs for measure in ("accuracy", "divergence")]
+    table = observed(subjects, rng, tasks, episodes, outcome).assign(left_out=None)
+    lacking = {"task": tasks[0], "measure": "accuracy", "subject": "map", "step": 16, "left_out": "too few prompts"}
+    return pd.concat([table, pd.DataFrame([lacking]).astype({"step": "Int64"})], ignore_index=True)
+
+
+def robustness_observations(rng, tasks, episodes, outcome):
+    """What the rule on robustness would leave; a single task has no other."""
+    templates = ("paper", "question")
+    at = [("template", one, other, "theta") for one in templates for other in templates]
+    at += [("template", one, one, "regular") for one in templates]
+    several = [("no_task", "", "paper"), ("other_task", "", "paper")] if len(tasks) > 1 else []
+    changed = [("wrong_answers", "100", "paper"), ("demonstrations", "1", "paper"), ("demonstrations", "2", "paper")]
+    changed += [("published", "8", "question"), ("instruction", "1", "paper"), ("instruction", "2", "paper"), *several]
+    at += [(*one, measure) for one in changed for measure in ("theta", "regular", "cosine")]
+    rows = [
+        (task, episode, *one, float(rng.random() < 0.5) if outcome is None else float(outcome))
+        for one in at for task in tasks for episode in range(episodes)
+    ]  # fmt: skip
+    columns = ["task", "episode", "aspect", "level", "target", "measure", "value"]
+    table = pd.DataFrame(rows, columns=columns).assign(left_out=None)
+    lacking = {"task": tasks[0], "aspect": "demonstrations", "level": "20", "measure": "theta", "left_out": "few pairs"}
+    return pd.concat([table, pd.DataFrame([lacking])], ignore_index=True)
+
+
+def several_observations(rng, tasks, episodes, outcome):
+    """What the rule on several vectors would leave, of tasks of limits; of none no row."""
+    rows = [
+        (task, episode, method, float(rng.random() < 0.5) if outcome is None else float(outcome), None)
+        for method in SEVERAL for task in tasks for episode in range(episodes)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["task", "episode", "subject", "value", "left_out"])
+
+
 def gradient_observations(rng, tasks, episodes, outcome):
     """What the gradient's rule would leave; of a single task nothing is centred, and there is no other."""
     several = len(tasks) > 1
@@ -299,6 +343,14 @@ def model_tables(model, rng, tasks, episodes, outcome):
     common = int(choice["common_layer"].iloc[0])
     found["necessity"] = necessity(necessity_observations(*whole), model, kinds, common, able_tasks(choice), 0)
     found["gradient"] = gradient_measures(gradient_observations(*whole), model, kinds, 0)
+    regular = by_episode(first[(first["method"] == "regular") & (first["split"] == "test")])
+    rungs = ladder_observations(*whole)
+    found["ladder"] = ladder(rungs, regular, model, kinds, common, able_tasks(choice), 0)
+    found["ranks"] = needed_ranks(rungs, regular, model, kinds, 0)
+    found["robustness"] = robustness(robustness_observations(*whole), model, kinds, common, 2, able_tasks(choice), 0)
+    of_limits = [task for task in tasks if kinds[task]["role"] == "limit"]
+    vectors = several_observations(rng, of_limits, episodes, outcome)
+    found["several"] = several(vectors, regular, model, kinds, able_tasks(choice), 0)
     head = {"model": model, "family": "algorithmic", "role": "main"}
     main = list(main_tasks(choice)["task"])
     theta = rng.normal(size=(len(main) * episodes, LAYERS, HIDDEN)).astype(np.float32)

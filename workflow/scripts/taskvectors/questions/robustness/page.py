@@ -39,7 +39,7 @@ def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
     left = table[table["left_out"].notna() & (table["aspect"] == TEMPLATE) & table["task"].isna()]
     labels = {model: entry["label"] for model, entry in config["models"].items()}
     return {
-        "templates": {OWN: "example:{query}->{answer}"} | config["robustness"]["templates"],
+        "templates": {OWN: "example:{query}->{answer}"} | config.get("robustness", {}).get("templates", {}),
         "models": [
             {"label": labels[model]} | _of_model(rows) for model, rows in means_of(table).groupby("model", sort=False)
         ],
