@@ -287,7 +287,7 @@ def test_what_an_older_archive_lacks_is_left_out_with_a_word(elsewhere):
         and "views" not in study.questions.tables
     )
     page = Page(
-        {}, study.questions.figures, study.questions.report_tables, study.questions.absent, study.config, {}, "", {}
+        {}, study.questions.figures, study.questions.report_tables, study.questions.absent, study.config, {}, "", {}, {}
     )
     assert (
         page.figure("formation")
