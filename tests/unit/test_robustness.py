@@ -44,6 +44,9 @@ from taskvectors.questions.robustness.names import (
     THETA,
     WRONG,
 )
+from taskvectors.questions.robustness.names import OWN as NAMED
+from taskvectors.questions.robustness.page import numbers
+from taskvectors.questions.robustness.tables import AT
 from taskvectors.questions.robustness.tables import robustness as robustness_table
 
 SETTINGS = {
@@ -72,6 +75,16 @@ def test_a_template_is_written_as_it_reads(text, shown):
 def test_the_answer_takes_the_blank_before_it():
     assert parsed("Q: {query}\nA: {answer}", "").answer(" b") == " b"
     assert parsed("{query}:{answer}", "").answer("b") == "b"
+
+
+def test_the_studys_own_template_has_one_name_and_one_text():
+    config = {"models": {"m": {"label": "M"}}, "robustness": {"templates": {}}}
+    empty = robustness_table(
+        pd.DataFrame([], columns=[*AT, "task", "episode", "value", "left_out"]), "m", KINDS, 1, 3, [], 0
+    )
+    (shown,) = numbers({"robustness": empty}, config)["templates"].items()
+    assert shown[0] == NAMED == OWN
+    assert parsed(shown[1], "").prompt((), "q") == STUDYS.prompt((), "q")
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=3), st.text())
@@ -212,7 +225,11 @@ def test_a_template_whose_end_the_tokenizer_joins_with_the_query_is_left_out(lm)
             return getattr(self.tokenizer, name)
 
         def __call__(self, texts, **options):
-            return {"input_ids": [[*map(ord, text[:-2]), hash(text[-2:]) % 10**6 + 10**6] for text in texts]}
+            return {"input_ids": [[*map(ord, text[:-2]), *self.joined(text[-2:])] for text in texts]}
+
+        def joined(self, pair):
+            """One token, a different one for every two characters."""
+            return [2**21 * (1 + ord(pair[0])) + ord(pair[1])]
 
     joined = replace_tokenizer(lm, Joining(lm.tokenizer))
     episodes = [e for e in drawn(3) if e.split == TEST]

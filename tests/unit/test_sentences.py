@@ -9,6 +9,10 @@ import pytest
 from prose import STUDY as OURS
 from prose import methods, prose, section
 from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN
+from taskvectors.questions.ladder.names import CONSTANT, ELSEWHERE, MAP, NONE
+from taskvectors.questions.limits.claims import HOLDS
+from taskvectors.report.cells import takes
+from taskvectors.report.frame.opening.page import HOLDS_CLAIM, TAKES
 from taskvectors.report.html import verdicts_html
 from taskvectors.report.pages import cells_of, findings
 
@@ -144,6 +148,13 @@ def test_the_answer_counts_what_takes_more_than_a_constant():
     ranks[["rank", "rank_low", "rank_high"]] = [["none"] * 3, ["elsewhere"] * 3]
     both = lead(tables | {"ranks": ranks}, config)
     assert "no linear map is enough for 1, the state at this layer is not enough for 1." in both
+
+
+def test_the_answer_calls_claims_and_ranks_as_their_questions_do():
+    assert HOLDS_CLAIM == HOLDS
+    ranks = pd.DataFrame({"rank": ["0", NONE, ELSEWHERE, "4", "full"]})
+    taken = takes(ranks.assign(rank_low=ranks["rank"], rank_high=ranks["rank"]))
+    assert taken == [CONSTANT, NONE, ELSEWHERE, MAP, MAP] and set(taken) | {OPEN} == set(TAKES)
 
 
 def test_a_section_has_a_heading_first_and_an_anchor_of_its_question():

@@ -69,3 +69,19 @@ def test_no_task_of_a_default_model_can_be_guessed_unmarked():
             assert row.constant_share <= row.constant_prefix_share + 1e-9
             # Limits are judged by the commonest answer that their demonstrations show, whatever it is.
             assert not row.guessable or row.role == "limit", row
+
+
+def test_what_readme_says_was_found_is_what_the_archive_shows():
+    """Its paragraph; a study that finds something else wants another."""
+    with zipfile.ZipFile(ROOT / "data/archive/default.zip") as archive:
+        table = parse_csv(io.BytesIO(archive.read("tables/conclusions.csv")), "conclusions.csv")
+    verdicts = table.set_index(["claim", "model"])["verdict"]
+    for claim in ("vector_does_task", "necessary", "recognises_task"):
+        assert set(verdicts[claim]) == {"shown"}
+    assert set(verdicts["holds_demonstrations"]) == {"too small"}
+    assert verdicts["constant_is_enough"].to_dict() == {"smollm2-135m": "open", "gemma-3-270m": "shown"}
+    held = table[table["claim"].str.startswith("holds_") & (table["question"] == "limits")]
+    of_gemma = held.loc[(held["model"] == "gemma-3-270m") & (held["verdict"] != "no basis"), "verdict"]
+    assert of_gemma.value_counts().to_dict() == {"refuted": 5, "open": 1}
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert "(shown for Gemma, open for SmolLM2)" in text and "θ does not hold five, and one is open" in text

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from taskvectors.names import ALL
+from taskvectors.observations.claims import OPEN
 
 Config = Mapping[str, Any]
 MAIN_METHODS = ("baseline", "hypothesis", "regular")
@@ -76,6 +77,15 @@ def by_model(values: Mapping[str, float], config: Config, written: Callable[[flo
     if len(there) > FEW_MODELS:
         return f"{written(min(there.values()))} to {written(max(there.values()))}"
     return listed(f"{written(value)} ({config['models'][model]['label']})" for model, value in there.items())
+
+
+def takes(ranks: pd.DataFrame) -> list[str]:
+    """What each task of `ranks.csv` takes: a constant, a map, more than a map (none), or another state (elsewhere);
+    open where the interval holds several of these."""
+    kinds = {"0": "constant", "none": "none", "elsewhere": "elsewhere"}
+    rows = ranks[["rank", "rank_low", "rank_high"]].astype(str).itertuples(index=False)
+    found = [{kinds.get(rank, "map") for rank in row} for row in rows]
+    return [kind.pop() if len(kind) == 1 else OPEN for kind in found]
 
 
 def means_of(table: pd.DataFrame) -> pd.DataFrame:

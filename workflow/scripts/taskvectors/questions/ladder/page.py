@@ -6,30 +6,27 @@ from typing import Any
 import pandas as pd
 
 from taskvectors.names import ABLE, ALL, MAIN
-from taskvectors.observations.claims import OPEN
 from taskvectors.observations.rows import Tables, able_tasks
 from taskvectors.questions.ladder.names import (
     CONSTANT,
     CONTROLS,
-    ELSEWHERE,
     FULL,
-    MAP,
-    NONE,
+    NEAR,
     OFFSET,
     REGULAR,
     RUNGS,
     STATE,
 )
-from taskvectors.report.cells import Config, in_points, labelled, model_labels, with_interval
+from taskvectors.report.cells import Config, decimal, in_points, labelled, model_labels, takes, with_interval
 
 ACCURACIES = {"accuracy of the state": "state", "with demonstrations": "regular"}
-CLASS = "takes"  # column: what a task takes
+TAKES = "takes"  # column: what a task takes
 
 
 def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
     table = tables["ladder"]
     return {
-        "near": "0.10",
+        "near": decimal(NEAR),
         "models": [
             {"label": config["models"][model]["label"], **_of_model(rows, ranks_of(tables, model), config)}
             for model, rows in table.groupby("model", sort=False)
@@ -42,27 +39,19 @@ def ranks_of(tables: Tables, model: str) -> pd.DataFrame:
     able = able_tasks(tables["layer_choice"].query("model == @model"))
     ranks = tables["ranks"]
     own = ranks[(ranks["model"] == model) & ranks["task"].isin(able)]
-    names = ("rank", "rank_low", "rank_high")
-    own = own.assign(**{name: own[name].astype(str) for name in names})
-    return own.assign(**{CLASS: [class_of(*row) for row in own[list(names)].itertuples(index=False)]})
-
-
-def class_of(rank: str, low: str, high: str) -> str:
-    """What a task takes: a constant, a map, more, or another state; open where the interval holds several."""
-    kinds = {{"0": CONSTANT, NONE: NONE, ELSEWHERE: ELSEWHERE}.get(one, MAP) for one in (rank, low, high)}
-    return kinds.pop() if len(kinds) == 1 else OPEN
+    return own.assign(**{TAKES: takes(own)})
 
 
 def _of_model(rows: pd.DataFrame, ranks: pd.DataFrame, config: Config) -> dict[str, Any]:
-    """Means over the tasks above the floor, and which tasks take which rank."""
+    """Means over the tasks above the floor, and which tasks take what."""
     mean = ABLE if (rows["task"] == ABLE).any() else ALL
     at = rows[(rows["task"] == mean) & (rows["n"] > 0)].set_index("rung")
     named = {"constant": CONSTANT, "offset": OFFSET, "full": FULL, "state": STATE, "regular": REGULAR}
     labels = {name: entry["label"] for name, entry in config["tasks"].items()}
     groups = {
         kind: {
-            str(rank): [labels[task] for task in of_rank["task"]]
-            for rank, of_rank in ranks[(ranks["role"] == MAIN) == main].groupby(CLASS, sort=False)
+            taken: [labels[task] for task in of_kind["task"]]
+            for taken, of_kind in ranks[(ranks["role"] == MAIN) == main].groupby(TAKES, sort=False)
         }
         for kind, main in (("main", True), ("limits", False))
     }

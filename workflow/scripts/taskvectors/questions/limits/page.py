@@ -27,7 +27,6 @@ def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
             for task in (claim.removeprefix(HOLDS) for claim in none[none].index)
             if task in by_task
         ],
-        "models": [entry["label"] for entry in config["models"].values()],
     }
 
 

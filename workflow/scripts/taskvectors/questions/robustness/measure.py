@@ -52,8 +52,9 @@ class Condition:
     Attributes:
         aspect, level: what is changed, and how far.
         template: of the prompts.
+        episodes: whose queries and dummy queries are asked.
         demos: of each episode.
-        instruction: of each episode, above the demonstrations; empty by default.
+        instruction: by task, a line above the demonstrations; none of a task that is not there.
         targets: templates of the bare queries that θ is put into.
     """
 
@@ -71,8 +72,8 @@ def robustness(
     templates: Mapping[str, Template], instructions: Mapping[str, Sequence[str]], drawn_anew: Sequence[str],
     prefix_scored: Mapping[str, bool], seed: int,
 ) -> pd.DataFrame:  # fmt: skip
-    """One row an episode, measure, aspect and level (`subject`, `states`), and template that θ is put into (`target`):
-    the answer with the whole prompt (`regular`), with θ in the bare query (`theta`), and cosines of θ with θ of the
+    """One row an episode, measure, `aspect` and `level` of the change, and template that θ is put into (`target`): the
+    answer with the whole prompt (`regular`), with θ in the bare query (`theta`), and cosines of θ with θ of the
     study's own prompts. Answers are compared by their first token. Or one a task that is left out, with the reason.
 
     Args:

@@ -26,7 +26,8 @@ MEASURES = {"accuracy": "accuracy", "divergence": "divergence, bits"}
 def draw(tables: Tables, labels: Labels) -> Figure:
     """Four panels a model: accuracy and divergence, of main tasks and of limits. A line a task, black for the mean."""
     table = tables["ladder"]
-    table, names = table[table["n"] > 0], models_of(table[table["n"] > 0])
+    table = table[table["n"] > 0]
+    names = models_of(table)
     if table.empty:
         return notice("No task has a map of its own.")
     groups = [False, True] if (table["role"] == LIMIT).any() else [False]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN, TOO_SMALL, worded
 from taskvectors.observations.rows import Tables, able_tasks
-from taskvectors.report.cells import Config, decimal, how_many, in_brackets, listed
+from taskvectors.report.cells import Config, decimal, how_many, in_brackets, listed, takes
 
 HOLDS_CLAIM = "holds_"  # begins the names of claims about harder tasks
 SUFFICES = {
@@ -33,11 +33,9 @@ RECOGNISES = {
     OPEN: "whether θ of another episode of the task does as much is open",
     REFUTED: "θ of another episode of the task does less on queries",
 }
-KINDS = {"0": "constant", "none": "none", "elsewhere": "elsewhere"}  # of ranks; others are those of a map
-MAP = "map"
 TAKES = {
     "constant": "a constant is enough for {}",
-    MAP: "a linear map of the query, but no constant, for {}",
+    "map": "a linear map of the query, but no constant, for {}",
     "none": "no linear map is enough for {}",
     "elsewhere": "the state at this layer is not enough for {}",
     OPEN: "{} are open",
@@ -101,12 +99,10 @@ def _of_ranks(tables: Tables, model: str) -> Iterator[str]:
     choice = tables["layer_choice"]
     able = able_tasks(choice[choice["model"] == model])
     ranks = tables["ranks"]
-    own = ranks[(ranks["model"] == model) & ranks["task"].isin(able)][["rank", "rank_low", "rank_high"]].astype(str)
-    kinds = [{KINDS.get(rank, MAP) for rank in row} for row in own.itertuples(index=False)]
-    taken = [kind.pop() if len(kind) == 1 else OPEN for kind in kinds]
+    taken = takes(ranks[(ranks["model"] == model) & ranks["task"].isin(able)])
     there = [words.format(taken.count(kind)) for kind, words in TAKES.items() if kind in taken]
     if there:
-        yield _sentence(f"of the {how_many(len(own), 'task')} that it does, {', '.join(there)}")
+        yield _sentence(f"of the {how_many(len(taken), 'task')} that it does, {', '.join(there)}")
 
 
 def _sentence(words: str) -> str:
