@@ -55,10 +55,14 @@ def test_all_tasks_of_the_paper_are_there():
     assert {Path(path).stem for path in SOURCES.values()} == {path.stem for path in Path("data/tasks").glob("*.csv")}
 
 
+# The last is the table of animal_tool, which is as long as its two classes have common words.
+AMPLE = {"country_capital": 182, "country_currency": 190, "animal_tool_fixed": 130}
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_are_ample_and_no_output_equals_its_input(name):
     pairs = read_table(ENTRIES[name]["table"])
-    assert len(pairs) >= {"country_capital": 182, "country_currency": 190}.get(name, 250)
+    assert len(pairs) >= AMPLE.get(name, 250)
     assert not [pair for pair in pairs if pair.answers[0] == pair.input]
 
 
