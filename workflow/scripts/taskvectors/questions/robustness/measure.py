@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -92,8 +93,7 @@ def robustness(
     usable, tables = usable_templates(lm, every, templates), [_nothing()]
     tables += [left_out("", TEMPLATE, name, why) for name, why in usable.items() if why]
     names = [name for name, why in usable.items() if not why]
-    fitting = [e for e in every if fits(lm, e, {name: templates[name] for name in names})]
-    test = first_of_tasks(fitting, TEST, seed, settings["episodes"])
+    test = first_of_tasks(fitting(lm, every, [templates[name] for name in names]), TEST, seed, settings["episodes"])
     lost = [task for task in by_task(every) if task not in by_task(test)]
     why = "no query keeps its end and has an answer of one token in every template"
     tables += [left_out(task, "", "", why) for task in lost]
@@ -123,18 +123,23 @@ def robustness(
     return pd.concat(tables, ignore_index=True)
 
 
-def fits(lm: LanguageModel, episode: Episode, templates: Mapping[str, Template]) -> bool:
-    """Whether the answer is one token behind the query in every template, so that all templates compare, and no prompt
-    ends in a token that is joined with its query or dummy queries."""
-    pairs = [(one.prompt((), episode.query), one.answer(episode.answers[0])) for one in templates.values()]
-    asked = (episode.query, *episode.dummies)
-    ends = (last_token(lm, one, x) == last_token(lm, one, PLAIN) for one in templates.values() for x in asked)
-    return all(fate == FITS for fate in fates(lm.tokenizer, pairs, 1)) and all(ends)
+def fitting(lm: LanguageModel, episodes: Sequence[Episode], templates: Sequence[Template]) -> list[Episode]:
+    """The episodes that compare in every template: the answer is one token behind the query, and no prompt ends in a
+    token that is joined with its query or dummy queries."""
+    kept = [True] * len(episodes)
+    for template in templates:
+        pairs = [(template.prompt((), e.query), template.answer(e.answers[0])) for e in episodes]
+        one_token = [fate == FITS for fate in fates(lm.tokenizer, pairs, 1)]
+        whole = iter(keeps_its_end(lm, template, [x for e in episodes for x in (e.query, *e.dummies)]))
+        ends = [all(list(islice(whole, 1 + len(e.dummies)))) for e in episodes]
+        kept = [all(of_episode) for of_episode in zip(kept, one_token, ends, strict=True)]
+    return [episode for episode, keeps in zip(episodes, kept, strict=True) if keeps]
 
 
-def last_token(lm: LanguageModel, template: Template, query: str) -> int:
-    """The token that a query's prompt ends with."""
-    return prompt_ids(lm.tokenizer, [template.prompt((), query)])[0][-1]
+def keeps_its_end(lm: LanguageModel, template: Template, queries: Sequence[str]) -> list[bool]:
+    """Whether each query's prompt ends with the template's own token, where θ is read."""
+    plain, *ids = prompt_ids(lm.tokenizer, [template.prompt((), query) for query in (PLAIN, *queries)])
+    return [one[-1] == plain[-1] for one in ids]
 
 
 def usable_templates(
@@ -142,12 +147,12 @@ def usable_templates(
 ) -> dict[str, str]:
     """By template why it is left out; empty if it is not.
 
-    θ is read at the last token, which must be the template's own. A template is left out whose end the tokenizer joins
-    with most queries; the study's own stays, without these queries.
+    A template is left out whose end the tokenizer joins with most queries; the study's own stays, without these
+    queries.
     """
     why = dict.fromkeys(templates, "")
     for name, template in templates.items():
-        ends = [last_token(lm, template, episode.query) == last_token(lm, template, PLAIN) for episode in episodes]
+        ends = keeps_its_end(lm, template, [episode.query for episode in episodes])
         if name != OWN and 2 * sum(ends) < len(ends):
             why[name] = "the tokenizer joins the end of the prompt with the query"
     return why
@@ -182,10 +187,10 @@ def conditions_of(
         yield replace(named, aspect=PUBLISHED, template=template, targets=[template])
     most = max((len(instructions.get(task, ())) for task in by_task(episodes)), default=0)
     for place in range(most):
-        told = [e for e in episodes if len(instructions.get(e.task, ())) > place]
-        wording = {task: instructions[task][place] for task in by_task(told)}
-        nothing: list[Pairs] = [()] * len(told)
-        yield Condition(INSTRUCTION, f"{place + 1}", OWN, told, nothing, [OWN], wording)
+        instructed = [e for e in episodes if len(instructions.get(e.task, ())) > place]
+        wording = {task: instructions[task][place] for task in by_task(instructed)}
+        nothing: list[Pairs] = [()] * len(instructed)
+        yield Condition(INSTRUCTION, f"{place + 1}", OWN, instructed, nothing, [OWN], wording)
     if len(by_task(episodes)) > 1:
         yield replace(basis, aspect=NO_TASK, level="", demos=of_many_tasks(episodes), targets=[OWN])
 
@@ -220,8 +225,8 @@ def prompts_of(lm: LanguageModel, condition: Condition, templates: Mapping[str, 
     """Of every episode the prompts of its query and of its dummy queries."""
     template, texts = templates[condition.template], list[list[str]]()
     for episode, demos in zip(condition.episodes, condition.demos, strict=True):
-        told = condition.instruction.get(episode.task, "")
-        texts.append([template.prompt(tuple(demos), x, told) for x in (episode.query, *episode.dummies)])
+        instruction = condition.instruction.get(episode.task, "")
+        texts.append([template.prompt(tuple(demos), x, instruction) for x in (episode.query, *episode.dummies)])
     return prompt_ids_of_each(lm.tokenizer, texts)
 
 
