@@ -12,13 +12,13 @@ from taskvectors.data.prompts import regular_prompt
 from taskvectors.data.scoring import is_correct
 from taskvectors.data.tokens import decode_answers, prompt_ids
 from taskvectors.engine.definition import Intervention, plain_answer, plain_states
-from taskvectors.measuring.vectors import random_directions
+from taskvectors.measuring.vectors import random_directions, v0_of
 from taskvectors.models.language_model import block_hidden, temporary_hooks, with_hidden
 from taskvectors.names import THETA, V0
 from taskvectors.observations.claims import NO_BASIS, SHOWN, TOO_SMALL
 from taskvectors.questions.main_result.measure import extract
 from taskvectors.questions.necessity.claims import CLAIMS, claims
-from taskvectors.questions.necessity.measure import bare_states, means_of_tasks, necessity
+from taskvectors.questions.necessity.measure import means_of_tasks, necessity
 from taskvectors.questions.necessity.names import MEAN, OTHER_PART, RANDOM_PART, REGULAR, REMOVED, TASK_PART, ZERO_SHOT
 from taskvectors.questions.necessity.tables import necessity as necessity_table
 
@@ -59,7 +59,7 @@ def test_every_change_is_that_of_a_plain_pass(lm, measured):
     for episode in test:
         (ids,) = prompt_ids(lm.tokenizer, [regular_prompt(episode)])
         unchanged = plain_states(lm, ids)[2].softmax(-1)
-        v0 = bare_states(lm, [episode])[0, LAYER]
+        v0 = v0_of(lm, [episode])[0, LAYER]
         theta = torch.from_numpy(thetas.of_episodes([episode.key])[0, LAYER].copy())
         wanted = {
             V0: lambda h, v0=v0: v0,

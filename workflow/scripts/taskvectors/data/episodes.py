@@ -164,6 +164,16 @@ def first_of_tasks(episodes: Iterable[Episode], split: str, seed: int, count: in
     return [episode for of_task in tasks.values() for episode in of_task[:count]]
 
 
+def answers_by_input(episodes: Iterable[Episode]) -> dict[str, tuple[str, ...]]:
+    """The accepted answers of every input that these episodes of a task ask about or show; the first of each is the
+    one shown."""
+    answers: dict[str, dict[str, None]] = {}
+    for episode in episodes:
+        for given, accepted in ((episode.query, episode.answers), *((x, (y,)) for x, y in episode.demos)):
+            answers.setdefault(given, {}).update(dict.fromkeys(accepted))
+    return {given: tuple(accepted) for given, accepted in answers.items()}
+
+
 def not_showing(episode: Episode, among: Sequence[Episode]) -> list[int]:
     """Places of the other episodes that do not show the query of this one."""
     return [i for i, other in enumerate(among) if other.key != episode.key and episode.query not in other.shown]

@@ -12,9 +12,9 @@ from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.definition import Intervention
 from taskvectors.engine.distribution import divergences_of_changes
 from taskvectors.engine.patch import answers_and_states
-from taskvectors.measuring.predictions import observed, predictions
+from taskvectors.measuring.predictions import observed, observed_accuracy
 from taskvectors.models.language_model import LanguageModel
-from taskvectors.names import ACCURACY, DIVERGENCE
+from taskvectors.names import DIVERGENCE
 from taskvectors.store.thetas import Thetas
 
 At = tuple[str, int | None]  # a vector: v₀, θ, …; and after how many steps
@@ -40,7 +40,6 @@ def answers_with(
     far = divergences_of_changes(lm, states, regular)
     tables = []
     for place, (subject, step) in enumerate(vectors):
-        correct = predictions(lm, episodes, subject, tokens[:, place], prefix_scored)["correct"].astype(float)
-        measured = {ACCURACY: torch.tensor(correct.to_numpy()), DIVERGENCE: far[:, place]}
-        tables += [observed(episodes, measure, subject, values, step) for measure, values in measured.items()]
+        tables.append(observed_accuracy(lm, episodes, subject, tokens[:, place], prefix_scored, step))
+        tables.append(observed(episodes, DIVERGENCE, subject, far[:, place], step))
     return tables

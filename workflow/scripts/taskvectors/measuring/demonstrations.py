@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from taskvectors.data.episodes import Episode
+from taskvectors.data.episodes import Episode, answers_by_input
 from taskvectors.data.sampling import episode_rng
 
 
@@ -17,20 +17,10 @@ def behind_other_inputs(
         pools: episodes of every task, whose inputs are taken.
         seed: of the draw.
     """
-    return [_behind_others(episode, _answers_of(pools[episode.task]), seed) for episode in episodes]
+    return [_behind_others(episode, answers_by_input(pools[episode.task]), seed) for episode in episodes]
 
 
-def _answers_of(pool: Sequence[Episode]) -> dict[str, set[str]]:
-    """The accepted answers of every input that the episodes show or ask about."""
-    answers: dict[str, set[str]] = {}
-    for episode in pool:
-        for given, answer in episode.demos:
-            answers.setdefault(given, set()).add(answer)
-        answers.setdefault(episode.query, set()).update(episode.answers)
-    return answers
-
-
-def _behind_others(episode: Episode, answers: Mapping[str, set[str]], seed: int) -> tuple[tuple[str, str], ...]:
+def _behind_others(episode: Episode, answers: Mapping[str, Sequence[str]], seed: int) -> tuple[tuple[str, str], ...]:
     used = {given for given, _ in episode.demos} | {episode.query, *episode.dummies}
     rng, pairs = episode_rng(seed, "other inputs", episode.task, episode.episode), list[tuple[str, str]]()
     for _, answer in episode.demos:

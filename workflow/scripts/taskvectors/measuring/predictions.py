@@ -5,12 +5,14 @@ from itertools import product
 from typing import TypeVar
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 from taskvectors.data.episodes import Episode
 from taskvectors.data.scoring import scored
 from taskvectors.data.tokens import decode_answers
 from taskvectors.models.language_model import LanguageModel
+from taskvectors.names import ACCURACY
 
 Item = TypeVar("Item")
 
@@ -43,6 +45,15 @@ def predictions(
         layers: those that the tokens are of; all by default.
     """
     return scored(words_by_layer(lm, episodes, tokens, layers), method, prefix_scored)
+
+
+def observed_accuracy(
+    lm: LanguageModel, episodes: list[Episode], subject: str, tokens: Tensor, prefix_scored: Mapping[str, bool],
+    step: int | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Observations: whether the answers `[episode, token]` are right."""
+    correct = predictions(lm, episodes, subject, tokens, prefix_scored)["correct"]
+    return observed(episodes, ACCURACY, subject, torch.tensor(correct.to_numpy(dtype=float)), step)
 
 
 def observed(

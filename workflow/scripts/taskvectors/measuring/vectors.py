@@ -10,8 +10,8 @@ from torch import Tensor
 from taskvectors.data.episodes import Episode, by_task, not_showing
 from taskvectors.data.prompts import prompt
 from taskvectors.data.sampling import episode_rng
-from taskvectors.data.tokens import prompt_ids_of_each
-from taskvectors.engine.read import read_theta_at
+from taskvectors.data.tokens import Ids, prompt_ids_of_each
+from taskvectors.engine.read import read_theta, read_theta_at
 from taskvectors.measuring.answer_loss import Pairs
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.store.thetas import Thetas
@@ -38,10 +38,21 @@ def of_file(thetas: Thetas, episodes: list[Episode], layer: int) -> Tensor:
     return torch.from_numpy(thetas.of_episodes(episode.key for episode in episodes)[:, layer].copy())
 
 
+def dummies_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[Pairs]) -> list[list[Ids]]:
+    """For every row an episode's dummy queries behind these demonstrations, as token ids."""
+    texts = [[prompt(tuple(shown), x) for x in e.dummies] for e, shown in zip(episodes, demos, strict=True)]
+    return prompt_ids_of_each(lm.tokenizer, texts)
+
+
+def v0_of(lm: LanguageModel, episodes: Sequence[Episode]) -> Tensor:
+    """v₀ `[episode, layer, hidden]`: θ of no demonstrations, the mean state of the dummy queries' own prompts."""
+    ids = dummies_behind(lm, episodes, [()] * len(episodes))
+    return read_theta(lm, ids, names=[episode.name for episode in episodes])[0]
+
+
 def read_behind(lm: LanguageModel, episodes: Sequence[Episode], demos: Sequence[Pairs], layer: int) -> Tensor:
     """θ `[row, hidden]` of an episode's dummy queries behind these demonstrations, for every row."""
-    texts = [[prompt(tuple(shown), x) for x in e.dummies] for e, shown in zip(episodes, demos, strict=True)]
-    ids = prompt_ids_of_each(lm.tokenizer, texts)
+    ids = dummies_behind(lm, episodes, demos)
     # A copy: what inference mode makes cannot be differentiated.
     return read_theta_at(lm, ids, layer, [episode.name for episode in episodes]).clone()
 

@@ -8,16 +8,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from taskvectors.data.episodes import TEST, Episode, by_task, first_of_tasks
+from taskvectors.data.episodes import TEST, Episode, answers_by_input, by_task, first_of_tasks
 from taskvectors.data.prompts import prompt, unanswered_prompts, zero_shot_prompt
 from taskvectors.data.sampling import episode_rng
 from taskvectors.data.tokens import Ids, prompt_ids, prompt_ids_of_each
 from taskvectors.engine.definition import Change, Intervention
 from taskvectors.engine.patch import patched_answers
 from taskvectors.engine.read import read_states, read_theta
-from taskvectors.measuring.predictions import observed, predictions
+from taskvectors.measuring.predictions import observed_accuracy
+from taskvectors.measuring.vectors import dummies_behind, v0_of
 from taskvectors.models.language_model import LanguageModel
-from taskvectors.names import ACCURACY, THETA
+from taskvectors.names import THETA
 from taskvectors.progress import logger, track
 from taskvectors.questions.limits.names import ADDED, COPIES, PER_ARROW, TWO_COPIES, TWO_LAYERS
 
@@ -59,8 +60,7 @@ def further_queries(episode: Episode, pool: Sequence[Episode], arrows: int, seed
     """Twice as many other inputs of the task, for θ and for the lines of the prompt; fewer if there are no more."""
     used = {text for pair in episode.demos for text in pair}  # a bijection's answer is an input of its other direction
     used |= {episode.query, *episode.answers}
-    shown = {e.query for e in pool} | {x for e in pool for x, _ in e.demos}
-    others = sorted(shown - used)
+    others = sorted(set(answers_by_input(pool)) - used)
     return episode_rng(seed, "arrows", episode.task, episode.episode).sample(others, min(2 * arrows, len(others)))
 
 
@@ -94,14 +94,9 @@ def in_bare_query(lm: LanguageModel, episodes: list[Episode], layer: int) -> dic
 
     Where one replaces the state at two layers, the upper alone would count: so they are added.
     """
-    names = [episode.name for episode in episodes]
-    shown, bare = (
-        read_theta(
-            lm, prompt_ids_of_each(lm.tokenizer, [[prompt(d, x) for x in e.dummies] for e, d in of_each]), names=names
-        )[0]
-        for of_each in ([(e, e.demos) for e in episodes], [(e, ()) for e in episodes])
-    )
-    added, below = shown - bare, layer // 2
+    behind_demos = dummies_behind(lm, episodes, [episode.demos for episode in episodes])
+    shown = read_theta(lm, behind_demos, names=[episode.name for episode in episodes])[0]
+    added, below = shown - v0_of(lm, episodes), layer // 2
     upper = Intervention(layer, added[:, layer], "add")
     changes: dict[str, Change] = {THETA: Intervention(layer, shown[:, layer]), ADDED: upper}
     if below < layer:
@@ -124,8 +119,7 @@ def _answers(
     tokens = patched_answers(lm, ids, list(changes.values()), answer_tokens, [e.name for e in episodes])[0]
     tables = []
     for place, name in enumerate(changes):
-        correct = predictions(lm, episodes, name, tokens[:, place], prefix_scored)["correct"].astype(float)
-        table = observed(episodes, ACCURACY, name, torch.tensor(correct.to_numpy()))
+        table = observed_accuracy(lm, episodes, name, tokens[:, place], prefix_scored)
         tables.append(table[["task", "episode", "subject", "value"]].assign(left_out=None))
     return tables
 

@@ -9,16 +9,15 @@ import torch
 from torch import Tensor
 
 from taskvectors.data.episodes import DEV, TEST, Episode, by_task, first_of_tasks
-from taskvectors.data.prompts import prompt, regular_prompt, zero_shot_prompt
-from taskvectors.data.tokens import prompt_ids, prompt_ids_of_each
+from taskvectors.data.prompts import regular_prompt, zero_shot_prompt
+from taskvectors.data.tokens import prompt_ids
 from taskvectors.engine.definition import Intervention
 from taskvectors.engine.distribution import divergences_of_changes
 from taskvectors.engine.patch import AS_IT_IS, answers_and_states
-from taskvectors.engine.read import read_theta
-from taskvectors.measuring.predictions import observed, predictions
-from taskvectors.measuring.vectors import of_next_task, random_directions
+from taskvectors.measuring.predictions import observed, observed_accuracy
+from taskvectors.measuring.vectors import of_next_task, random_directions, v0_of
 from taskvectors.models.language_model import LanguageModel
-from taskvectors.names import ACCURACY, DIVERGENCE, OTHER_THETA, THETA, V0
+from taskvectors.names import DIVERGENCE, OTHER_THETA, THETA, V0
 from taskvectors.progress import track
 from taskvectors.questions.necessity.names import (
     MEAN,
@@ -83,7 +82,7 @@ def changes_of(
         means: of every task `[layer, hidden]`.
     """
     count, task = len(episodes), episodes[0].task
-    v0 = bare_states(lm, episodes)
+    v0 = v0_of(lm, episodes)
     theta = torch.from_numpy(thetas.of_episodes(episode.key for episode in episodes))
     over_tasks = torch.stack([*means.values()]).mean(dim=0)
     part = means[task] - over_tasks
@@ -107,12 +106,6 @@ def changes_of(
         yield RANDOM_PART, layer, Intervention(layer, drawn, "add")
 
 
-def bare_states(lm: LanguageModel, episodes: list[Episode]) -> Tensor:
-    """v₀ `[episode, layer, hidden]`: the mean state of the dummy queries' own prompts."""
-    ids = prompt_ids_of_each(lm.tokenizer, [[prompt((), x) for x in episode.dummies] for episode in episodes])
-    return read_theta(lm, ids, names=[episode.name for episode in episodes])[0]
-
-
 def answers_under(
     lm: LanguageModel, episodes: list[Episode], changes: list[Change], prefix_scored: Mapping[str, bool],
     answer_tokens: int,
@@ -129,7 +122,6 @@ def answers_under(
     subjects = [(ZERO_SHOT, None), (REGULAR, None), *((name, layer) for name, layer, _ in changes)]
     tables = []
     for place, (name, layer) in enumerate(subjects):
-        correct = predictions(lm, episodes, name, tokens[:, place], prefix_scored)["correct"].astype(float)
-        tables.append(observed(episodes, ACCURACY, name, torch.tensor(correct.to_numpy()), layer))
+        tables.append(observed_accuracy(lm, episodes, name, tokens[:, place], prefix_scored, layer))
         tables.append(observed(episodes, DIVERGENCE, name, far[:, place], layer))
     return tables

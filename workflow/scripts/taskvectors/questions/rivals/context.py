@@ -24,15 +24,16 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from taskvectors.data.episodes import DEV, Episode, not_showing
-from taskvectors.data.prompts import dummy_prompts, prompt, zero_shot_prompt
+from taskvectors.data.episodes import DEV, Episode, answers_by_input, not_showing
+from taskvectors.data.prompts import dummy_prompts, zero_shot_prompt
 from taskvectors.data.tokens import Ids, prompt_ids, prompt_ids_of_each
 from taskvectors.engine.costs import counted_passes
 from taskvectors.engine.definition import Change, Intervention
 from taskvectors.engine.heads import Head
-from taskvectors.engine.read import common_prefix, read_theta
+from taskvectors.engine.read import common_prefix
 from taskvectors.errors import StudyError
 from taskvectors.measuring.maps import Pairs
+from taskvectors.measuring.vectors import dummies_behind, v0_of
 from taskvectors.models.language_model import LanguageModel
 from taskvectors.store.thetas import Thetas
 
@@ -130,9 +131,9 @@ class TaskContext:
         """v₀ `[episode, layer, hidden]`: θ of no demonstrations, the mean state of the dummy queries' own prompts.
         Read once."""
         if new := [episode for episode in episodes if episode.name not in self._bare]:
-            dummies = prompt_ids_of_each(self.lm.tokenizer, [[prompt((), x) for x in e.dummies] for e in new])
+            dummies = dummies_behind(self.lm, new, [()] * len(new))
             with counted_passes(self.lm) as passes:
-                states = read_theta(self.lm, dummies, names=[e.name for e in new])[0]
+                states = v0_of(self.lm, new)
             tokens = list(map(tokens_of, dummies))
             for episode, state, own in zip(new, states, tokens, strict=True):
                 self._bare[episode.name] = state, passes.forward * own / sum(tokens)
@@ -162,8 +163,7 @@ class TaskContext:
 
     def inputs(self, task: str) -> list[str]:
         """Inputs of a task that occur in its episodes."""
-        shown = (x for episode in self.pools[task] for x in (episode.query, *(x for x, _ in episode.demos)))
-        return list(dict.fromkeys(shown))
+        return list(answers_by_input(self.pools[task]))
 
 
 class Representation(ABC):

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from taskvectors.data.episodes import TEST, Episode, by_task, first_of_tasks
+from taskvectors.data.episodes import TEST, Episode, answers_by_input, by_task, first_of_tasks
 from taskvectors.data.sampling import episode_rng
 from taskvectors.data.templates import OWN, Template
 from taskvectors.data.tokens import FITS, Ids, fates, prompt_ids, prompt_ids_of_each
@@ -18,7 +19,7 @@ from taskvectors.engine.patch import patched_answers
 from taskvectors.engine.read import read_theta
 from taskvectors.engine.unembed import next_tokens
 from taskvectors.measuring.answer_loss import Pairs
-from taskvectors.measuring.predictions import observed, predictions
+from taskvectors.measuring.predictions import observed, observed_accuracy
 from taskvectors.measuring.vectors import of_next_task
 from taskvectors.models.language_model import LanguageModel, context_length
 from taskvectors.progress import logger, track
@@ -36,6 +37,7 @@ from taskvectors.questions.robustness.names import (
     THETA,
     WRONG,
 )
+from taskvectors.store.thetas import shared_by_tasks
 
 PLAIN = "x"  # a query that no tokenizer joins with what follows
 LACKS = dict.fromkeys(ASPECTS, "its prompts are longer than the model reads") | {
@@ -241,28 +243,18 @@ def shares_of_wrong(episodes: Sequence[Episode], wanted: Sequence[int]) -> list[
     return sorted(round(100 * count / number) for count in counts)
 
 
-def pairs_of(pool: Sequence[Episode]) -> dict[str, tuple[str, ...]]:
-    """The accepted answers of every input that the episodes show or ask about, the reference first."""
-    answers: dict[str, tuple[str, ...]] = {}
-    for episode in pool:
-        for given, answer in episode.demos:
-            answers.setdefault(given, (answer,))
-        answers[episode.query] = episode.answers
-    return answers
-
-
 def extended(episode: Episode, pool: Sequence[Episode], count: int, seed: int) -> Pairs:
     """So many demonstrations, its own first; fewer if the task's episodes have no more pairs."""
     used = {text for pair in episode.demos for text in pair}  # a bijection's answer is an input of its other direction
     used |= {episode.query, *episode.answers, *episode.dummies}
-    further = sorted((x, answers[0]) for x, answers in pairs_of(pool).items() if x not in used)
+    further = sorted((x, answers[0]) for x, answers in answers_by_input(pool).items() if x not in used)
     episode_rng(seed, "more demonstrations", episode.task, episode.episode).shuffle(further)
     return [*episode.demos, *further][:count]
 
 
 def can_be_wrong(episode: Episode, pool: Sequence[Episode]) -> bool:
     """Whether every demonstration can have a wrong answer."""
-    answers = pairs_of(pool)
+    answers = answers_by_input(pool)
     every = {one[0] for one in answers.values()}
     return all(every - {y, *answers.get(x, ())} for x, y in episode.demos)
 
@@ -270,7 +262,7 @@ def can_be_wrong(episode: Episode, pool: Sequence[Episode]) -> bool:
 def with_wrong_answers(episode: Episode, pool: Sequence[Episode], percent: int, seed: int) -> Pairs:
     """A share of the demonstrations, rounded, with answers of other inputs; those of a smaller share are among those
     of a larger one."""
-    answers = pairs_of(pool)
+    answers = answers_by_input(pool)
     every = sorted({one[0] for one in answers.values()})
     rng = episode_rng(seed, "wrong answers", episode.task, episode.episode)
     wrong = [rng.choice([y for y in every if y != own and y not in answers.get(x, ())]) for x, own in episode.demos]
@@ -331,7 +323,7 @@ def cosines(vectors: Mapping[tuple[str, str], tuple[list[Episode], Tensor]]) -> 
         tasks = [episode.task for episode in episodes]
         pairs = {COSINE: (theta, own)}
         if len(set(tasks)) > 1:
-            pairs[CENTRED] = (theta - shared(theta, tasks), own - shared(own, tasks))
+            pairs[CENTRED] = (centred(theta, tasks), centred(own, tasks))
         for measure, (one, other) in pairs.items():
             values = torch.nn.functional.cosine_similarity(one.double(), other.double(), dim=-1)
             table = observed(episodes, measure, "", values)[["task", "episode", "measure", "value"]]
@@ -339,10 +331,10 @@ def cosines(vectors: Mapping[tuple[str, str], tuple[list[Episode], Tensor]]) -> 
     return tables
 
 
-def shared(vectors: Tensor, tasks: Sequence[str]) -> Tensor:
-    """The mean over tasks of the mean vector `[hidden]` of each."""
-    places = {task: [place for place, name in enumerate(tasks) if name == task] for task in tasks}
-    return torch.stack([vectors[of_task].mean(dim=0) for of_task in places.values()]).mean(dim=0)
+def centred(theta: Tensor, tasks: Sequence[str]) -> Tensor:
+    """θ `[episode, hidden]` less what the θ of all tasks share."""
+    values = theta.double()
+    return values - torch.from_numpy(shared_by_tasks(values.numpy(), np.array(tasks)))
 
 
 def _nothing() -> pd.DataFrame:
@@ -361,5 +353,5 @@ def rows(
     lm: LanguageModel, episodes: list[Episode], measure: str, tokens: Tensor, prefix_scored: Mapping[str, bool]
 ) -> pd.DataFrame:
     """Whether answers are right, as observations."""
-    correct = predictions(lm, episodes, measure, tokens, prefix_scored)["correct"].astype(float)
-    return observed(episodes, measure, "", torch.tensor(correct.to_numpy()))[["task", "episode", "measure", "value"]]
+    right = observed_accuracy(lm, episodes, "", tokens, prefix_scored)
+    return right.assign(measure=measure)[["task", "episode", "measure", "value"]]
