@@ -16,11 +16,17 @@ endif
 # As a module: the script of that name begins with the path of its interpreter, which a long path or the shell's characters break.
 SNAKEMAKE := python -m snakemake
 
-.PHONY: study plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark lint format pins report clean
+.PHONY: study try plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark lint format pins report clean
 
 study: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
 	@echo "Open reports/study.html"
+
+# A first result in minutes: one model, four tasks, the main result alone.
+try: .venv/installed
+	$(SNAKEMAKE) --cores $(CORES) --configfile config/try.yaml
+	@echo "Made with one small model and four tasks: reports/study.html, its figures in reports/figures, its tables in results."
+	@echo "Open reports/study.html. The whole study: make study"
 
 # What a study would take, before anything runs: make plan CONFIG=config/paper.yaml
 plan: .venv/installed

@@ -75,6 +75,11 @@ class Question:
     shown: Entries
 
     @property
+    def optional(self) -> bool:
+        """Whether a study may leave it out: no claim of another question rests on its tables."""
+        return self.has_rules and not any(table["evidence"] for table in self.tables.values())
+
+    @property
     def page(self) -> Path:
         return self.folder / PAGE
 

@@ -257,7 +257,8 @@ class Study:
     def tokens(self) -> dict[str, float]:
         """Tokens that every rule that loads a model reads; none does for an archive, which may know less than today's
         experiments."""
-        reads = {rule: reads for question in self.questions for rule, reads in question.reads.items()}
+        questions = read_questions(self.published, CONDITIONS)  # all: a rule may be asked for by several
+        reads = {rule: reads for question in questions for rule, reads in question.reads.items()}
         if self.archive:
             return {}
         from taskvectors.estimates import tokens_read  # here, as few starts need it
@@ -273,7 +274,9 @@ class Study:
     def questions(self) -> Catalogue:
         """The questions of the library, in the order of the page, and what they write and show in this study."""
         conditions = dict(zip(CONDITIONS, (bool(self.limits), bool(self.pairs), self.transfer), strict=True))
-        questions = read_questions(self.published, CONDITIONS)
+        wanted = self.config["study"].get("questions")
+        every = read_questions(self.published, CONDITIONS)
+        questions = [one for one in every if wanted is None or one.name in wanted or not one.optional]
         return Catalogue(questions, conditions, list(self.models), self.root, self.archive)
 
     @property
@@ -350,6 +353,10 @@ def study_of(
             own = {name: study.tasks[name] for name in overlay.get("tasks", {}) if name in study.tasks}
             check_rows(study.task_tables(study.tasks), root, own, files)
         check_representations(study.settings_of("rivals")["representations"], study.representations, files)
+        optional = [question.name for question in read_questions(published(root), CONDITIONS) if question.optional]
+        check_known(
+            config["study"]["questions"] or [], optional, "study: questions", "the questions that may be left out"
+        )
         check_robustness(study.settings_of("robustness"), config["tasks"], files)
     for pair in study.config["conflict"]["pairs"]:
         check_known(pair, study.config["tasks"], "conflict: pairs", "config/tasks.yaml")
