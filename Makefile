@@ -16,7 +16,7 @@ endif
 # As a module: the script of that name begins with the path of its interpreter, which a long path or the shell's characters break.
 SNAKEMAKE := python -m snakemake
 
-.PHONY: study try plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark lint format pins report clean
+.PHONY: study try explore plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark docs lint format pins report clean
 
 study: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
@@ -27,6 +27,13 @@ try: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES) --configfile config/try.yaml
 	@echo "Made with one small model and four tasks: reports/study.html, its figures in reports/figures, its tables in results."
 	@echo "Open reports/study.html. The whole study: make study"
+
+# θ in five minutes: a notebook on the small model, which is fetched if it is not there. The copy is yours to change.
+explore: .venv/explore/installed
+	@test -e results/smollm2-135m/weights || echo "Fetching SmolLM2 135M (98 MB) ..."
+	$(SNAKEMAKE) --cores $(CORES) --quiet all -- results/smollm2-135m/weights
+	@test -e explore.ipynb || cp docs/explore.ipynb explore.ipynb
+	PYTHONPATH=workflow/scripts .venv/explore/bin/python -m jupyterlab explore.ipynb
 
 # What a study would take, before anything runs: make plan CONFIG=config/paper.yaml
 plan: .venv/installed
@@ -78,6 +85,12 @@ benchmark: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES) --quiet all -- results/smollm2-135m/episodes/linguistic.jsonl
 	PYTHONPATH=workflow/scripts:tests/unit python tests/benchmark/benchmark_engine.py
 
+# The documentation as a site. Pages on settings and tables follow from the code, and config/README.md, too.
+docs: .venv/installed
+	python docs/generated.py
+	python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 lint: .venv/installed
 	ruff check .
 	ruff format --check .
@@ -100,6 +113,14 @@ report: .venv/installed
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	touch $@
+
+# JupyterLab has an environment of its own, which sees the other: it would make every start of Snakemake a second slower.
+.venv/explore/installed: .venv/installed
+	$(PYTHON) -m venv .venv/explore
+	.venv/explore/bin/python -m pip install --quiet --disable-pip-version-check -c envs/requirements.txt jupyterlab
+	.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	  "$$(.venv/explore/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/study.pth"
 	touch $@
 
 # Newest versions of what pyproject.toml asks for, pinned with all they need. Run it with the oldest Python supported, for

@@ -197,7 +197,7 @@ def test_a_job_takes_no_more_memory_than_slurm_gave_it(monkeypatch):
 
 def test_a_study_is_what_the_configuration_says():
     study = study_of({})
-    assert list(study.models) == ["smollm2-135m", "gemma-3-270m"] and study.seed == 0 and study.archive is None
+    assert list(study.models) == ["smollm2-135m", "gemma-3-270m"] and study.seed == 0 and study.archives == []
     assert len(study.tasks) == 25 and len(study.main_tasks) == 18
     bijections = ["upper_lower", "english_french", "spanish_english"]
     others = ["animal_tool", "animal_tool_fixed", "choose_animal", "french_spanish"]

@@ -29,7 +29,7 @@ def test_readmes_snippets_fit_into_one_file(project, saved):
     readme = (project.folder / "README.md").read_text(encoding="utf-8")
     snippets = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
     (table,) = re.findall(r"```csv\n(.*?)```", readme, re.DOTALL)
-    assert len(snippets) == 2
+    assert len(snippets) == 1
     (project.folder / "my tables").mkdir()
     (project.folder / "my tables/thing_colour.csv").write_text(table, encoding="utf-8")
     mine = "".join(snippets).replace("/path/to/a/save_pretrained/folder", str(saved))

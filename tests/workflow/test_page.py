@@ -100,6 +100,34 @@ def test_a_table_is_one_stop_of_the_tab_key_and_sorts_by_keys(finished, tmp_path
 
 
 @NEEDS_BROWSER
+def test_rows_are_chosen_by_task_and_by_word_and_saved_as_they_are_shown(finished, tmp_path):
+    page = (finished.folder / "reports/study.html").read_text(encoding="utf-8")
+    script = """
+    const figure = document.querySelector("#table-accuracy"), rows = [...figure.querySelectorAll("tbody tr")];
+    const shown = () => rows.filter((row) => row.getClientRects().length).map((row) => row.textContent);
+    const select = [...figure.querySelectorAll("select")].find((one) => one.ariaLabel === "Rows of one task");
+    const all = shown().length;
+    select.value = [...select.options].at(-1).value; select.dispatchEvent(new Event("change"));
+    const one = shown(), task = select.value, count = figure.querySelector(".tools span").textContent;
+    let saved = null;
+    URL.createObjectURL = (blob) => { saved = blob; return "#"; };
+    HTMLAnchorElement.prototype.click = () => {};
+    figure.querySelector(".tools button").click();
+    select.value = ""; select.dispatchEvent(new Event("change"));
+    const search = figure.querySelector("input");
+    search.value = "no such word"; search.dispatchEvent(new Event("input"));
+    const none = shown().length;
+    search.value = ""; search.dispatchEvent(new Event("input"));
+    const facts = { all, one, task, count, none, again: shown().length, size: saved.size, type: saved.type };
+    """
+    found = found_by(f'addEventListener("load", () => {{ {script} {write("facts")} }});', page, tmp_path)
+    assert found["all"] == found["again"] > len(found["one"]) >= 1 and found["none"] == 0
+    assert all(found["task"] in row for row in found["one"])
+    assert found["count"] == f"{len(found['one'])} of {found['all']} rows"
+    assert found["type"] == "text/csv" and found["size"] > 50
+
+
+@NEEDS_BROWSER
 def test_no_text_of_a_figure_is_cut_or_raw(finished, tmp_path):
     """As a browser lays the files out: every text inside its drawing, none of it in a formula's language."""
     files = sorted((finished.folder / "reports/figures").glob("*.svg"))
@@ -162,6 +190,18 @@ def test_nothing_in_the_page_points_outside_but_links(finished):
     assert not re.findall(r"<(?:script|link|img|iframe|object|source)[^>]*(?:src|href)=[\"']?(?!data:)[a-z]+:", page)
     assert "url(http" not in page and "@import" not in page
     assert len(page) < 8e6
+
+
+def test_without_scripts_everything_is_there(finished):
+    """What scripts add is for convenience: tools of tables, buttons to copy."""
+    page = re.sub(
+        r"<script>.*?</script>",
+        "",
+        (finished.folder / "reports/study.html").read_text(encoding="utf-8"),
+        flags=re.DOTALL,
+    )
+    assert page.count("<figure") > 30 and not re.findall(r"<[a-z]+[^<>]* hidden[ >=]", page)
+    assert "@inproceedings{hendel2023task" in page and page.count("<h3>") > 10
 
 
 def test_every_entry_of_the_contents_and_every_anchor_leads_somewhere(finished):

@@ -68,10 +68,10 @@ rule archive:
         "../scripts/archive.py"
 
 
-# Only where the configuration names an archive (config/archive.yaml).
+# Only where the configuration names archives (config/archive.yaml).
 rule archived_tables:
     input:
-        archive=STUDY.archive or [],
+        archives=STUDY.archives,
     output:
         tables=collect(f"{ARCHIVED}/{{model}}/{{table}}.csv", model=STUDY.models, table=STUDY.questions.tables),
         provenance=f"{ARCHIVED}/provenance.json",
@@ -83,8 +83,9 @@ rule archived_tables:
         "../../envs/analysis.yaml"
     params:
         *code_of("archived_tables.py"),
+        origins=STUDY.origins,
     message:
-        "Archive: unpacking {input.archive}"
+        "Archive: unpacking {input.archives}"
     script:
         "../scripts/archived_tables.py"
 

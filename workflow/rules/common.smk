@@ -1,4 +1,5 @@
 # Where the study meets Snakemake: the configuration is read once; helpers that rules share.
+import logging
 import os
 import re
 import shlex
@@ -7,15 +8,19 @@ from pathlib import Path
 
 import snakemake.benchmark
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake_interface_logger_plugins.common import LogEvent
 
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"))
 
 from taskvectors.store import code
+from taskvectors.archives import folder_of
 from taskvectors.catalogue import imported
 from taskvectors.errors import StudyError, advice_for_killed
 from taskvectors.store.sources import digests
 from taskvectors.study import study_of
 from taskvectors.surroundings import settle
+from taskvectors.time_left import TimeLeft
 
 settle(os.environ, sys.argv[1:], Path.cwd())
 # Snakemake writes the interpreter's path into its commands unquoted: blanks, brackets, ampersands and quotes would be
@@ -45,8 +50,8 @@ try:
 except StudyError as error:
     raise WorkflowError(str(error))
 
-ARCHIVED = f"results/archive/{Path(STUDY.archive or 'none').stem}"
-TABLES = ARCHIVED if STUDY.archive else "results"  # where figures and report find tables
+ARCHIVED = f"results/archive/{folder_of(STUDY.archives)}"
+TABLES = ARCHIVED if STUDY.archives else "results"  # where figures and report find tables
 # A pass of one job keeps no core busy all the time, and half of a short job is its start: several share the cores
 # better. On a cluster every job has cores of its own.
 LOCAL_CORES = None if workflow.remote_exec else workflow.resource_settings.cores
@@ -58,6 +63,37 @@ MODEL_THREADS = (
 # For captions in Snakemake's report, which see no more of the study than this. Bound anew, as another workflow's must
 # not change.
 config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.questions.all_tables.items()}}
+
+
+class Progress(logging.Handler):
+    """A line about the whole study after every job, on the terminal and in Snakemake's log."""
+
+    def __init__(self, time_left):
+        super().__init__()
+        self.time_left, self.rules = time_left, {}
+
+    def emit(self, record):
+        match getattr(record, "event", None):
+            case LogEvent.RUN_INFO:
+                counts = {rule: count for rule, count in record.stats.items() if rule != "total"}
+                self.time_left.begin(counts)
+            case LogEvent.JOB_INFO:
+                self.rules[record.jobid] = record.rule_name
+            case LogEvent.JOB_FINISHED if record.job_id in self.rules:
+                logger.info(self.time_left.finished(self.rules[record.job_id]))
+
+
+if workflow.is_main_process and not any(type(one).__name__ == "Progress" for one in logger.handlers):
+    logger.addHandler(Progress(TimeLeft(STUDY.seconds_by_rule())))
+
+
+onsuccess:
+    if Path("reports/study.html").exists():
+        print(
+            "The page is reports/study.html, which opens in any browser. Figures are in reports/figures, tables in results.\n"
+            "`make archive` packs them.",
+            file=sys.stderr,
+        )
 
 
 onerror:

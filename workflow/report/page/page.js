@@ -34,13 +34,70 @@ for (const table of document.querySelectorAll("table")) {
   });
 }
 
+// Rows of one model or task, or with a word; and the table as it is shown, to save.
+const FILTERED = ["model", "task", "question", "verdict"], FROM = 12; // columns that are chosen from, and rows from which on
+const made = (tag, properties, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+for (const table of document.querySelectorAll("figure.table table")) {
+  const rows = [...table.tBodies[0].rows];
+  if (rows.length < FROM) continue;
+  const heads = [...table.tHead.querySelectorAll("th")].map((head) => head.textContent);
+  const wanted = new Map();
+  const show = () => {
+    for (const row of rows) row.hidden = [...wanted].some(([column, word]) => column < 0
+      ? !row.textContent.toLowerCase().includes(word) : row.cells[column].textContent !== word);
+    count.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+    stops();
+  };
+  const want = (column, word) => {
+    if (word) wanted.set(column, word); else wanted.delete(column);
+    show();
+  };
+  const tools = made("div", { className: "tools" }), count = made("span", { ariaLive: "polite" });
+  for (const name of FILTERED) {
+    const column = heads.indexOf(name);
+    const words = column < 0 ? [] : [...new Set(rows.map((row) => row.cells[column].textContent))];
+    if (words.length < 2) continue;
+    const options = words.map((word) => made("option", { textContent: word, value: word }));
+    const select = made("select", { ariaLabel: `Rows of one ${name}` }, made("option", { textContent: `every ${name}`, value: "" }), ...options);
+    select.addEventListener("change", () => want(column, select.value));
+    tools.append(select);
+  }
+  const search = made("input", { type: "search", placeholder: "with the word …", ariaLabel: "Rows with a word" });
+  search.addEventListener("input", () => want(-1, search.value.trim().toLowerCase()));
+  const save = made("button", { type: "button", textContent: "save as CSV" });
+  save.addEventListener("click", () => {
+    const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+    const lines = [heads, ...[...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => [...row.cells].map((cell) => cell.textContent))];
+    const content = new Blob([lines.map((line) => line.map(quoted).join(",") + "\n").join("")], { type: "text/csv" });
+    const link = made("a", { href: URL.createObjectURL(content), download: `${table.closest("figure").id.replace("table-", "")}.csv` });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+  tools.append(search, save, count);
+  table.closest(".scroll").before(tools);
+  count.textContent = `${rows.length} rows`;
+}
+
+for (const block of document.querySelectorAll("main pre")) {
+  const text = block.textContent, button = made("button", { type: "button", textContent: "copy" });
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "copied";
+  });
+  block.append(button);
+}
+
 // What need not scroll is no stop of the tab key.
-const stops = () => {
+function stops() {
   for (const part of document.querySelectorAll(".card, .scroll")) {
     if (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1) part.tabIndex = 0;
     else part.removeAttribute("tabindex");
   }
-};
+}
 addEventListener("load", stops);
 addEventListener("resize", stops);
 

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from taskvectors.entries import Entries, Entry, Question
 from taskvectors.errors import StudyError
-from taskvectors.store.archived import archived_tables
 
 REMEDY = "Make it anew with `make archive`, or check out the version of the code that provenance.json in it names."
 
@@ -28,14 +28,17 @@ class Catalogue:
         conditions: what a figure may name under `when`, and whether this study has it.
         models: their names.
         root: where the workflow lies.
-        archive: the finished study whose figures and report are rebuilt, if any. What it lacks is left out.
+        held: columns of the tables that archives hold, as `<model>/<table>`, where figures and report are rebuilt from
+            such; else None. What one lacks is left out.
+        archives: the archive of every model; empty where there is none.
     """
 
     entries: list[Question]
     conditions: Mapping[str, bool]
     models: list[str]
     root: Path
-    archive: str | None
+    held: Mapping[str, list[str]] | None
+    archives: Mapping[str, str]
 
     def __iter__(self) -> Iterator[Question]:
         return iter(self.entries)
@@ -47,25 +50,27 @@ class Catalogue:
 
     @cached_property
     def tables(self) -> list[str]:
-        """Names of the tables of every model; for an archive, those that it holds.
+        """Names of the tables of every model; of archives, those that all hold.
 
         Raises:
             StudyError: for an archive that lacks what claims rest on, or whose tables have other columns.
         """
         names = [name for name, entry in self.all_tables.items() if not entry["study"]]
-        if not self.archive:
+        if self.held is None:
             return names
-        held = archived_tables(self.archive)
-        lacking = [name for name in names if any(f"{model}/{name}" not in held for model in self.models)]
-        if needed := [name for name in lacking if self.all_tables[name]["evidence"]]:
-            raise StudyError(f"archive: {self.archive} lacks {', '.join(needed)}, which claims rest on. {REMEDY}")
-        there = [name for name in names if name not in lacking]
-        for name in there:
-            if any(held[f"{model}/{name}"] != self.all_tables[name]["columns"] for model in self.models):
+        lacking = dict[str, str]()  # the first archive that lacks it, by table
+        for model, name in product(self.models, names):
+            columns, archive = self.held.get(f"{model}/{name}"), self.archives[model]
+            if columns is None:
+                lacking.setdefault(name, archive)
+            elif columns != self.all_tables[name]["columns"]:
                 raise StudyError(
-                    f"archive: {self.archive}: {name}.csv has not the columns of this version of the study. {REMEDY}"
+                    f"archive: {archive}: {name}.csv has not the columns of this version of the study. {REMEDY}"
                 )
-        return there
+        for name, archive in lacking.items():
+            if self.all_tables[name]["evidence"]:
+                raise StudyError(f"archive: {archive} lacks {name}, which claims rest on. {REMEDY}")
+        return [name for name in names if name not in lacking]
 
     @property
     def study_tables(self) -> list[str]:

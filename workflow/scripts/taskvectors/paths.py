@@ -82,8 +82,10 @@ def _paths(config: Mapping[str, Any]) -> Iterator[Keys]:
             yield "rivals", "representations", place
     if config.get("episodes", {}).get("source"):
         yield "episodes", "source"
-    if config.get("archive"):
+    if isinstance(config.get("archive"), str):
         yield ("archive",)
+    else:
+        yield from (("archive", place) for place, _ in enumerate(config.get("archive") or ()))
 
 
 def _at(value: Any, keys: Iterable[str | int]) -> Any:
@@ -135,9 +137,10 @@ def check_rows(
         raise StudyError(in_one_message(faults))
 
 
-def locate_archive(archive: str | None, root: Path) -> str | None:
-    """An archive that comes with the workflow is the workflow's, wherever the study is run."""
-    return str(root / archive) if archive and not Path(archive).exists() and (root / archive).is_file() else archive
+def located_archives(named: str | Sequence[str] | None, root: Path) -> list[str]:
+    """Archives; one that comes with the workflow is the workflow's, wherever the study is run."""
+    paths = [named] if isinstance(named, str) else [*(named or ())]
+    return [str(root / path) if not Path(path).exists() and (root / path).is_file() else path for path in paths]
 
 
 def check_folders(models: Mapping[str, Mapping[str, Any]], files: Sequence[str | Path]) -> None:

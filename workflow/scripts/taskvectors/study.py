@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from taskvectors import settings, sizing
+from taskvectors.archives import held_tables, joined_config
 from taskvectors.catalogue import Catalogue
 from taskvectors.entries import read_questions
 from taskvectors.errors import StudyError
@@ -23,7 +24,7 @@ from taskvectors.paths import (
     check_rows,
     check_tables,
     expand_paths,
-    locate_archive,
+    located_archives,
 )
 from taskvectors.question_settings import REPRESENTATIONS, check_representations, check_robustness
 from taskvectors.resolving import (
@@ -36,7 +37,6 @@ from taskvectors.resolving import (
     tables_of_entry,
 )
 from taskvectors.store import code
-from taskvectors.store.archived import archived_config
 from taskvectors.store.files import MODEL_FILES, files_of
 
 Entry = Mapping[str, Any]  # of a model, a task, a table or a figure
@@ -63,9 +63,14 @@ class Study:
     root: Path
 
     @property
-    def archive(self) -> str | None:
-        """The finished study whose figures and report are rebuilt, if any."""
+    def archives(self) -> list[str]:
+        """Finished studies whose figures and report are rebuilt; none where one is run."""
         return self.config["archive"]
+
+    @property
+    def origins(self) -> Mapping[str, tuple[str, str]]:
+        """The archive of every model, and its name there; none where a study is run."""
+        return self.config["joined"]["origins"] if self.archives else {}
 
     @cached_property
     def models(self) -> dict[str, Entry]:
@@ -253,13 +258,21 @@ class Study:
         rate = compute["gpu"]["teraflops"] if self.gpus(model) else compute["cpu_teraflops"]
         return {rule: sizing.hours(entry, count, rate) for rule, count in self.tokens.items()}
 
+    def seconds_by_rule(self) -> dict[str, float]:
+        """Estimated seconds of every rule that loads a model, for all models together."""
+        totals: dict[str, float] = {}
+        for model in [] if self.archives else self.models:
+            for rule, hours in self.hours(model).items():
+                totals[rule] = totals.get(rule, 0.0) + 3600 * hours
+        return totals
+
     @property
     def tokens(self) -> dict[str, float]:
         """Tokens that every rule that loads a model reads; none does for an archive, which may know less than today's
         experiments."""
         questions = read_questions(self.published, CONDITIONS)  # all: a rule may be asked for by several
         reads = {rule: reads for question in questions for rule, reads in question.reads.items()}
-        if self.archive:
+        if self.archives:
             return {}
         from taskvectors.estimates import tokens_read  # here, as few starts need it
 
@@ -277,7 +290,9 @@ class Study:
         wanted = self.config["study"].get("questions")
         every = read_questions(self.published, CONDITIONS)
         questions = [one for one in every if wanted is None or one.name in wanted or not one.optional]
-        return Catalogue(questions, conditions, list(self.models), self.root, self.archive)
+        held = held_tables(self.config) if self.archives else None
+        archives = {model: path for model, (path, _) in self.origins.items()}
+        return Catalogue(questions, conditions, list(self.models), self.root, held, archives)
 
     @property
     def published(self) -> tuple[str, ...]:
@@ -336,7 +351,7 @@ def study_of(
     config = settings.with_whole_numbers(settings.with_defaults(config, schema))
     expand_paths(config, files)
     check_own_path(root)
-    config["archive"] = locate_archive(config["archive"], root)
+    config["archive"] = located_archives(config["archive"], root)
     if config["archive"]:
         study = Study(_archived(config["archive"]), root)
     else:
@@ -378,10 +393,10 @@ def read_study(overlays: Sequence[str | Path] = (), root: Path = ROOT) -> Study:
     return study_of(settings.merged(*map(settings.settings_of, overlays)), overlays, root)
 
 
-def _archived(archive: str) -> dict[str, Any]:
-    """The settings of a finished study, which replace the user's."""
+def _archived(archives: list[str]) -> dict[str, Any]:
+    """The settings of finished studies, which replace the user's."""
     try:
-        return {**archived_config(archive), "archive": archive}
+        return {**joined_config(archives), "archive": archives}
     except StudyError as error:
         raise StudyError(f"archive: {error}") from None
 

@@ -33,7 +33,7 @@ def figure_html(path: str, title: str, caption: str, sources: Iterable[str], *, 
     card = (
         f'<div class="card" style="--width: {width}px" role="group" tabindex="0" aria-label="{named}">{drawing}</div>'
     )
-    return f'<figure id="{name}">{card}{_caption(caption, name, sources)}</figure>'
+    return f'<figure id="{name}"><h3>{named}</h3>{card}{_caption(caption, name, sources)}</figure>'
 
 
 HALVES = ("0 -6 592 326", "408 -6 492 326")  # of the schematic, one below the other where the page is narrow

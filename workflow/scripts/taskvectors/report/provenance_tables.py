@@ -1,27 +1,30 @@
 """What a study was made with, as tables of the page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 
 def provenance_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
-    """Code, settings, software and hardware of the study, a line each."""
+    """Code, settings, software and hardware of the study, a line each; of several studies, a column each."""
+    of_each = provenance.get("joined", {"value": provenance})
+    columns = [pd.Series(dict(_lines_of(content)), name=name) for name, content in of_each.items()]
+    return pd.concat(columns, axis=1, sort=False).rename_axis("what").reset_index()
+
+
+def _lines_of(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     code, hardware, study = provenance["code"], provenance["hardware"], provenance["config"]["study"]
-    rows = [
-        ("date", provenance["date"]),
-        ("code", _code(code)),
-        ("study seeds", ", ".join(map(str, study["seeds"]))),
-        ("processor", f"{hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gb']} GB"),
-        ("GPU", ", ".join(hardware["gpus"]) or "none"),
-        ("system", hardware["system"]),
-    ]
-    rows += list(provenance["software"].items())
+    yield "date", provenance["date"]
+    yield "code", _code(code)
+    yield "study seeds", ", ".join(map(str, study["seeds"]))
+    yield "processor", f"{hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gb']} GB"
+    yield "GPU", ", ".join(hardware["gpus"]) or "none"
+    yield "system", hardware["system"]
+    yield from provenance["software"].items()
     for package, versions in provenance["differing"].items():
         used = "; ".join(f"{version} in {', '.join(rules)}" for version, rules in sorted(versions.items()))
-        rows.append((f"{package} differs", used))
-    return pd.DataFrame(rows, columns=["what", "value"])
+        yield f"{package} differs", used
 
 
 def _code(code: Mapping[str, Any]) -> str:
@@ -34,7 +37,7 @@ def weights_table(provenance: Mapping[str, Any]) -> pd.DataFrame:
     """Checksums of every model's files."""
     labels = {name: entry["label"] for name, entry in provenance["config"]["models"].items()}
     rows = [
-        (labels[model], name, checksum)
+        (labels.get(model, model), name, checksum)
         for model, files in provenance["weights"].items()
         for name, checksum in files.items()
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from taskvectors.errors import StudyError
-from taskvectors.store.files import sha256_of, write_bytes
+from taskvectors.store.files import sha256_of
 
 CHECKSUMS = "checksums.sha256"
 PROVENANCE = "provenance.json"
@@ -66,24 +66,14 @@ def archived_config(path: str | Path) -> dict[str, Any]:
     return config
 
 
-def unpack(path: str | Path, wanted: Mapping[str, str | Path]) -> None:
-    """Write members of an archive to files, each atomically.
-
-    Args:
-        wanted: name inside the archive → file to write.
-
-    Raises:
-        StudyError: see `read_archive`; also if a table is not in the archive.
-    """
-    contents = read_archive(path)
-    missing = [name for name in wanted if name not in contents]
-    if missing:
+def member(path: str | Path, contents: Mapping[str, bytes], name: str) -> bytes:
+    """A member of an archive. Raises: StudyError if it is not in there."""
+    if name not in contents:
         raise StudyError(
-            f"{path}: the archive lacks {', '.join(missing)}, which this version of the study needs. Make it anew with "
+            f"{path}: the archive lacks {name}, which this version of the study needs. Make it anew with "
             "`make archive`, or check out the version of the code that provenance.json in it names."
         )
-    for name, target in wanted.items():
-        write_bytes(target, contents[name])
+    return contents[name]
 
 
 def archived_tables(path: str | Path) -> dict[str, list[str]]:

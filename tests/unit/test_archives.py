@@ -1,0 +1,129 @@
+"""Archives of several studies on one page."""
+
+import json
+
+import pandas as pd
+import pytest
+import yaml
+
+from taskvectors.archives import folder_of, held_tables, joined_config
+from taskvectors.errors import StudyError
+from taskvectors.store.archived import SETTINGS
+from taskvectors.store.crate import write_archive
+from taskvectors.store.tables import read_csv, write_csv
+from taskvectors.store.unpacked import unpack
+from taskvectors.study import ROOT, read_study, study_of
+
+TASKS = {"a": {"family": "f", "table": "here/a.csv"}, "b": {"family": "f", "table": "here/b.csv"}}
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Writes an archive; tables of a model are its accuracies."""
+
+    def write(name, models, tasks=("f",), entries=TASKS, date="2026-01-02", **episodes):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        config = {key: {} for key in SETTINGS} | {
+            "models": {model: {"label": model.title()} for model in models},
+            "study": {"models": list(models), "tasks": list(tasks), "seeds": [0]},
+            "tasks": entries,
+            "episodes": episodes,
+            "conflict": {"pairs": [["a", "b"]]},
+        }
+        files = {}
+        for model, values in models.items():
+            table = pd.DataFrame({"model": model, "task": list("ab")[: len(values)], "accuracy": values})
+            (folder / model).mkdir()
+            write_csv(folder / model / "accuracy.csv", table)
+            files[f"tables/{model}/accuracy.csv"] = folder / model / "accuracy.csv"
+        parts = {"weights": {m: {"f": m} for m in models}, "runs": {m: {} for m in models}}
+        (folder / "provenance.json").write_text(json.dumps({"date": date, "config": config, **parts}))
+        write_csv(folder / "resources.csv", pd.DataFrame({"model": [*models], "rule": "r", "seconds": 1.5}))
+        for file in ("provenance.json", "resources.csv"):
+            files[file] = folder / file
+        write_archive(tmp_path / f"{name}.zip", files)
+        return str(tmp_path / f"{name}.zip")
+
+    return write
+
+
+def unpacked(archives, folder):
+    config = joined_config(archives)
+    tables = [folder / name / "accuracy.csv" for name in config["study"]["models"]]
+    unpack(config["joined"]["origins"], tables, folder / "provenance.json", folder / "resources.csv")
+    return config
+
+
+def test_one_archive_stays_as_it_is(archive, tmp_path):
+    one = archive("one", {"m": [0.5, 0.25]}, test=5)
+    config = unpacked([one], tmp_path / "out")
+    assert config["joined"] == {"origins": {"m": (one, "m")}, "differing": {}}
+    assert (tmp_path / "out/m/accuracy.csv").read_bytes() == (tmp_path / "one/m/accuracy.csv").read_bytes()
+    assert "joined" not in json.loads((tmp_path / "out/provenance.json").read_text())
+    assert held_tables(config) == {"m/accuracy": ["model", "task", "accuracy"]}
+
+
+def test_models_of_all_archives_are_side_by_side_and_what_differs_is_said(archive, tmp_path):
+    small = archive("small", {"m": [0.5, 0.25], "n": [1.0, 0.0]}, test=5, dev=3)
+    large = archive("large", {"m": [0.75], "o": [0.1]}, tasks=["a"], date="2026-01-03", test=50, dev=3)
+    config = unpacked([small, large], tmp_path / "out")
+    assert config["study"]["models"] == ["m-small", "n", "m-large", "o"]
+    labels = [config["models"][name]["label"] for name in config["study"]["models"]]
+    assert labels == ["M (small)", "N", "M (large)", "O"]
+    assert config["study"]["tasks"] == ["f", "a"]
+    assert config["joined"]["differing"] == {
+        "study: tasks": {"small": '["f"]', "large": '["a"]'},
+        "episodes: test": {"small": "5", "large": "50"},
+    }
+    for name, values in {"m-small": [0.5, 0.25], "n": [1, 0], "m-large": [0.75], "o": [0.1]}.items():
+        table = read_csv(tmp_path / "out" / name / "accuracy.csv")
+        assert set(table["model"]) == {name} and table["accuracy"].tolist() == values
+    assert list(held_tables(config)) == [f"{name}/accuracy" for name in config["study"]["models"]]
+    provenance = json.loads((tmp_path / "out/provenance.json").read_text())
+    assert {name: files["f"] for name, files in provenance["weights"].items()} == {
+        "m-small": "m",
+        "n": "n",
+        "m-large": "m",
+        "o": "o",
+    }
+    assert [content["date"] for content in provenance["joined"].values()] == ["2026-01-02", "2026-01-03"]
+    assert read_csv(tmp_path / "out/resources.csv")["model"].tolist() == config["study"]["models"]
+
+
+def test_a_task_that_is_another_one_is_said_wherever_its_table_lay(archive):
+    moved = {name: {**entry, "table": entry["table"].replace("here", "/there")} for name, entry in TASKS.items()}
+    other = {**moved, "a": {**moved["a"], "table": "x/c.csv"}}
+    one = archive("one", {"m": [0.5]})
+    same = archive("same", {"n": [0.5]}, entries=moved)
+    assert joined_config([one, same])["joined"]["differing"] == {}
+    (key,) = joined_config([one, archive("other", {"n": [0.5]}, entries=other)])["joined"]["differing"]
+    assert key == "tasks: a"
+
+
+def test_archives_that_cannot_be_told_apart_are_refused(archive, tmp_path):
+    one = archive("one", {"m": [0.5]}, test=5)
+    (tmp_path / "deep").mkdir()
+    same_name = archive("deep/one", {"n": [0.5]})
+    with pytest.raises(StudyError, match="two are called one: models are told apart by it"):
+        joined_config([one, same_name])
+    copy = archive("copy", {"m": [0.5]}, test=5)
+    with pytest.raises(StudyError, match=r"one.zip and .*copy.zip hold the same tables of m. Name one of them"):
+        joined_config([one, copy])
+    clash = archive("clash", {"m": [0.1], "m-one": [0.2]})
+    with pytest.raises(StudyError, match=r"two models would be called m-one\. Rename the archive"):
+        joined_config([one, clash])
+
+
+def test_a_configuration_names_one_archive_or_several(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    shipped = ROOT / "data/archive/default.zip"
+    one, listed = (study_of({"archive": archive}) for archive in (str(shipped), [str(shipped)]))
+    assert one.config == listed.config and list(one.models) == ["smollm2-135m", "gemma-3-270m"]
+    assert one.questions.tables == listed.questions.tables and folder_of(one.archives) == "default"
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"archive": [str(shipped), "none.zip"]}))
+    with pytest.raises(StudyError, match=r"archive: none.zip: no such archive. Name an archive"):
+        read_study([tmp_path / "mine.yaml"])
+    for wrong in ([], [str(shipped), str(shipped)], 5):
+        with pytest.raises(StudyError, match="archive"):
+            study_of({"archive": wrong})

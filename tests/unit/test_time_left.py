@@ -1,0 +1,53 @@
+"""The line about the whole study."""
+
+import re
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from taskvectors.study import read_study
+from taskvectors.time_left import START, TimeLeft, worded
+
+
+def test_the_time_left_follows_from_the_work_that_is_done():
+    now = [100.0]
+    time_left = TimeLeft({"long": 90 - START}, lambda: now[0])
+    time_left.begin({"long": 1, "short": 2})
+    now[0] += 60
+    assert time_left.finished("short") == (
+        f"Study: 1 of 3 jobs done in 60 s, about {worded(60 * (90 + START) / START)} left"
+    )
+    now[0] += 60
+    assert (
+        time_left.finished("long")
+        == f"Study: 2 of 3 jobs done in 2 min, about {worded(120 * START / (90 + START))} left"
+    )
+    assert time_left.finished("short") == "Study: 3 of 3 jobs done in 2 min"
+
+
+@hypothesis.given(st.dictionaries(st.text(), st.tuples(st.integers(1, 9), st.floats(0, 1e6)), min_size=1), st.randoms())
+def test_any_run_counts_to_its_end(rules, random):
+    now = [0.0]
+    time_left = TimeLeft({rule: seconds for rule, (_, seconds) in rules.items()}, lambda: now[0])
+    time_left.begin({rule: count for rule, (count, _) in rules.items()})
+    jobs = [rule for rule, (count, _) in rules.items() for _ in range(count)]
+    random.shuffle(jobs)
+    for number, rule in enumerate(jobs, start=1):
+        now[0] += random.random() * 100
+        line = time_left.finished(rule)
+        assert line.startswith(f"Study: {number} of {len(jobs)} jobs done in ")
+        assert ("left" in line) <= (number < len(jobs))
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3569, "59 min"), (3571, "1 h 0 min"), (7500, "2 h 5 min")],
+)
+def test_durations_are_readable(seconds, words):
+    assert worded(seconds) == words
+
+
+def test_rules_that_load_a_model_have_an_estimate():
+    seconds = read_study([]).seconds_by_rule()
+    assert seconds["extract_theta"] > 10 and all(re.fullmatch(r"\w+", rule) for rule in seconds)

@@ -1,0 +1,55 @@
+"""How far a study is, and how long it may still take."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+START = 8.0  # seconds that any job takes, about: an interpreter, its imports
+TELLING = 0.03  # the share of the work from which on the time left is told
+
+
+@dataclass
+class TimeLeft:
+    """Counts the jobs of a run; the time left follows from the work that is done, by the estimates of `make plan`.
+
+    Attributes:
+        seconds: estimated, of all jobs of a rule together; rules that are not here take little.
+        clock: seconds since any point.
+    """
+
+    seconds: Mapping[str, float]
+    clock: Callable[[], float] = time.monotonic
+    _counts: dict[str, int] = field(default_factory=dict)
+    _done: dict[str, int] = field(default_factory=dict)
+    _start: float = 0.0
+
+    def begin(self, counts: Mapping[str, int]) -> None:
+        """A run begins.
+
+        Args:
+            counts: jobs to run, by rule.
+        """
+        self._counts, self._done, self._start = dict(counts), {}, self.clock()
+
+    def finished(self, rule: str) -> str:
+        """A job is done. Returns: a line for the user."""
+        self._done[rule] = self._done.get(rule, 0) + 1
+        done, jobs = sum(self._done.values()), max(sum(self._counts.values()), sum(self._done.values()))
+        took = self.clock() - self._start
+        line = f"Study: {done} of {jobs} jobs done in {worded(took)}"
+        share = self._work(self._done) / max(self._work(self._counts), 1e-9)
+        if done == jobs or not TELLING <= share < 1:
+            return line
+        return f"{line}, about {worded(took * (1 - share) / share)} left"
+
+    def _work(self, counts: Mapping[str, int]) -> float:
+        of_all = {rule: START + self.seconds.get(rule, 0.0) / self._counts.get(rule, 1) for rule in counts}
+        return sum(count * of_all[rule] for rule, count in counts.items())
+
+
+def worded(seconds: float) -> str:
+    """A duration as one reads it: 40 s, 12 min, 3 h 5 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
