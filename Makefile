@@ -39,9 +39,9 @@ explore: .venv/explore/installed
 plan: .venv/installed
 	@python workflow/plan.py $(CONFIG)
 
-# Every figure and the report from archived tables: no weights, no network.
+# Every figure and the report from archived tables: no weights, no network. Of another archive: make figures ARCHIVE=mine.zip
 figures: .venv/installed
-	$(SNAKEMAKE) --cores $(CORES) --configfile config/archive.yaml
+	$(SNAKEMAKE) --cores $(CORES) --configfile config/archive.yaml $(if $(ARCHIVE),--config archive="$(ARCHIVE)")
 	@echo "Open reports/study.html"
 
 archive: .venv/installed

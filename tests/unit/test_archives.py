@@ -1,12 +1,13 @@
 """Archives of several studies on one page."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from taskvectors.archives import folder_of, held_tables, joined_config
+from taskvectors.archives import closest, folder_of, held_tables, joined_config
 from taskvectors.errors import StudyError
 from taskvectors.store.archived import SETTINGS
 from taskvectors.store.crate import write_archive
@@ -113,6 +114,14 @@ def test_archives_that_cannot_be_told_apart_are_refused(archive, tmp_path):
     clash = archive("clash", {"m": [0.1], "m-one": [0.2]})
     with pytest.raises(StudyError, match=r"two models would be called m-one\. Rename the archive"):
         joined_config([one, clash])
+
+
+def test_a_study_is_compared_with_the_archive_of_its_settings(archive):
+    archives = [archive("small", {"m": [0.5]}, test=5, dev=3), archive("large", {"m": [0.1]}, test=50, dev=30)]
+    for number, settings in enumerate(({"test": 5, "dev": 4}, {"test": 50, "dev": 30})):
+        config = joined_config(archives[number:][:1])
+        assert closest({**config, "episodes": settings}, archives) == archives[number]
+    assert Path(study_of({}).shipped) == ROOT / "data/archive/default.zip"
 
 
 def test_a_configuration_names_one_archive_or_several(tmp_path, monkeypatch):

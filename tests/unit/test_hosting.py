@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
+CATALOG = ROOT / ".snakemake-workflow-catalog.yml"
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -58,3 +59,11 @@ def test_hooks_are_the_linters_of_make_lint():
     for hook in hooks:
         program = hook["entry"].split()[0].removeprefix(".venv/bin/")
         assert program in lint, hook["id"]
+
+
+def test_the_catalog_finds_what_it_asks_for():
+    """Of a standardized workflow: how it is deployed, a configuration that is explained, rules in `workflow`."""
+    usage = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["usage"]
+    assert usage["software-stack-deployment"]["conda"] and usage["report"]
+    for file in ("config/README.md", "config/config.yaml", "workflow/Snakefile", "LICENSE", "README.md"):
+        assert (ROOT / file).is_file()

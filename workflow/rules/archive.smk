@@ -49,8 +49,7 @@ rule archive:
             "reports/figures/{figure}.{format}", figure=STUDY.questions.figures, format=["svg", "pdf", "png", "csv"]
         ),
         environment=[
-            STUDY.path_of(f"envs/{file}")
-            for file in ("requirements.txt", "inference.yaml", "analysis.yaml", "report.yaml")
+            own(f"envs/{file}") for file in ("requirements.txt", "inference.yaml", "analysis.yaml", "report.yaml")
         ],
     output:
         archive="reports/archive.zip",
@@ -71,7 +70,7 @@ rule archive:
 # Only where the configuration names archives (config/archive.yaml).
 rule archived_tables:
     input:
-        archives=STUDY.archives,
+        archives=beside(STUDY.archives),
     output:
         tables=collect(f"{ARCHIVED}/{{model}}/{{table}}.csv", model=STUDY.models, table=STUDY.questions.tables),
         provenance=f"{ARCHIVED}/provenance.json",
@@ -93,7 +92,7 @@ rule archived_tables:
 rule check_results:
     input:
         tables=collect("results/{model}/{table}.csv", model=STUDY.models, table=STUDY.questions.tables),
-        archive=STUDY.path_of("data/archive/default.zip"),
+        archive=lambda wildcards: local(STUDY.shipped),
     output:
         verdicts="results/check_results.csv",
     log:

@@ -136,9 +136,19 @@ def of_all_models(name):
     return collect("{folder}/{model}/{table}.csv", folder=TABLES, model=STUDY.models, table=name)
 
 
+def beside(files):
+    """Files that come with the workflow, or are the user's: what is not made by a rule is not looked for in a storage of results."""
+    return [file if file.startswith("results/") else local(file) for file in files]
+
+
+def own(file):
+    """A file of the workflow."""
+    return local(STUDY.path_of(file))
+
+
 def published(names):
     """Tables of the paper's numbers."""
-    return [STUDY.path_of(f"data/paper/{name}.csv") for name in names]
+    return [own(f"data/paper/{name}.csv") for name in names]
 
 
 def family_tasks(wildcards):

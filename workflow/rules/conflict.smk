@@ -2,7 +2,7 @@
 rule conflict_episodes:
     input:
         weights="results/{model}/weights",
-        tables=STUDY.task_tables(STUDY.conflict_tasks),
+        tables=beside(STUDY.task_tables(STUDY.conflict_tasks)),
         filtered=collect("results/{{model}}/filter/{family}.csv", family=STUDY.families),
     output:
         episodes="results/{model}/episodes/conflict.jsonl",

@@ -23,8 +23,8 @@ rule paper_items:
 rule episodes:
     input:
         weights="results/{model}/weights",
-        tables=lambda wildcards: STUDY.task_tables(family_tasks(wildcards)),
-        given=lambda wildcards: STUDY.given_episodes(wildcards.family),
+        tables=lambda wildcards: beside(STUDY.task_tables(family_tasks(wildcards))),
+        given=lambda wildcards: beside(STUDY.given_episodes(wildcards.family)),
     output:
         episodes="results/{model}/episodes/{family}.jsonl",
         filtered="results/{model}/filter/{family}.csv",

@@ -21,7 +21,7 @@ rule download_weights:
 
 rule weights:
     input:
-        source=lambda wildcards: STUDY.weights_come_from(wildcards.model),
+        source=lambda wildcards: beside(STUDY.weights_come_from(wildcards.model)),
     output:
         folder=directory("results/{model}/weights"),
     log:

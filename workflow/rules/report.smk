@@ -29,8 +29,8 @@ rule study_notebook:
         published=published(STUDY.published),
         figures=collect("reports/figures/{figure}.svg", figure=STUDY.questions.figures),
         provenance=f"{TABLES}/provenance.json",
-        schematic=STUDY.path_of(f"{PAGE}/method.svg"),
-        pages=[STUDY.path_of(page) for page in STUDY.questions.pages.values()],
+        schematic=own(f"{PAGE}/method.svg"),
+        pages=[own(page) for page in STUDY.questions.pages.values()],
     output:
         notebook=f"{TABLES}/study.ipynb",
     log:
@@ -58,7 +58,7 @@ rule study_notebook:
 rule study_page:
     input:
         notebook=f"{TABLES}/study.ipynb",
-        template=[STUDY.path_of(f"{PAGE}/{file}") for file in ("index.html.j2", "page.css", "page.js", "conf.json")],
+        template=[own(f"{PAGE}/{file}") for file in ("index.html.j2", "page.css", "page.js", "conf.json")],
     output:
         page=report(
             "reports/study.html",

@@ -117,6 +117,11 @@ def held_tables(config: Config) -> dict[str, list[str]]:
     }
 
 
+def closest(config: Config, archives: Sequence[str]) -> str:
+    """The archive whose settings differ least from these: the one that a study is compared with."""
+    return min(archives, key=lambda path: len(_differing({"here": config, "there": archived_config(path)})))
+
+
 def folder_of(archives: Sequence[str]) -> str:
     """A name for the folder that archives are unpacked into."""
     return "+".join(Path(path).stem for path in archives)[:LONGEST_NAME] or "none"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from taskvectors import settings, sizing
-from taskvectors.archives import held_tables, joined_config
+from taskvectors.archives import closest, held_tables, joined_config
 from taskvectors.catalogue import Catalogue
 from taskvectors.entries import read_questions
 from taskvectors.errors import StudyError
@@ -313,6 +313,12 @@ class Study:
             if table.resolve().is_relative_to(self.root / "data")
         }
         return sorted({*files, *DEFAULTS})
+
+    @property
+    def shipped(self) -> str:
+        """The archive that comes with the workflow and is of the settings most like these."""
+        archives = files_of(self.root / "data/archive", "*.zip")
+        return closest(self.config, [self.path_of(str(path.relative_to(self.root))) for path in archives])
 
     def path_of(self, file: str) -> str:
         """Path of a file of the workflow: relative in the workflow's own folder, else in full."""
