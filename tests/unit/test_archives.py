@@ -121,7 +121,7 @@ def test_a_study_is_compared_with_the_archive_of_its_settings(archive):
     for number, settings in enumerate(({"test": 5, "dev": 4}, {"test": 50, "dev": 30})):
         config = joined_config(archives[number:][:1])
         assert closest({**config, "episodes": settings}, archives) == archives[number]
-    assert Path(study_of({}).shipped) == ROOT / "data/archive/default.zip"
+    assert Path(study_of({}).shipped).resolve() == ROOT / "data/archive/default.zip"
 
 
 def test_a_configuration_names_one_archive_or_several(tmp_path, monkeypatch):

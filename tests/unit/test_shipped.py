@@ -83,5 +83,10 @@ def test_what_readme_says_was_found_is_what_the_archive_shows():
     held = table[table["claim"].str.startswith("holds_") & (table["question"] == "limits")]
     of_gemma = held.loc[(held["model"] == "gemma-3-270m") & (held["verdict"] != "no basis"), "verdict"]
     assert of_gemma.value_counts().to_dict() == {"refuted": 5, "open": 1}
-    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert "(shown for Gemma, open for SmolLM2)" in text and "θ does not hold five, and one is open" in text
+    with zipfile.ZipFile(ROOT / "data/archive/default.zip") as archive:
+        summary = parse_csv(io.BytesIO(archive.read("tables/summary.csv")), "summary.csv")
+    for row in summary[summary["source"] == "this study"].itertuples():
+        cells = [f"{value:.2f}".removeprefix("0") for value in (row.baseline, row.hypothesis, row.regular)]
+        assert f"| {row.model} | {cells[0]} | **{cells[1]}** | {cells[2]} |" in text

@@ -110,6 +110,35 @@ def test_it_is_a_module_of_another_workflow(project, elsewhere):
     assert "Nothing to be done" in plan.stdout, plan.stdout[-2000:]
 
 
+def test_snakedeploy_writes_a_workflow_that_runs_to_its_end(project, elsewhere):
+    """From a local clone, of which it does not write the path: see docs/how-to/elsewhere.md."""
+    deployed = elsewhere / "deployed"
+    deployed.mkdir()
+    command = [Path(sys.executable).parent / "snakedeploy", "deploy-workflow", project.folder, deployed, "--branch", "main"]
+    subprocess.run(command, check=True, capture_output=True)
+    written = deployed / "workflow/Snakefile"
+    text = written.read_text(encoding="utf-8")
+    assert '"workflow/Snakefile"' in text and (deployed / "config/README.md").exists()
+    written.write_text(text.replace('"workflow/Snakefile"', repr(f"{project.folder}/workflow/Snakefile")), "utf-8")
+    (deployed / "mine.yaml").write_text(f"archive: {ARCHIVE}", encoding="utf-8")
+    result = run_snakemake(deployed, ["--cores", "2", "--configfile", "mine.yaml"], environment())
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert (deployed / "reports/study.html").exists()
+
+
+def test_a_workflow_named_by_an_address_is_refused(project, elsewhere):
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "all"]):
+        subprocess.run(["git", *command], cwd=project.folder, check=True)
+    (elsewhere / "Snakefile").write_text(
+        MODULE.format(clone="").replace('"/workflow/Snakefile"', repr(f"git+file://{project.folder}/workflow/Snakefile@HEAD")),
+        encoding="utf-8",
+    )
+    (elsewhere / "config").mkdir()
+    (elsewhere / "config/config.yaml").write_text("study: {}", encoding="utf-8")
+    result = run_snakemake(elsewhere, ["-n", "--cores", "2"], environment())
+    assert result.returncode != 0 and "library must lie beside its rules" in result.stdout, result.stdout[-2000:]
+
+
 @pytest.mark.parametrize("key", ['prefix: "tv"', 'replace_prefix: {"results/": "tv/"}'])
 def test_a_module_with_a_prefix_is_refused_before_anything_runs(project, elsewhere, key):
     (elsewhere / "config").mkdir()

@@ -11,7 +11,13 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
-sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "scripts"))
+RULES = str(workflow.current_basedir.get_path_or_uri(secret_free=True))
+if ":" in RULES.split("/")[0]:
+    raise WorkflowError(
+        f"{RULES}: the study's library must lie beside its rules. Clone the repository, and name the clone's "
+        "workflow/Snakefile in place of the address."
+    )
+sys.path.insert(0, str(Path(RULES).parent / "scripts"))
 
 from taskvectors.store import code
 from taskvectors.archives import folder_of
