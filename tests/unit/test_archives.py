@@ -15,7 +15,7 @@ from taskvectors.store.tables import read_csv, write_csv
 from taskvectors.store.unpacked import unpack
 from taskvectors.study import ROOT, read_study, study_of
 
-TASKS = {"a": {"family": "f", "table": "here/a.csv"}, "b": {"family": "f", "table": "here/b.csv"}}
+TASKS = {name: {"family": "f", "ours": True, "table": f"here/{name}.csv"} for name in "ab"}
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_every_setting_says_what_it_is_and_the_page_lists_it():
     page = generated.settings_page()
     for keys, node in generated.settings_of(generated.schema()):
         if keys[-1] != generated.NAMED:
-            assert node.get("description", "").endswith("."), keys
+            assert node.get("description", "").endswith((".", "?")), keys
             assert f"`{': '.join(keys)}`" in page or "properties" in node, keys
 
 

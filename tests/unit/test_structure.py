@@ -44,11 +44,14 @@ ROOMS = {
     "settings": {"errors", "names", "data.pairs", "data.text", "store.files"},
     "resolving": {"errors", "settings"},
     "entries": {"errors", "settings", "store.files"},
-    "catalogue": {"entries", "errors", "store.archived"},
+    "archives": {"errors", "settings", "store.archived"},
+    "time_left": set(),
+    "catalogue": {"entries", "errors"},
     "paths": {"data.pairs", "data.tasks", "errors", "resolving", "settings", "store.files"},
     "question_settings": {"data.templates", "errors", "paths", "resolving", "store"},
     "job": {"errors", "progress", "store", "surroundings"},
     "study": {
+        "archives",
         "errors",
         "paths",
         "settings",
@@ -249,7 +252,7 @@ def test_pins_are_exact_and_hold_all_direct_dependencies():
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin) for pin in pins)
     pinned = {pin.split("==")[0].lower().replace("_", "-") for pin in pins}
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    assert set(groups) == {"study", "report", "explore", "test", "lint"}
+    assert set(groups) == {"study", "report", "explore", "docs", "test", "lint"}
     direct = [name for key, group in groups.items() for name in group if key != "explore"]
     assert {re.split(r"[\[=]", name)[0].replace("_", "-") for name in direct} <= pinned
 

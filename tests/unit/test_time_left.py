@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from taskvectors.study import read_study
-from taskvectors.time_left import START, TimeLeft, worded
+from taskvectors.time_left import START, TimeLeft, seconds_by_rule, worded
 
 
 def test_the_time_left_follows_from_the_work_that_is_done():
@@ -49,5 +49,8 @@ def test_durations_are_readable(seconds, words):
 
 
 def test_rules_that_load_a_model_have_an_estimate():
-    seconds = read_study([]).seconds_by_rule()
-    assert seconds["extract_theta"] > 10 and all(re.fullmatch(r"\w+", rule) for rule in seconds)
+    study = read_study([])
+    seconds, (small, large) = seconds_by_rule(map(study.hours, study.models)), map(study.hours, study.models)
+    assert seconds["extract_theta"] == pytest.approx(3600 * (small["extract_theta"] + large["extract_theta"])) and all(
+        re.fullmatch(r"\w+", rule) for rule in seconds
+    )

@@ -110,12 +110,22 @@ def test_it_is_a_module_of_another_workflow(project, elsewhere):
     assert "Nothing to be done" in plan.stdout, plan.stdout[-2000:]
 
 
-def test_snakedeploy_writes_a_workflow_that_runs_to_its_end(project, elsewhere):
+def packages_in(folder: Path, *wanted: str) -> dict[str, str]:
+    """The environment of a process that has these packages, too. They are not pinned: one does not run on every Python
+    that is supported, and every start of Snakemake imports the other."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, *wanted]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip(f"{', '.join(wanted)} cannot be had")
+    return environment() | {"PYTHONPATH": str(folder)}
+
+
+def test_snakedeploy_writes_a_workflow_that_runs_to_its_end(project, elsewhere, tmp_path):
     """From a local clone, of which it does not write the path: see docs/how-to/elsewhere.md."""
     deployed = elsewhere / "deployed"
     deployed.mkdir()
-    command = [Path(sys.executable).parent / "snakedeploy", "deploy-workflow", project.folder, deployed, "--branch", "main"]
-    subprocess.run(command, check=True, capture_output=True)
+    with_it = packages_in(tmp_path / "packages", "snakedeploy==0.17.1")
+    command = [tmp_path / "packages/bin/snakedeploy", "deploy-workflow", project.folder, deployed, "--branch", "main"]
+    subprocess.run(command, check=True, capture_output=True, env=with_it)
     written = deployed / "workflow/Snakefile"
     text = written.read_text(encoding="utf-8")
     assert '"workflow/Snakefile"' in text and (deployed / "config/README.md").exists()
@@ -130,7 +140,9 @@ def test_a_workflow_named_by_an_address_is_refused(project, elsewhere):
     for command in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "all"]):
         subprocess.run(["git", *command], cwd=project.folder, check=True)
     (elsewhere / "Snakefile").write_text(
-        MODULE.format(clone="").replace('"/workflow/Snakefile"', repr(f"git+file://{project.folder}/workflow/Snakefile@HEAD")),
+        MODULE.format(clone="").replace(
+            '"/workflow/Snakefile"', repr(f"git+file://{project.folder}/workflow/Snakefile@HEAD")
+        ),
         encoding="utf-8",
     )
     (elsewhere / "config").mkdir()

@@ -26,7 +26,7 @@ from taskvectors.errors import StudyError, advice_for_killed
 from taskvectors.store.sources import digests
 from taskvectors.study import study_of
 from taskvectors.surroundings import settle
-from taskvectors.time_left import TimeLeft
+from taskvectors.time_left import TimeLeft, seconds_by_rule
 
 settle(os.environ, sys.argv[1:], Path.cwd())
 # Snakemake writes the interpreter's path into its commands unquoted: blanks, brackets, ampersands and quotes would be
@@ -90,7 +90,7 @@ class Progress(logging.Handler):
 
 
 if workflow.is_main_process and not any(type(one).__name__ == "Progress" for one in logger.handlers):
-    logger.addHandler(Progress(TimeLeft(STUDY.seconds_by_rule())))
+    logger.addHandler(Progress(TimeLeft(seconds_by_rule(map(STUDY.hours, [] if STUDY.archives else STUDY.models)))))
 
 
 onsuccess:

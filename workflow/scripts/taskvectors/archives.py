@@ -16,6 +16,14 @@ LONGEST_NAME = 80  # of a folder, far below what file systems take
 Config = dict[str, Any]
 
 
+def archived_settings(archives: list[str]) -> Config:
+    """The settings of finished studies, which replace the user's. Raises: see `joined_config`."""
+    try:
+        return {**joined_config(archives), "archive": archives}
+    except StudyError as error:
+        raise StudyError(f"archive: {error}") from None
+
+
 def joined_config(archives: Sequence[str]) -> Config:
     """The settings of the first archive, with the models and tasks of all. A model that several archives hold is
     called by its name and the archive's.
@@ -29,7 +37,7 @@ def joined_config(archives: Sequence[str]) -> Config:
     configs = {path: archived_config(path) for path in archives}
     names = {path: Path(path).stem for path in archives}
     if twice := [name for name, count in Counter(names.values()).items() if count > 1]:
-        raise StudyError(f"archive: two are called {twice[0]}: models are told apart by it. Rename one.")
+        raise StudyError(f"two are called {twice[0]}: models are told apart by it. Rename one.")
     held = Counter(model for config in configs.values() for model in config["study"]["models"])
     origins, models = dict[str, tuple[str, str]](), dict[str, Any]()
     for path, config in configs.items():
@@ -38,7 +46,7 @@ def joined_config(archives: Sequence[str]) -> Config:
             if held[model] > 1:
                 name, entry = f"{model}-{names[path]}", {**entry, "label": f"{entry['label']} ({names[path]})"}
             if name in models:
-                raise StudyError(f"archive: {path}: two models would be called {name}. Rename the archive.")
+                raise StudyError(f"{path}: two models would be called {name}. Rename the archive.")
             origins[name], models[name] = (path, model), entry
     _refuse_the_same_twice(origins)
     first, every = configs[archives[0]], list(configs.values())
@@ -67,7 +75,7 @@ def _refuse_the_same_twice(origins: Mapping[str, tuple[str, str]]) -> None:
         own = {name: data for name, data in read_archive(path).items() if name.startswith(f"tables/{model}/")}
         content = repr(sorted(own.items()))
         if own and content in seen:
-            raise StudyError(f"archive: {seen[content]} and {path} hold the same tables of {model}. Name one of them.")
+            raise StudyError(f"{seen[content]} and {path} hold the same tables of {model}. Name one of them.")
         seen[content] = path
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from taskvectors import settings, sizing
-from taskvectors.archives import closest, held_tables, joined_config
+from taskvectors.archives import archived_settings, closest, held_tables
 from taskvectors.catalogue import Catalogue
 from taskvectors.entries import read_questions
 from taskvectors.errors import StudyError
@@ -258,14 +258,6 @@ class Study:
         rate = compute["gpu"]["teraflops"] if self.gpus(model) else compute["cpu_teraflops"]
         return {rule: sizing.hours(entry, count, rate) for rule, count in self.tokens.items()}
 
-    def seconds_by_rule(self) -> dict[str, float]:
-        """Estimated seconds of every rule that loads a model, for all models together."""
-        totals: dict[str, float] = {}
-        for model in [] if self.archives else self.models:
-            for rule, hours in self.hours(model).items():
-                totals[rule] = totals.get(rule, 0.0) + 3600 * hours
-        return totals
-
     @property
     def tokens(self) -> dict[str, float]:
         """Tokens that every rule that loads a model reads; none does for an archive, which may know less than today's
@@ -359,7 +351,7 @@ def study_of(
     check_own_path(root)
     config["archive"] = located_archives(config["archive"], root)
     if config["archive"]:
-        study = Study(_archived(config["archive"]), root)
+        study = Study(archived_settings(config["archive"]), root)
     else:
         add_tables_of_folders(config)
         settings.check_names(config)
@@ -397,14 +389,6 @@ def read_study(overlays: Sequence[str | Path] = (), root: Path = ROOT) -> Study:
     for overlay in overlays:
         settings.check_yaml(overlay)
     return study_of(settings.merged(*map(settings.settings_of, overlays)), overlays, root)
-
-
-def _archived(archives: list[str]) -> dict[str, Any]:
-    """The settings of finished studies, which replace the user's."""
-    try:
-        return {**joined_config(archives), "archive": archives}
-    except StudyError as error:
-        raise StudyError(f"archive: {error}") from None
 
 
 def _file_of_representation(name: str) -> str:

@@ -1,7 +1,7 @@
 """How far a study is, and how long it may still take."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 START = 8.0  # seconds that any job takes, about: an interpreter, its imports
@@ -45,6 +45,18 @@ class TimeLeft:
     def _work(self, counts: Mapping[str, int]) -> float:
         of_all = {rule: START + self.seconds.get(rule, 0.0) / self._counts.get(rule, 1) for rule in counts}
         return sum(count * of_all[rule] for rule, count in counts.items())
+
+
+def seconds_by_rule(hours: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Estimated seconds of every rule, for all models together.
+
+    Args:
+        hours: by rule, of every model.
+    """
+    seconds: dict[str, float] = {}
+    for rule, of_model in (item for of_rules in hours for item in of_rules.items()):
+        seconds[rule] = seconds.get(rule, 0.0) + 3600 * of_model
+    return seconds
 
 
 def worded(seconds: float) -> str:

@@ -58,7 +58,7 @@ def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
             for model, rows in conclusions.groupby("model", sort=False)
         ],
         "counts": in_words(conclusions),
-        "joined": config.get("joined", {}),
+        "joined": config.get("joined", {"differing": {}}),
     }
 
 
