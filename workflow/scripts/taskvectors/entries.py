@@ -27,7 +27,7 @@ PLACED = re.compile(r"""\{\{ *(figure|table)\(["'](\w+)["']\) *\}\}""")  # in a 
 # Keys of a question and of its entries, with their types. An optional key that is left out is empty.
 REQUIRED, OPTIONAL = (
     {"section": str, "order": int},
-    {"title": str, "settings": dict, "reads": dict, "judged_on": dict, "descends": list},
+    {"title": str, "settings": dict, "reads": dict, "judged_on": dict, "descends": list, "always": bool},
 )
 PARTS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "tables": (
@@ -56,6 +56,7 @@ class Question:
         reads: by rule that loads a model, the tokens that it reads (`taskvectors.estimates`).
         judged_on: by the beginning of a claim's name, the episodes a task that it is judged on, as an expression.
         descends: rules that differentiate, which takes memory beside the model.
+        always: whether every study asks it, as other questions rest on its tables.
         tables: that its rules write, by name: what a row is, columns, title, caption.
         figures: by name: title, caption, what each is drawn from.
         shown: what the page shows of tables, by name: caption, tables, whether it is written in LaTeX, too.
@@ -70,14 +71,15 @@ class Question:
     reads: Mapping[str, str]
     judged_on: Mapping[str, str]
     descends: list[str]
+    always: bool
     tables: Entries
     figures: Entries
     shown: Entries
 
     @property
     def optional(self) -> bool:
-        """Whether a study may leave it out: no claim of another question rests on its tables."""
-        return self.has_rules and not any(table["evidence"] for table in self.tables.values())
+        """Whether a study may leave it out."""
+        return self.has_rules and not self.always
 
     @property
     def page(self) -> Path:
