@@ -218,6 +218,22 @@ def test_figures_and_report_are_rebuilt_from_an_archive_without_torch_weights_an
     assert not (project.folder / MODEL).exists()
 
 
+def test_several_archives_are_one_page_that_says_what_differs(finished, project):
+    shutil.copy(archived(finished), project.folder / "small.zip")
+    (project.folder / "mine.yaml").write_text("archive: [data/archive/default.zip, small.zip]", encoding="utf-8")
+    result = project.snakemake(config="mine.yaml")
+    assert result.returncode == 0, result.stdout[-3000:]
+    page = (project.folder / "reports/study.html").read_text(encoding="utf-8")
+    for label in ("SmolLM2 135M (default)", "Gemma 3 270M", "SmolLM2 135M (small)"):
+        assert label in page
+    assert "whose settings differ" in page and "<td>episodes: demonstrations</td>" in page
+    drawn = pd.read_csv(project.folder / "reports/figures/accuracy_bars.csv")
+    assert {"smollm2-135m-default", "gemma-3-270m", "smollm2-135m-small"} <= set(drawn["model"].dropna())
+    own = pd.read_csv(project.folder / "results/archive/default+small/smollm2-135m-small/accuracy.csv")
+    here = pd.read_csv(finished.folder / MODEL / "accuracy.csv")
+    pd.testing.assert_frame_equal(own.drop(columns="model"), here.drop(columns="model"))
+
+
 def test_an_archive_of_before_an_experiment_is_drawn_without_it(finished, project):
     """Neither its tables nor its part of the configuration is there."""
     files, later = {}, ("gradient", "rivals", "heads", "ablation")
