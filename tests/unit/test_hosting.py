@@ -50,6 +50,8 @@ def test_citation_and_archive_say_what_the_project_says():
     zenodo = json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
     assert citation["version"] == PROJECT["version"]
     assert citation["title"] == zenodo["title"] == PROJECT["description"]
+    released = f"## {PROJECT['version']}, {citation['date-released']}"
+    assert released in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert citation["license"] == zenodo["license"] == PROJECT["license"]
 
 

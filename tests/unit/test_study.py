@@ -287,9 +287,9 @@ def test_what_an_older_archive_lacks_is_left_out_with_a_word(elsewhere):
         and "views" not in study.questions.latex_sources
         and "views" not in study.questions.tables
     )
-    page = Page(
-        {}, study.questions.figures, study.questions.report_tables, study.questions.absent, study.config, {}, "", {}, {}
-    )
+    questions = study.questions
+    figures = Path("reports/figures")
+    page = Page({}, questions.figures, figures, questions.report_tables, questions.absent, study.config, {}, "", {}, {})
     assert (
         page.figure("formation")
         == '<p class="missing" id="formation">Left out: the archive lacks <code>formation.csv</code>.</p>'

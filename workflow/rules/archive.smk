@@ -4,10 +4,10 @@
 OWN = [rule for rule in workflow.rules if Path(rule.snakefile).is_relative_to(STUDY.root / "workflow")]
 # Files of models that may have a stamp, whichever rule writes them; and rules that leave records of jobs.
 STAMPED = [
-    str(file)
+    "results/{model}/" + str(file).split("results/{model}/")[1]  # without the place of a storage
     for rule in OWN
     for file in rule.output
-    if str(file).startswith("results/{model}/") and str(file).endswith((".parquet", ".safetensors"))
+    if "results/{model}/" in str(file) and str(file).endswith((".parquet", ".safetensors"))
 ]
 OWN_RULES = {Path(str(log)).name.split(".")[0]: "{family}" in str(log) for rule in OWN for log in rule.log}
 

@@ -14,5 +14,11 @@ if __name__ == "__main__":
         files |= {f"paper/{Path(path).stem}": [path] for path in job.input.published}
         page, tables = job.params.page, {name: read_csvs(paths) for name, paths in files.items()}
         notebook = built([Section(**section) for section in job.params.sections], tables, page["config"])
-        more = {"tables": files, "provenance": job.input.provenance, "schematic_file": job.input.schematic}
+        drawn = str(Path(job.input.figures[0]).parent) if job.input.figures else ""
+        more = {
+            "tables": files,
+            "drawn": drawn,
+            "provenance": job.input.provenance,
+            "schematic_file": job.input.schematic,
+        }
         execute(notebook, job.output.notebook, {**page, **more})

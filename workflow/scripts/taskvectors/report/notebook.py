@@ -23,13 +23,13 @@ from taskvectors.store.files import atomic
 PARAMETERS = """\
 # Of rule study_notebook: files of every table by name, entries of figures and tables, settings, and two more files.
 tables, figures, shown, absent, config, written, sections = {}, {}, {}, {}, {}, {}, {}
-provenance = schematic_file = ""
+drawn = provenance = schematic_file = ""
 """
 SETUP = """\
 from IPython.display import HTML
 from taskvectors.report.page import Page
 
-page = Page.read(tables, figures, shown, absent, config, provenance, schematic_file, written, sections)
+page = Page.read(tables, figures, drawn, shown, absent, config, provenance, schematic_file, written, sections)
 
 
 def figure(name):

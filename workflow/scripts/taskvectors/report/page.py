@@ -23,6 +23,7 @@ class Page:
     Attributes:
         tables: of all models together, by name; published ones as `paper/<name>`.
         figures: entries of the figures that this study has.
+        drawn: the folder that they are in.
         shown: entries of the tables that this study shows, with the `module` that makes each.
         absent: figures and tables left out, and the tables that an archive lacks for them.
         config: of the study.
@@ -34,6 +35,7 @@ class Page:
 
     tables: Tables
     figures: Entries
+    drawn: Path
     shown: Entries
     absent: Mapping[str, Sequence[str]]
     config: Config
@@ -44,13 +46,14 @@ class Page:
 
     @staticmethod
     def read(
-        files: Mapping[str, Sequence[str]], figures: Entries, shown: Entries, absent: Mapping[str, Sequence[str]],
-        config: Config, provenance: str, schematic_file: str, written: Entries, sections: Mapping[str, str],
+        files: Mapping[str, Sequence[str]], figures: Entries, drawn: str, shown: Entries,
+        absent: Mapping[str, Sequence[str]], config: Config, provenance: str, schematic_file: str, written: Entries,
+        sections: Mapping[str, str],
     ) -> "Page":  # fmt: skip
         """The page of these files: those of every table, by name, and the provenance."""
         tables = {name: read_csvs(of_name) for name, of_name in files.items()}
         content = json.loads(Path(provenance).read_text(encoding="utf-8"))
-        return Page(tables, figures, shown, absent, config, content, schematic_file, written, sections)
+        return Page(tables, figures, Path(drawn), shown, absent, config, content, schematic_file, written, sections)
 
     def figure(self, name: str) -> str:
         """A figure; nothing if the study has none of that name, and a word if an archive lacks its tables."""
@@ -58,8 +61,10 @@ class Page:
             return missing_html(name, self.absent[name])
         if name not in self.figures:
             return ""
-        entry, stem = self.figures[name], f"reports/figures/{name}"
-        return figure_html(f"{stem}.svg", entry["title"], entry["caption"], [f"{stem}.csv"], hover=entry["hover"])
+        entry, sources = self.figures[name], [f"reports/figures/{name}.csv"]
+        return figure_html(
+            str(self.drawn / f"{name}.svg"), entry["title"], entry["caption"], sources, hover=entry["hover"]
+        )
 
     def table(self, name: str) -> str:
         """A table; nothing if it has no rows, and a word if an archive lacks what it is made of."""

@@ -65,7 +65,8 @@ def stamps_by_model(
     found |= {file: record.get("made_by") for of_rule in records.values() for file, record in of_rule.items()}
     stamps: dict[str, dict[str, Stamp]] = {model: {} for model in models}
     for file, made_by in found.items():
-        model = Path(file).parts[1]  # below results/
+        parts = Path(file).parts
+        model = parts[len(parts) - parts[::-1].index("results")]  # the folder below it
         if made_by and model in stamps:
             stamps[model][file] = made_by
     return stamps
