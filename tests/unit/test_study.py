@@ -1,6 +1,7 @@
 """What a study is: a configuration resolved into plain objects, and one clear message for a bad one."""
 
 import json
+from pathlib import Path
 
 import psutil
 import pytest
