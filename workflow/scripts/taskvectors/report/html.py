@@ -47,7 +47,8 @@ def schematic_html(path: str) -> str:
 
 
 UNQUOTED = " =:/;,.()-+!*?@$[]{}"  # in an address inside double quotes, beside letters and digits
-NUMBERS = re.compile(r' (?:d|x|y|points)="[^"]*"')
+NUMBERS = re.compile(r' (?:x|y|points)="[^"]*"')
+PATHS = re.compile(r' d="([MLQCz\d\s.-]*)"')
 MARKERS = re.compile(
     r'(<use xlink:href="(?P<shape>#\w+)" x="[^"]+" y="[^"]+") style="(?P<style>[^"]*)"/>\s*'
     r'(?:<use xlink:href="(?P=shape)" x="[^"]+" y="[^"]+" style="(?P=style)"/>\s*)+'
@@ -55,16 +56,48 @@ MARKERS = re.compile(
 
 
 def slim(svg: str) -> str:
-    """A drawing of matplotlib's with coordinates to a hundredth of a point, and the style of equal markers said
-    once."""
+    """A drawing of matplotlib's with coordinates to a hundredth of a point, paths step by step, and the style of equal
+    markers said once."""
 
     def together(markers: re.Match[str]) -> str:
         style = f' style="{markers["style"]}"'
         bare = re.sub(r">\s+<", "><", markers[0].replace(style, "")).strip()
         return f"<g{style}>{bare}</g>\n"
 
+    svg = PATHS.sub(lambda path: f' d="{in_steps(path[1])}"', svg)
     svg = NUMBERS.sub(lambda numbers: re.sub(r"(\.\d\d)\d+", r"\1", numbers[0]), svg)
     return re.sub(r"\n +", "\n", MARKERS.sub(together, svg))
+
+
+def in_steps(path: str) -> str:
+    """A path whose coordinates are counted from the end of the step before, in hundredths. Lines without length are
+    left out, and lines that go on along one height are one."""
+    written, here, start, along = list[str](), (0, 0), (0, 0), 0  # how far the line before went along its height
+    for command, numbers in re.findall(r"([MLQCz])([^MLQCz]*)", path):
+        values = [round(100 * float(number)) for number in numbers.split()]
+        points = list(zip(values[::2], values[1::2], strict=True))
+        if command == "L" and points == [here]:
+            continue
+        if command == "z":
+            written.append("z")
+            here, along = start, 0
+            continue
+        level = command == "L" and points[0][1] == here[1]
+        if level and along * (points[0][0] - here[0]) > 0:
+            written.pop()
+            here = (here[0] - along, here[1])
+        steps = (_number(value - origin) for point in points for value, origin in zip(point, here, strict=True))
+        written.append(command.lower() + "".join(steps).removeprefix(" "))
+        along = points[0][0] - here[0] if level else 0
+        here = points[-1]
+        start = here if command == "M" else start
+    return "".join(written)
+
+
+def _number(hundredths: int) -> str:
+    """As short as it may be: a minus needs no blank before it, a point no zero."""
+    text = re.sub(r"^(-?)0\.", r"\1.", f"{hundredths / 100:.2f}").rstrip("0").rstrip(".") or "0"
+    return text if text.startswith("-") else f" {text}"
 
 
 def _with_titles(svg: str) -> str:
