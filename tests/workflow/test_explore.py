@@ -21,8 +21,8 @@ def test_theta_is_read_patched_and_mixed(finished, monkeypatch):
     notebook = executed(finished.folder, monkeypatch)
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     text = "".join(output.get("text", "") for output in outputs)
-    assert "example:a->A\nexample:f->F" in text
-    assert "d with  to_upper patched in: 'D'" in text and "good with   antonym patched in: 'bad'" in text
+    assert "example:run->running\nexample:play->playing" in text
+    assert "work with gerund patched in: 'working'" in text and "open with antonym patched in: 'closed'" in text
     assert any("image/png" in output.get("data", {}) for output in outputs)
 
 
