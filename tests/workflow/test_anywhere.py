@@ -125,6 +125,7 @@ def test_snakedeploy_writes_a_workflow_that_runs_to_its_end(project, elsewhere, 
     deployed.mkdir()
     with_it = packages_in(tmp_path / "packages", "snakedeploy==0.17.1")
     command = [tmp_path / "packages/bin/snakedeploy", "deploy-workflow", project.folder, deployed, "--branch", "main"]
+    command += ["--name", "task_vectors"]
     subprocess.run(command, check=True, capture_output=True, env=with_it)
     written = deployed / "workflow/Snakefile"
     text = written.read_text(encoding="utf-8")

@@ -103,7 +103,8 @@ def test_a_table_is_one_stop_of_the_tab_key_and_sorts_by_keys(finished, tmp_path
 def test_rows_are_chosen_by_task_and_by_word_and_saved_as_they_are_shown(finished, tmp_path):
     page = (finished.folder / "reports/study.html").read_text(encoding="utf-8")
     script = """
-    const figure = document.querySelector("#table-accuracy"), rows = [...figure.querySelectorAll("tbody tr")];
+    const figure = document.querySelector('select[aria-label="Rows of one task"]').closest("figure");
+    const rows = [...figure.querySelectorAll("tbody tr")];
     const shown = () => rows.filter((row) => row.getClientRects().length).map((row) => row.textContent);
     const select = [...figure.querySelectorAll("select")].find((one) => one.ariaLabel === "Rows of one task");
     const all = shown().length;

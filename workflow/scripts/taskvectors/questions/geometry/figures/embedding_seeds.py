@@ -21,6 +21,9 @@ def draw(tables: Tables, labels: Labels) -> Figure:
     for line, (name, method) in zip(axes, rows, strict=True):
         for axis, seed in zip(line, seeds, strict=True):
             shown = (points["model"] == name) & (points["method"] == method) & (points["seed"] == seed)
+            if not shown.any():  # of another study, which has other seeds
+                axis.axis("off")
+                continue
             scatter(axis, points[shown], 4)
             axis.set_title(f"seed {seed}: {trust[name, method, seed]:.2f}", fontsize=8, fontweight="normal")
         line[0].set_ylabel(f"{models[name]}\n{TITLES[method]}", fontsize=8.5)
