@@ -226,7 +226,11 @@ def test_several_archives_are_one_page_that_says_what_differs(finished, project)
     page = (project.folder / "reports/study.html").read_text(encoding="utf-8")
     for label in ("SmolLM2 135M (default)", "Gemma 3 270M", "SmolLM2 135M (small)"):
         assert label in page
-    assert "whose settings differ" in page and "<td>episodes: demonstrations</td>" in page
+    assert (
+        'href="#settings-that-differ"' in page
+        and 'id="settings-that-differ"' in page
+        and "<td>episodes: demonstrations</td>" in page
+    )
     drawn = pd.read_csv(project.folder / "reports/figures/accuracy_bars.csv")
     assert {"smollm2-135m-default", "gemma-3-270m", "smollm2-135m-small"} <= set(drawn["model"].dropna())
     own = pd.read_csv(project.folder / "results/archive/default+small/smollm2-135m-small/accuracy.csv")
