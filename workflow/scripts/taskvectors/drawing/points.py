@@ -12,7 +12,8 @@ TITLES = {"tsne": "t-SNE", "umap": "UMAP"}
 
 
 def scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float, names: Names | None = None) -> None:
-    """θ as points; in SVG, a group for each task that carries its name, if there are names."""
+    """θ as points; in SVG, a group for each task that carries its name, if there are names, and pixels if there are
+    none: thousands of points would make a large file."""
     family_of = dict(zip(table["task"], table["family"], strict=True))
     markers: dict[str, str] = {}
     styles = families(table)
@@ -22,7 +23,17 @@ def scatter(axis: mpl.axes.Axes, table: pd.DataFrame, size: float, names: Names 
     for task, rows in table.groupby("task", sort=False):
         colour = styles[family_of[task]]["color"]
         group = f"{POINTS}{names[task]}" if names else None
-        axis.scatter(rows["x"], rows["y"], s=size, marker=markers[task], color=colour, alpha=0.6, lw=0, gid=group)
+        axis.scatter(
+            rows["x"],
+            rows["y"],
+            s=size,
+            marker=markers[task],
+            color=colour,
+            alpha=0.6,
+            lw=0,
+            gid=group,
+            rasterized=not names,
+        )
     if table["x"].isna().all():
         axis.text(0.5, 0.5, "too few θ for a picture", transform=axis.transAxes, ha="center", fontsize=9)
     axis.set(xticks=[], yticks=[], xlabel="", ylabel="")
