@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import ROOT, Study, run_snakemake
+from conftest import ROOT, SMOKE, Study, run_snakemake
 
 ARCHIVE = ROOT / "data/archive/default.zip"
 FIGURE = "reports/figures/accuracy_bars.svg"
@@ -135,6 +135,38 @@ def test_snakedeploy_writes_a_workflow_that_runs_to_its_end(project, elsewhere, 
     result = run_snakemake(deployed, ["--cores", "2", "--configfile", "mine.yaml"], environment())
     assert result.returncode == 0, result.stdout[-3000:]
     assert (deployed / "reports/study.html").exists()
+
+
+STORAGE = ["snakemake-storage-plugin-fs==1.1.3", "sysrsync==1.1.1", "reretry==0.11.8", "toml==0.10.2"]
+
+
+def without_shared_files(project: Study, tmp_path: Path, config: str, *targets: str) -> Path:
+    """The store in which a study has left its results, and no other place."""
+    if shutil.which("rsync") is None:
+        pytest.skip("no rsync here, by which the plugin copies")
+    with_it, store = packages_in(tmp_path / "packages", "--no-deps", *STORAGE), tmp_path / "store"
+    store.mkdir()
+    options = ["--default-storage-provider", "fs", "--default-storage-prefix", str(store), "--shared-fs-usage", "none"]
+    command = [*project.command("--configfile", config, *options), "--", *targets]
+    result = subprocess.run(command, cwd=project.folder, env=with_it, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
+    return store
+
+
+def test_results_may_lie_in_a_storage_and_files_of_the_workflow_need_not(project, tmp_path):
+    (project.folder / "mine.yaml").write_text(f"archive: {ARCHIVE}", encoding="utf-8")
+    store = without_shared_files(project, tmp_path, "mine.yaml", "reports/study.html")
+    assert "SmolLM2 135M" in (store / "reports/study.html").read_text(encoding="utf-8")
+    assert not (project.folder / "reports/study.html").exists()
+
+
+@pytest.mark.extended
+def test_a_study_without_a_shared_file_system_is_the_same_study(project, finished, tmp_path):
+    store = without_shared_files(project, tmp_path, SMOKE)
+    for table in (finished.folder / "results/smollm2-135m").glob("*.csv"):
+        assert (store / "results/smollm2-135m" / table.name).read_bytes() == table.read_bytes(), table
+    of_rules = pd.read_csv(store / "results/resources.csv")
+    assert set(of_rules["rule"]) == set(pd.read_csv(finished.folder / "results/resources.csv")["rule"])
 
 
 def test_a_workflow_named_by_an_address_is_refused(project, elsewhere):
