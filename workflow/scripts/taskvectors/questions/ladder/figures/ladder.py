@@ -6,7 +6,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taskvectors.drawing.style import Labels, grid, in_percent, models_of, notice
+from taskvectors.drawing.style import Labels, grid, in_percent, legend_above, models_of, notice
 from taskvectors.names import ABLE, ALL, LIMIT, MEANS, THETA
 from taskvectors.observations.rows import Tables, able_tasks
 from taskvectors.questions.ladder.names import BARE, CONSTANT, FULL, MAP, OFFSET, REGULAR, SHUFFLED, STATE
@@ -45,7 +45,19 @@ def draw(tables: Tables, labels: Labels) -> Figure:
                 if measure == "accuracy":
                     axis.set_ylim(-0.03, 1.03)
                     in_percent(axis)
+    explain_lines(figure)
     return figure
+
+
+def explain_lines(figure: Figure) -> None:
+    line = mpl.lines.Line2D
+    handles = {
+        "mean over main tasks that the model does, with its 95% interval": line([], [], color="black", lw=2),
+        "a main task": line([], [], color="#b0b0b0", lw=1),
+        "a task that the model does not do": line([], [], color="#808080", lw=1.5, ls=":"),
+        "map of shuffled pairs": line([], [], color="black", marker="x", ls="", ms=7),
+    }
+    legend_above(figure, list(handles.values()), list(handles))
 
 
 def draw_lines(
