@@ -33,7 +33,7 @@ explore: .venv/explore/installed
 	@test -e results/smollm2-135m/weights || echo "Fetching SmolLM2 135M (98 MB) ..."
 	$(SNAKEMAKE) --cores $(CORES) --quiet all -- results/smollm2-135m/weights
 	@test -e explore.ipynb || cp docs/explore.ipynb explore.ipynb
-	PYTHONPATH=workflow/scripts .venv/explore/bin/python -m jupyterlab explore.ipynb
+	PYTHONPATH=workflow/scripts .venv/explore/bin/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) explore.ipynb
 
 # What a study would take, before anything runs: make plan CONFIG=config/paper.yaml
 plan: .venv/installed
