@@ -15,18 +15,20 @@ export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 # As a module: the script of that name begins with the path of its interpreter, which a long path or the shell's characters break.
 SNAKEMAKE := python -m snakemake
+# Of a study of yours: make study CONFIG=config/mine.yaml, and the same for plan, archive, check-results and report.
+OVERLAY = $(if $(CONFIG),--configfile $(CONFIG))
 
 .PHONY: study try explore plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark docs lint format pins report clean
 
 study: .venv/installed
-	$(SNAKEMAKE) --cores $(CORES)
+	$(SNAKEMAKE) --cores $(CORES) $(OVERLAY)
 	@echo "Open reports/study.html"
 
-# A first result in minutes: one model, four tasks, the main result alone.
+# A first result in minutes: one model, four tasks, three questions. In a folder of its own, beside any other study.
 try: .venv/installed
-	$(SNAKEMAKE) --cores $(CORES) --configfile config/try.yaml
-	@echo "Made with one small model and four tasks: reports/study.html, its figures in reports/figures, its tables in results."
-	@echo "Open reports/study.html. The whole study: make study"
+	@mkdir -p try
+	$(SNAKEMAKE) --cores $(CORES) --directory try --configfile config/try.yaml
+	@echo "Open try/reports/study.html. The whole study: make study"
 
 # θ in five minutes: a notebook on the small model, which is fetched if it is not there. The copy is yours to change.
 explore: .venv/explore/installed
@@ -45,7 +47,7 @@ figures: .venv/installed
 	@echo "Open reports/study.html"
 
 archive: .venv/installed
-	$(SNAKEMAKE) --cores $(CORES) -- reports/archive.zip
+	$(SNAKEMAKE) --cores $(CORES) $(OVERLAY) -- reports/archive.zip
 
 # The repository's own archive, after a run of the default study: its tables, and what README shows.
 ship: archive
@@ -61,9 +63,9 @@ pictures:
 
 # This study beside the archived one: equal, equal up to rounding, within interval or different.
 check-results: .venv/installed
-	$(SNAKEMAKE) --cores $(CORES) -- results/check_results.csv
+	$(SNAKEMAKE) --cores $(CORES) $(OVERLAY) -- results/check_results.csv
 
-# All tests but those of the two commands below; CONTRIBUTING.md tells the tiers.
+# All tests but those of test-slow and test-slurm; CONTRIBUTING.md tells the tiers.
 test: .venv/installed
 	$(ALONE) python -m pytest -n $(WORKERS) --dist loadfile tests/extremes tests/unit tests/benchmark
 	$(ALONE) python -m pytest -n $(WORKERS) --dist worksteal tests/workflow
@@ -105,7 +107,7 @@ format: .venv/installed
 
 report: .venv/installed
 	mkdir -p reports
-	$(SNAKEMAKE) --report reports/workflow.zip
+	$(SNAKEMAKE) $(OVERLAY) --report reports/workflow.zip
 
 .venv/installed: envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -64,18 +64,18 @@ def settings_of(whole: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], dic
     yield from below(whole, ())
 
 
+def kinds_of(node: Mapping[str, Any]) -> list[str]:
+    """Types that a setting may have."""
+    named = [one.get("type", "string") for one in (node, *node.get("oneOf", [])) if "type" in one or one is not node]
+    return [kind for one in named for kind in ([one] if isinstance(one, str) else one)]
+
+
 def values(node: Mapping[str, Any]) -> str:
     """What a setting may be."""
     if "enum" in node:
         return ", ".join(f"`{one}`" for one in node["enum"])
-    kinds = node.get("type", [one.get("type", "string") for one in node.get("oneOf", [])])
-    kinds = (
-        [kinds]
-        if isinstance(kinds, str)
-        else [kind for one in kinds for kind in ([one] if isinstance(one, str) else one)]
-    )
     words = {"integer": "whole number", "array": "list", "string": "text", "boolean": "true or false", "object": "keys"}
-    kind = " or ".join(dict.fromkeys(words.get(one, one) for one in kinds))
+    kind = " or ".join(dict.fromkeys(words.get(one, one) for one in kinds_of(node)))
     bounds = [words.format(node[key]) for key, words in BOUNDS.items() if key in node]
     return ", ".join([kind, *bounds])
 
@@ -86,7 +86,7 @@ def default_of(config: Any, keys: tuple[str, ...], node: Mapping[str, Any]) -> s
     if NAMED in keys or keys[0] in REGISTRIES:
         config = node.get("default")
     if config is None:
-        return "" if "null" not in node.get("type", []) else "`null`"
+        return "`null`" if "null" in kinds_of(node) else ""
     text = str(config).lower() if isinstance(config, bool) else str(config)
     return f"`{text}`" if len(text) <= SHOWN else f"`{text[:SHOWN].rsplit(',', 1)[0]}, …`"
 

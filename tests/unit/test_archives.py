@@ -75,6 +75,7 @@ def test_models_of_all_archives_are_side_by_side_and_what_differs_is_said(archiv
     assert config["study"]["tasks"] == ["f", "a"]
     assert config["joined"]["differing"] == {
         "study: tasks": {"small": '["f"]', "large": '["a"]'},
+        "tasks studied": {"small": "a, b", "large": "a"},
         "episodes: test": {"small": "5", "large": "50"},
     }
     for name, values in {"m-small": [0.5, 0.25], "n": [1, 0], "m-large": [0.75], "o": [0.1]}.items():

@@ -42,7 +42,7 @@ def without_stops(steps):
     """Without lines of no length, and without stops on the way along one height."""
     kept, here, start = [], (0, 0), (0, 0)
     for command, points in steps:
-        if command == "L" and points == [here]:
+        if command == "L" and points == [here] and kept[-1][0] != "M":
             continue
         if command == "L" and kept and kept[-1][0] == "L" and points[0][1] == here[1] == kept[-1][2][1]:
             before = kept[-1][2]

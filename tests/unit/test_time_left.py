@@ -26,6 +26,14 @@ def test_the_time_left_follows_from_the_work_that_is_done():
     assert time_left.finished("short") == "Study: 3 of 3 jobs done in 2 min"
 
 
+def test_a_run_of_some_jobs_takes_their_time_alone():
+    now = [0.0]
+    time_left = TimeLeft({"of families": 12 * (44 - START)}, lambda: now[0])
+    time_left.begin({"of families": 1, "short": 1}, {"of families": 12})
+    now[0] += 10
+    assert time_left.finished("short") == f"Study: 1 of 2 jobs done in 10 s, about {worded(10 * 44 / START)} left"
+
+
 @hypothesis.given(st.dictionaries(st.text(), st.tuples(st.integers(1, 9), st.floats(0, 1e6)), min_size=1), st.randoms())
 def test_any_run_counts_to_its_end(rules, random):
     now = [0.0]

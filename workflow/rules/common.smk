@@ -71,6 +71,12 @@ MODEL_THREADS = (
 config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.questions.all_tables.items()}}
 
 
+def jobs_of_rules():
+    """How many jobs the rules of models have in the whole study."""
+    families = {rule.name: any("{family}" in str(file) for file in rule.output) for rule in workflow.rules}
+    return {name: len(STUDY.models) * (len(STUDY.families) if of_family else 1) for name, of_family in families.items()}
+
+
 class Progress(logging.Handler):
     """A line about the whole study after every job, on the terminal and in Snakemake's log."""
 
@@ -82,7 +88,7 @@ class Progress(logging.Handler):
         match getattr(record, "event", None):
             case LogEvent.RUN_INFO:
                 counts = {rule: count for rule, count in record.stats.items() if rule != "total"}
-                self.time_left.begin(counts)
+                self.time_left.begin(counts, jobs_of_rules())
             case LogEvent.JOB_INFO:
                 self.rules[record.jobid] = record.rule_name
             case LogEvent.JOB_FINISHED if record.job_id in self.rules:
@@ -94,10 +100,11 @@ if workflow.is_main_process and not any(type(one).__name__ == "Progress" for one
 
 
 onsuccess:
-    if Path("reports/study.html").exists():
+    if not STUDY.archives and Path("reports/study.html").exists():
+        overlay = f' CONFIG="{" ".join(map(str, workflow.configfiles))}"' if workflow.configfiles else ""
         print(
-            "The page is reports/study.html, which opens in any browser. Figures are in reports/figures, tables in results.\n"
-            "`make archive` packs them.",
+            f"The page is {Path('reports/study.html').resolve()}, which opens in any browser. Figures are in reports/figures, "
+            f"tables in results. To pack them: make archive{overlay}",
             file=sys.stderr,
         )
 

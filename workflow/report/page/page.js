@@ -14,6 +14,7 @@ for (const table of document.querySelectorAll("table")) {
     const key = (row) => row.cells[column].textContent.trim().replace("−", "-");
     const rows = [...table.tBodies[0].rows].sort((a, b) => {
       const [x, y] = [key(a), key(b)], [m, n] = [parseFloat(x), parseFloat(y)];
+      if ((x === "–") !== (y === "–")) return x === "–" ? 1 : -1; // what is missing comes last, either way
       const order = isNaN(m) || isNaN(n) ? x.localeCompare(y) : m - n;
       return up ? order : -order;
     });
@@ -48,7 +49,7 @@ for (const table of document.querySelectorAll("figure.table table")) {
   const wanted = new Map();
   const show = () => {
     for (const row of rows) row.hidden = [...wanted].some(([column, word]) => column < 0
-      ? !row.textContent.toLowerCase().includes(word) : row.cells[column].textContent !== word);
+      ? ![...row.cells].some((cell) => cell.textContent.toLowerCase().includes(word)) : row.cells[column].textContent !== word);
     count.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
     stops();
   };
@@ -68,14 +69,14 @@ for (const table of document.querySelectorAll("figure.table table")) {
   }
   const search = made("input", { type: "search", placeholder: "with the word …", ariaLabel: "Rows with a word" });
   search.addEventListener("input", () => want(-1, search.value.trim().toLowerCase()));
-  const save = made("button", { type: "button", textContent: "save as CSV" });
+  const save = made("button", { type: "button", textContent: "save rows as shown" });
   save.addEventListener("click", () => {
-    const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+    const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const lines = [heads, ...[...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => [...row.cells].map((cell) => cell.textContent))];
-    const content = new Blob([lines.map((line) => line.map(quoted).join(",") + "\n").join("")], { type: "text/csv" });
+    const content = new Blob(["\ufeff", lines.map((line) => line.map(quoted).join(",") + "\n").join("")], { type: "text/csv" });
     const link = made("a", { href: URL.createObjectURL(content), download: `${table.closest("figure").id.replace("table-", "")}.csv` });
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
   tools.append(search, save, count);
   table.closest(".scroll").before(tools);
@@ -83,10 +84,16 @@ for (const table of document.querySelectorAll("figure.table table")) {
 }
 
 for (const block of document.querySelectorAll("main pre")) {
-  const text = block.textContent, button = made("button", { type: "button", textContent: "copy" });
+  const text = block.textContent, button = made("button", { type: "button", textContent: "copy", ariaLive: "polite" });
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "copied";
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "copied";
+    } catch { // no clipboard where the page comes from: the text is selected instead
+      getSelection().selectAllChildren(block);
+      button.textContent = "selected";
+    }
+    setTimeout(() => (button.textContent = "copy"), 2000);
   });
   block.append(button);
 }

@@ -20,6 +20,10 @@ def archived_settings(archives: list[str]) -> Config:
     """The settings of finished studies, which replace the user's. Raises: see `joined_config`."""
     try:
         return {**joined_config(archives), "archive": archives}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StudyError(
+            f"archive: {', '.join(archives)}: provenance.json has not the settings of a study ({error!r})."
+        ) from None
     except StudyError as error:
         raise StudyError(f"archive: {error}") from None
 
@@ -85,9 +89,11 @@ def _differing(configs: Mapping[str, Config]) -> dict[str, dict[str, str]]:
     keys = dict.fromkeys(key for of_one in flat.values() for key in of_one)
     found = {key: {name: flat[name].get(key, "–") for name in configs} for key in keys}
     tasks = {name: _studied(config) for name, config in configs.items()}
+    found["tasks studied"] = {name: ", ".join(sorted(of_one)) for name, of_one in tasks.items()}
     for task in dict.fromkeys(task for of_one in tasks.values() for task in of_one):
-        of_task = {name: tasks[name][task] for name in configs if task in tasks[name]}
-        found[f"tasks: {task}"] = {name: of_task.get(name, next(iter(of_task.values()))) for name in configs}
+        of_task = {name: of_one[task] for name, of_one in tasks.items() if task in of_one}
+        if len(set(of_task.values())) > 1:  # else what is studied says it
+            found[f"tasks: {task}"] = {name: of_task.get(name, "–") for name in configs}
     return {key: values for key, values in found.items() if len(set(values.values())) > 1}
 
 
@@ -126,8 +132,20 @@ def held_tables(config: Config) -> dict[str, list[str]]:
 
 
 def closest(config: Config, archives: Sequence[str]) -> str:
-    """The archive whose settings differ least from these: the one that a study is compared with."""
-    return min(archives, key=lambda path: len(_differing({"here": config, "there": archived_config(path)})))
+    """The archive that a study is compared with: it has most of its models, and settings that differ least.
+
+    Raises:
+        StudyError: see `read_archive`; also if there is none.
+    """
+    if not archives:
+        raise StudyError("there is no archive to compare with. Name one, or take it from the repository.")
+
+    def apart(path: str) -> tuple[int, int]:
+        there = archived_config(path)
+        lacking = set(config["study"]["models"]) - set(there["study"]["models"])
+        return len(lacking), len(_differing({"here": config, "there": there}))
+
+    return min(archives, key=apart)
 
 
 def folder_of(archives: Sequence[str]) -> str:

@@ -15,23 +15,26 @@ class TimeLeft:
     """Counts the jobs of a run; the time left follows from the work that is done, by the estimates of `make plan`.
 
     Attributes:
-        seconds: estimated, of all jobs of a rule together; rules that are not here take little.
+        seconds: estimated, of all jobs of a rule in the whole study; rules that are not here take little.
         clock: seconds since any point.
     """
 
     seconds: Mapping[str, float]
     clock: Callable[[], float] = time.monotonic
     _counts: dict[str, int] = field(default_factory=dict)
+    _whole: dict[str, int] = field(default_factory=dict)
     _done: dict[str, int] = field(default_factory=dict)
     _start: float = 0.0
 
-    def begin(self, counts: Mapping[str, int]) -> None:
+    def begin(self, counts: Mapping[str, int], whole: Mapping[str, int] | None = None) -> None:
         """A run begins.
 
         Args:
             counts: jobs to run, by rule.
+            whole: jobs that the whole study has; by default as many.
         """
         self._counts, self._done, self._start = dict(counts), {}, self.clock()
+        self._whole = dict(counts) | dict(whole or {})
 
     def finished(self, rule: str) -> str:
         """A job is done. Returns: a line for the user."""
@@ -46,7 +49,7 @@ class TimeLeft:
 
     def _work(self, counts: Mapping[str, int]) -> float:
         of_each = {
-            rule: START + LONGER.get(rule, 0.0) + self.seconds.get(rule, 0.0) / self._counts.get(rule, 1)
+            rule: START + LONGER.get(rule, 0.0) + self.seconds.get(rule, 0.0) / max(self._whole.get(rule, 1), 1)
             for rule in counts
         }
         return sum(count * of_each[rule] for rule, count in counts.items())

@@ -76,7 +76,7 @@ def in_steps(path: str) -> str:
     for command, numbers in re.findall(r"([MLQCz])([^MLQCz]*)", path):
         values = [round(100 * float(number)) for number in numbers.split()]
         points = list(zip(values[::2], values[1::2], strict=True))
-        if command == "L" and points == [here]:
+        if command == "L" and points == [here] and not written[-1].startswith("m"):  # else it is a dot
             continue
         if command == "z":
             written.append("z")

@@ -8,12 +8,18 @@ import pandas as pd
 from taskvectors.names import MARKED_FROM
 from taskvectors.observations.rows import Tables
 from taskvectors.report.cells import Config, labelled, model_labels
+from taskvectors.report.html import entities
 
 FEW_PAIRS = 30
 
 
 def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
-    return {"joined": config.get("joined", {"differing": {}})}
+    differing = config.get("joined", {}).get("differing", {})
+    as_written = {
+        entities(key): {entities(name): entities(value) for name, value in values.items()}
+        for key, values in differing.items()
+    }
+    return {"differing": as_written}
 
 
 def filter_table(tables: Tables, config: Config) -> pd.DataFrame:
