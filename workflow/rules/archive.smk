@@ -4,7 +4,7 @@
 OWN = [rule for rule in workflow.rules if Path(rule.snakefile).is_relative_to(STUDY.root / "workflow")]
 # Files of models that may have a stamp, whichever rule writes them; and rules that leave records of jobs.
 STAMPED = [
-    "results/{model}/" + str(file).split("results/{model}/")[1]  # without the place of a storage
+    str(file)[str(file).index("results/{model}/") :]  # without the place of a storage
     for rule in OWN
     for file in rule.output
     if "results/{model}/" in str(file) and str(file).endswith((".parquet", ".safetensors"))

@@ -34,7 +34,7 @@ rule weights:
         mem_mb=model_memory,
     params:
         *code_of("weights.py"),
-        source=lambda wildcards, input: STUDY.models[wildcards.model].get("folder") or input[0],
+        source=lambda wildcards, input: STUDY.models[wildcards.model].get("folder") or next(iter(input), None),
         parameters=of_model("parameters"),
         dtype=of_model("dtype"),
         random=lambda wildcards: of_model("shape")(wildcards) if STUDY.random(wildcards.model) else None,
