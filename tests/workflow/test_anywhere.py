@@ -2,6 +2,7 @@
 workflow."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -105,6 +106,8 @@ def test_it_is_a_module_of_another_workflow(project, elsewhere):
     result = run_snakemake(elsewhere, ["--cores", "2", "--", FIGURE], environment())
     assert result.returncode == 0, result.stdout[-3000:]
     assert (elsewhere / FIGURE).exists() and (elsewhere / "logs/my_own.log").exists()
+    lines = re.findall(r"^Study: (\d+) of (\d+) jobs done in ", result.stdout, re.MULTILINE)
+    assert lines and [int(done) for done, _ in lines] == list(range(1, int(lines[0][1]) + 1))
     assert json.loads((elsewhere / "results/archive/default/provenance.json").read_text())["config"]["study"]["models"]
     plan = run_snakemake(elsewhere, ["-n", "--cores", "2", "--", FIGURE], environment())
     assert "Nothing to be done" in plan.stdout, plan.stdout[-2000:]

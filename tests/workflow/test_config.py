@@ -40,6 +40,17 @@ def test_readmes_snippets_fit_into_one_file(project, saved):
     assert "my-model: θ of the own tasks" in result.stdout and "my-model: θ of the limits tasks" in result.stdout
 
 
+def test_a_first_result_is_planned_in_a_folder_of_its_own(project):
+    """As `make try` asks for it: the questions that every study asks, and nothing beside its folder."""
+    (project.folder / "try").mkdir()
+    result = project.snakemake("-n", "--directory", "try", config="config/try.yaml")
+    assert result.returncode == 0, result.stdout
+    rules = set(re.findall(r"^(\w+) +\d+$", result.stdout, re.MULTILINE))
+    assert {"extract_theta", "sweep_layers", "controls_tables", "study_page"} <= rules
+    assert not {"sweep_conflict", "several_vectors", "embed_theta", "rivals", "gradient"} & rules
+    assert f"Working directory: {project.folder / 'try'}" in result.stdout
+
+
 def plan(study, *overlays):
     command = [*study.command()[:1], "workflow/plan.py", *overlays]
     return subprocess.run(

@@ -80,13 +80,16 @@ def jobs_of_rules():
 class Progress(logging.Handler):
     """A line about the whole study after every job, on the terminal and in Snakemake's log."""
 
-    def __init__(self, time_left):
+    def __init__(self):
         super().__init__()
-        self.time_left, self.rules = time_left, {}
+        self.rules = {}
 
     def emit(self, record):
         match getattr(record, "event", None):
             case LogEvent.RUN_INFO:
+                # Only here, as estimates take a while: many starts run nothing.
+                models = [] if STUDY.archives else STUDY.models
+                self.time_left = TimeLeft(seconds_by_rule(map(STUDY.hours, models)))
                 counts = {rule: count for rule, count in record.stats.items() if rule != "total"}
                 self.time_left.begin(counts, jobs_of_rules())
             case LogEvent.JOB_INFO:
@@ -96,7 +99,7 @@ class Progress(logging.Handler):
 
 
 if workflow.is_main_process and not any(type(one).__name__ == "Progress" for one in logger.handlers):
-    logger.addHandler(Progress(TimeLeft(seconds_by_rule(map(STUDY.hours, [] if STUDY.archives else STUDY.models)))))
+    logger.addHandler(Progress())
 
 
 onsuccess:

@@ -262,10 +262,10 @@ class Study:
     def tokens(self) -> dict[str, float]:
         """Tokens that every rule that loads a model reads; none does for an archive, which may know less than today's
         experiments."""
-        questions = read_questions(self.published, CONDITIONS)  # all: a rule may be asked for by several
-        reads = {rule: reads for question in questions for rule, reads in question.reads.items()}
         if self.archives:
             return {}
+        questions = read_questions(self.published, CONDITIONS)  # all: a rule may be asked for by several
+        reads = {rule: reads for question in questions for rule, reads in question.reads.items()}
         from taskvectors.estimates import tokens_read  # here, as few starts need it
 
         return tokens_read(reads, self.config, len(self.tasks), len(self.pairs))

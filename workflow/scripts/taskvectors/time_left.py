@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 START = 6.0  # seconds that any job takes, about: an interpreter, its imports
 # Jobs that take longer without reading much: seconds in the default study on two cores.
 LONGER = {"weights": 40.0, "embed_theta": 50.0, "episodes": 10.0, "study_notebook": 10.0}
-TELLING = 0.03  # the share of the work from which on the time left is told
+ENOUGH = 0.03  # the share of the work from which on the time left can be estimated
 
 
 @dataclass
@@ -43,7 +43,7 @@ class TimeLeft:
         took = self.clock() - self._start
         line = f"Study: {done} of {jobs} jobs done in {worded(took)}"
         share = self._work(self._done) / max(self._work(self._counts), 1e-9)
-        if done == jobs or not TELLING <= share < 1:
+        if done == jobs or not ENOUGH <= share < 1:
             return line
         return f"{line}, about {worded(took * (1 - share) / share)} left"
 
