@@ -33,7 +33,7 @@ ROOMS = {
     "measuring": MEASURING | {"job"},
     "observations": {"names"},
     "drawing": BASICS,
-    "report": BASICS,
+    "report": BASICS | {"drawing.colours"},
     "store": {"errors", "progress", "surroundings", "observations.intervals"},
     "names": set(),
     "surroundings": set(),

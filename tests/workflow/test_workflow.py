@@ -12,6 +12,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -70,14 +71,26 @@ def test_tables_have_the_columns_that_are_said_of_them(finished):
         assert list(pd.read_csv(file, nrows=1)) == entry["columns"], name
 
 
-def test_everything_on_the_page_names_its_file(finished):
+def test_everything_on_the_page_links_to_its_files(finished):
     page = (finished.folder / "reports/study.html").read_text(encoding="utf-8")
+    captions = dict(
+        re.findall(r'<figure[^>]* id="([^"]+)">(?:(?!</figure>).)*?<figcaption>(.*?)</figcaption>', page, re.DOTALL)
+    )
     for name in FIGURES:
-        assert f"<code>reports/figures/{name}.csv</code>" in page
+        assert links_of(captions[name]) == [f"figures/{name}.csv"], name
     for name, entry in CATALOGUE.report_tables.items():
-        (shown,) = re.findall(rf'<figure class="[^"]+" id="table-{name}"><figcaption>(.*?)</figcaption>', page)
-        assert all(f"<code>{table}.csv</code>" in shown for table in entry["tables"]), name
-        assert " ".join(entry["caption"].split()) in html.unescape(shown), name
+        caption = captions[f"by-layer-{name}" if entry["view"] else f"table-{name}"]
+        named = [Path(link).stem for link in links_of(caption)]
+        assert named == [*entry["tables"], *entry["published"]], name
+        assert " ".join(entry["caption"].split()) in html.unescape(caption), name
+    linked = [link for caption in captions.values() for link in links_of(caption)]
+    gone = [link for link in linked if not (finished.folder / "reports" / link).is_file()]
+    assert len(linked) > 50 and not gone
+
+
+def links_of(caption: str) -> list[str]:
+    """Files that a caption links to, as the page addresses them."""
+    return [unquote(link) for link in re.findall(r'<a href="([^"#]+)"', caption)]
 
 
 def test_demonstrations_and_theta_help_on_real_weights(finished):

@@ -24,10 +24,13 @@ rule geometry:
 rule embed_theta:
     input:
         theta=collect("results/{{model}}/theta/{family}.safetensors", family=STUDY.main_families),
+        episodes=collect("results/{{model}}/episodes/{family}.jsonl", family=STUDY.main_families),
         choice="results/{model}/layer_choice.csv",
     output:
         embedding=table("embedding"),
         quality=table("embedding_quality"),
+        layers=table("embedding_layers"),
+        episodes=table("embedding_episodes"),
     log:
         "results/{model}/logs/embed_theta.log",
     benchmark:

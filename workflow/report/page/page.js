@@ -1,4 +1,4 @@
-// Tables that sort, labels on the points of a scatter, the section one is in, dark and light. Nothing leaves the page.
+// Tables that sort, labels of points, layers to step through, the section one is in, dark and light. Nothing leaves the page.
 for (const table of document.querySelectorAll("table")) {
   const heads = [...table.tHead.querySelectorAll("th")];
   const buttons = heads.map((head, place) => {
@@ -108,16 +108,65 @@ function stops() {
 addEventListener("load", stops);
 addEventListener("resize", stops);
 
+// What a point or cell says: under the mouse, where a finger taps, and as arrow keys go through a drawing.
 const tip = document.getElementById("tip");
-for (const group of document.querySelectorAll('.card svg g[id^="point"]')) {
-  const label = group.querySelector("title").textContent;
-  group.addEventListener("mousemove", (event) => {
-    tip.textContent = label;
-    tip.style.display = "block";
-    tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 4)}px`;
-    tip.style.top = `${event.clientY + 14}px`;
+for (const element of document.querySelectorAll('.card svg g[id^="point"], .by-layer .told')) {
+  const title = element.querySelector("title");
+  element.dataset.says = title.textContent;
+  title.remove(); // the browser would show it a second time
+}
+const saying = (element) => element?.closest?.("[data-says]");
+const say = (element, x, y) => {
+  tip.style.display = element ? "block" : "none";
+  if (!element) return;
+  tip.textContent = element.dataset.says;
+  tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - tip.offsetWidth - 4))}px`;
+  tip.style.top = `${Math.min(y + 14, innerHeight - tip.offsetHeight - 4)}px`;
+};
+for (const kind of ["pointermove", "click"]) {
+  document.addEventListener(kind, (event) => say(saying(event.target), event.clientX, event.clientY));
+}
+for (const drawing of document.querySelectorAll(".card svg, .by-layer svg")) {
+  const parts = [...drawing.querySelectorAll("[data-says]")];
+  if (!parts.length) continue;
+  let at = -1;
+  drawing.tabIndex = 0;
+  drawing.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    parts[at]?.classList.remove("chosen");
+    at = (at + step + parts.length) % parts.length;
+    parts[at].classList.add("chosen");
+    const box = parts[at].getBoundingClientRect();
+    say(parts[at], box.right, box.bottom);
   });
-  group.addEventListener("mouseleave", () => (tip.style.display = "none"));
+  drawing.addEventListener("blur", () => {
+    parts[at]?.classList.remove("chosen");
+    say(null);
+  });
+}
+
+// Pictures that a slider steps through layers: cells change their shade, points their place.
+for (const panel of document.querySelectorAll(".by-layer .panel")) {
+  const steps = JSON.parse(panel.querySelector("script").textContent), parts = [...panel.querySelectorAll(".told")];
+  const [slider, output] = [panel.querySelector("input"), panel.querySelector("output")];
+  const shade = (cell, place, at) => {
+    const [value, beside] = [steps.values[place][at], steps.beside[place][at]];
+    cell.setAttribute("fill", value === null ? steps.none : steps.shades[Math.round(value / 10)]);
+    const { row, column } = cell.dataset;
+    cell.dataset.says = steps.says.replace(/\{(\w+)\}/g, (_, name) => ({ row, column, value, beside })[name]);
+  };
+  const move = (point, _, at) => {
+    point.setAttribute("cx", steps.x[at][point.dataset.place]);
+    point.setAttribute("cy", steps.y[at][point.dataset.place]);
+  };
+  slider.addEventListener("input", () => {
+    const at = Number(slider.value);
+    output.textContent = steps.layers[at];
+    parts.forEach((part, place) => (steps.values ? shade : move)(part, place, at));
+  });
+  slider.parentElement.hidden = false;
 }
 
 const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));

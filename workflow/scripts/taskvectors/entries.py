@@ -38,7 +38,10 @@ PARTS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
         },
     ),
     "figures": ({"title": str, "caption": str, "tables": list}, {"published": list, "when": str, "hover": bool}),
-    "shown": ({"caption": str, "tables": list}, {"published": list, "latex": bool, "prose": bool}),
+    "shown": (
+        {"caption": str, "tables": list},
+        {"title": str, "published": list, "latex": bool, "prose": bool, "view": str, "says": str},
+    ),
 }  # fmt: skip
 
 
@@ -59,7 +62,8 @@ class Question:
         always: whether every study asks it, as other questions rest on its tables.
         tables: that its rules write, by name: what a row is, columns, title, caption.
         figures: by name: title, caption, what each is drawn from.
-        shown: what the page shows of tables, by name: caption, tables, whether it is written in LaTeX, too.
+        shown: what the page shows of tables, by name: caption, tables, whether it is written in LaTeX, too; its `view`
+            if it is no table but steps through layers (`taskvectors.report.by_layer`), with a title.
     """
 
     name: str

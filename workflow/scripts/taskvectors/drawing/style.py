@@ -14,18 +14,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
+from taskvectors.drawing.colours import FAMILIES, family_colours
 from taskvectors.names import ALL
 from taskvectors.progress import logger
 from taskvectors.store.files import atomic
 from taskvectors.store.tables import write_csv
 
 SHEET = Path(__file__).with_name("study.mplstyle")
-# Colours that the colour-blind tell apart, and of different lightness, so that they stay apart in grey.
 METHOD_COLOURS = {"baseline": "#b8b8b8", "hypothesis": "#d1495b", "regular": "#30638e"}
-# Of the study's own families; those of users get the further ones, in the order in which they come.
-FAMILY_COLOURS = {"algorithmic": "#0072b2", "knowledge": "#d55e00", "linguistic": "#009e73", "translation": "#aa4499"}
-FAMILY_COLOURS |= {"limits": "#8c6d00", "own": "#444444"}
-FURTHER_COLOURS = ("#56b4e9", "#cc79a7", "#e69f00", "#7a3b00", "#5b2a86", "#2f4b26")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 PAPER_GREY = "#9a9a9a"
 # Distance of a name from its point, directions that are tried in turn (up, right), and what is too close, on axes of
@@ -253,12 +249,9 @@ def dots(axis: mpl.axes.Axes, table: pd.DataFrame, shift: float, share: str = "a
 
 def families(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Colour and line style (`color`, `ls`) of every family of a table, in the order of legends."""
-    present = dict.fromkeys(table.loc[table["family"] != ALL, "family"])
-    known = [family for family in FAMILY_COLOURS if family in present]
-    new = [family for family in present if family not in FAMILY_COLOURS]
-    colours = FAMILY_COLOURS | dict(zip(new, itertools.cycle(FURTHER_COLOURS), strict=False))
-    lines = dict(zip((*FAMILY_COLOURS, *new), itertools.cycle(LINES), strict=False))
-    return {family: {"color": colours[family], "ls": lines[family]} for family in [*known, *new]}
+    colours = family_colours(table.loc[table["family"] != ALL, "family"])
+    lines = dict(zip(dict.fromkeys([*FAMILIES, *colours]), itertools.cycle(LINES), strict=False))
+    return {family: {"color": colour, "ls": lines[family]} for family, colour in colours.items()}
 
 
 def family_lines(axis: mpl.axes.Axes, table: pd.DataFrame, x: str, y: str) -> None:

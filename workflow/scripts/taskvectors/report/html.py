@@ -2,6 +2,7 @@
 
 import html
 import itertools
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 from taskvectors.names import POINTS
 from taskvectors.report.cells import Config
 
+PAGES = "reports"  # where the page lies
 LONG = 40  # rows of a table that scrolls by itself; shorter ones are shown whole
 
 
@@ -129,11 +131,28 @@ def entities(label: str) -> str:
     return re.sub(r"[!-/:-@\[-`{-~]", lambda match: f"&#{ord(match.group())};", label)
 
 
+def by_layer_html(picture: str, name: str, title: str, caption: str, sources: Iterable[str]) -> str:
+    """A picture of `taskvectors.report.by_layer` under its title, with caption and files."""
+    return f'<figure class="by-layer" id="{name}"><h3>{html.escape(title)}</h3>{picture}{_caption(caption, name, sources)}</figure>'
+
+
 def _caption(caption: str, name: str, sources: Iterable[str]) -> str:
     link = f'<a class="anchor" href="#{name}" aria-label="Link to {name}">#</a>'
-    files = ", ".join(f"<code>{html.escape(source)}</code>" for source in sources)
+    files = ", ".join(f'<a href="{html.escape(address(file))}">{html.escape(short(file))}</a>' for file in sources)
     described = f'<span id="about-{name}">{html.escape(caption)}</span>'
-    return f'<figcaption>{described} <span class="sources">{files}</span>{link}</figcaption>'
+    listed = f'<details class="sources"><summary>data</summary>{files}</details>' if files else ""
+    return f"<figcaption>{described}{link}{listed}</figcaption>"
+
+
+def address(file: str) -> str:
+    """A file of the study, as the page links to it: both lie in one folder."""
+    return quote(os.path.relpath(file, PAGES), safe="/")
+
+
+def short(file: str) -> str:
+    """A file without the folder of results: `gemma-3-270m/accuracy.csv`, `conclusions.csv`, `figures/transfer.csv`."""
+    folder, name = Path(file).parent.name, Path(file).name
+    return name if folder in ("results", "tables") else f"{folder}/{name}"
 
 
 def table_html(table: pd.DataFrame, name: str, caption: str, sources: Iterable[str], *, prose: bool = False) -> str:

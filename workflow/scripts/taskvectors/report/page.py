@@ -1,19 +1,27 @@
 """What the notebook shows: figures and tables by name, as HTML."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from taskvectors.observations.rows import Tables
+from taskvectors.report.by_layer import matrix_html, points_html
 from taskvectors.report.cells import Config
-from taskvectors.report.html import figure_html, missing_html, schematic_html, table_html, verdicts_html
+from taskvectors.report.html import by_layer_html, figure_html, missing_html, schematic_html, table_html, verdicts_html
 from taskvectors.report.pages import page_table
 from taskvectors.report.provenance_tables import files_table, provenance_table, weights_table
 from taskvectors.store.tables import read_csvs
 
 Entries = Mapping[str, Mapping[str, Any]]
+# What the page shows of a table in place of its rows.
+VIEWS: Mapping[str, Callable[[pd.DataFrame, Mapping[str, Any]], str]] = {
+    "matrix": lambda content, entry: matrix_html(content, entry["says"]),
+    "points": lambda content, entry: points_html(content),
+}
 
 
 @dataclass(frozen=True)
@@ -22,24 +30,27 @@ class Page:
 
     Attributes:
         tables: of all models together, by name; published ones as `paper/<name>`.
+        files_of: the files of every table, by name.
         figures: entries of the figures that this study has.
         drawn: the folder that they are in.
         shown: entries of the tables that this study shows, with the `module` that makes each.
         absent: figures and tables left out, and the tables that an archive lacks for them.
         config: of the study.
-        provenance: of the study.
+        provenance: of the study; `provenance_file` is where it stands.
         schematic_file: a drawing of how θ is read and patched.
         written: entries of all tables that the study writes.
         sections: short names of questions.
     """
 
     tables: Tables
+    files_of: Mapping[str, Sequence[str]]
     figures: Entries
     drawn: Path
     shown: Entries
     absent: Mapping[str, Sequence[str]]
     config: Config
     provenance: Mapping[str, Any]
+    provenance_file: str
     schematic_file: str
     written: Entries
     sections: Mapping[str, str]
@@ -53,7 +64,9 @@ class Page:
         """The page of these files: those of every table, by name, and the provenance."""
         tables = {name: read_csvs(of_name) for name, of_name in files.items()}
         content = json.loads(Path(provenance).read_text(encoding="utf-8"))
-        return Page(tables, figures, Path(drawn), shown, absent, config, content, schematic_file, written, sections)
+        return Page(
+            tables, files, figures, Path(drawn), shown, absent, config, content, provenance, schematic_file, written, sections
+        )  # fmt: skip
 
     def figure(self, name: str) -> str:
         """A figure; nothing if the study has none of that name, and a word if an archive lacks its tables."""
@@ -61,7 +74,7 @@ class Page:
             return missing_html(name, self.absent[name])
         if name not in self.figures:
             return ""
-        entry, sources = self.figures[name], [f"reports/figures/{name}.csv"]
+        entry, sources = self.figures[name], [str(self.drawn / f"{name}.csv")]
         return figure_html(
             str(self.drawn / f"{name}.svg"), entry["title"], entry["caption"], sources, hover=entry["hover"]
         )
@@ -74,8 +87,11 @@ class Page:
         content = page_table(name, entry, self.tables, self.config)
         if content.empty:
             return ""
-        files = [f"{table}.csv" for table in entry["tables"]]
-        files += [f"data/paper/{table}.csv" for table in entry["published"]]
+        names = [*entry["tables"], *(f"paper/{table}" for table in entry["published"])]
+        files = [file for table in names for file in self.files_of[table]]
+        if entry["view"]:
+            picture = VIEWS[entry["view"]](content, entry)
+            return by_layer_html(picture, f"by-layer-{name}", entry["title"], entry["caption"], files)
         return table_html(content, name, entry["caption"], files, prose=entry["prose"])
 
     def verdicts(self) -> str:
@@ -96,6 +112,6 @@ class Page:
         captions = ("Code, software and hardware of this study.", "Checksums of the weights and tokenizers.")
         tables = {"provenance": provenance_table(self.provenance), "weights": weights_table(self.provenance)}
         return "".join(
-            table_html(table, name, caption, ["provenance.json"])
+            table_html(table, name, caption, [self.provenance_file])
             for (name, table), caption in zip(tables.items(), captions, strict=True)
         )

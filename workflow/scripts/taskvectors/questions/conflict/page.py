@@ -9,6 +9,7 @@ from taskvectors.names import KEPT, WITHOUT
 from taskvectors.observations.rows import Tables, at_chosen_layer
 from taskvectors.report.cells import Config, model_labels, with_interval
 
+PROMPTS = {WITHOUT: "bare query", KEPT: "query's own demonstrations kept"}
 LAYERS = {"task": "layer", "all tasks": "common_layer"}  # whose layer, and the column of layer_choice.csv
 
 
@@ -68,4 +69,30 @@ def transfer_table(tables: Tables, config: Config) -> pd.DataFrame:
     return table.rename(columns=names)
 
 
-TABLES = {"conflict": conflict_table, "transfer": transfer_table}
+def transfer_by_layer(tables: Tables, config: Config) -> pd.DataFrame:
+    """The transfer matrix at every layer, of bare queries and with demonstrations, beginning with the common layer."""
+    table = tables["transfer"].dropna(subset=["layer"])
+    order = {task: place for place, task in enumerate(config["tasks"])}
+    table = table.sort_values(["theta_task", "query_task"], key=lambda names: names.map(order), kind="stable")
+    table = table.sort_values(["model", "demonstrations"], key=lambda names: names.map(_places(config)), kind="stable")
+    labels = {name: entry["label"] for name, entry in config["tasks"].items()}
+    first = tables["layer_choice"].groupby("model")["common_layer"].first()
+    return pd.DataFrame(
+        {
+            "panel": model_labels(table, config) + ": " + table["demonstrations"].map(PROMPTS),
+            "first": table["model"].map(first),
+            "layer": table["layer"].astype(int),
+            "row": table["theta_task"].map(labels),
+            "column": table["query_task"].map(labels),
+            "value": table["as_theta"],
+            "beside": table["as_query"],
+        }
+    )
+
+
+def _places(config: Config) -> dict[str, int]:
+    """Where models and kinds of prompts come on the page."""
+    return {name: place for place, name in enumerate([*config["models"], *PROMPTS])}
+
+
+TABLES = {"conflict": conflict_table, "transfer": transfer_table, "transfer_by_layer": transfer_by_layer}

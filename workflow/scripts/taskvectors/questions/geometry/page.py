@@ -55,4 +55,29 @@ def embedding_quality_table(tables: Tables, config: Config) -> pd.DataFrame:
     return table.assign(model=model_labels(table, config))
 
 
-TABLES = {"embedding_quality": embedding_quality_table, "geometry": geometry_table}
+def theta_by_layer(tables: Tables, config: Config) -> pd.DataFrame:
+    """Where θ of every test episode lies at every few layers, and what its prompt reads."""
+    key = ["model", "task", "episode"]
+    points = tables["embedding_layers"].dropna(subset=["x"])
+    points = points.merge(tables["embedding_episodes"], on=key, how="left", validate="many_to_one")
+    tasks = points["task"].map({name: entry["label"] for name, entry in config["tasks"].items()})
+    first = tables["layer_choice"].groupby("model")["common_layer"].first()
+    return pd.DataFrame(
+        {
+            "panel": model_labels(points, config),
+            "first": points["model"].map(first),
+            "layer": points["layer"],
+            "family": points["family"],
+            "point": points["task"] + " " + points["episode"].astype(str),
+            "says": tasks + ": " + points["label"] + " " + points["answer"],
+            "x": points["x"],
+            "y": points["y"],
+        }
+    )
+
+
+TABLES = {
+    "embedding_quality": embedding_quality_table,
+    "geometry": geometry_table,
+    "theta_by_layer": theta_by_layer,
+}

@@ -26,6 +26,7 @@ NEIGHBOURS = 5
 FOLDS = 5
 STARTS = 3  # of k-means; the best is kept
 FEWEST = 5  # θ in a picture
+START = 1e-4  # deviation of the points that t-SNE begins from, as scikit-learn's own
 BINS = np.linspace(0, 2, 201)
 PICTURES = ("tsne", "umap")
 
@@ -117,17 +118,21 @@ def distance_histogram(theta: np.ndarray, tasks: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "kind", "bin_low", "bin_high", "count"])
 
 
-def embed(theta: np.ndarray, method: str, options: Mapping[str, Any], seed: int) -> np.ndarray:
+def embed(
+    theta: np.ndarray, method: str, options: Mapping[str, Any], seed: int, start: np.ndarray | None = None
+) -> np.ndarray:
     """Two-dimensional picture of θ `[episode, hidden]` by cosine distance: `[episode, 2]`, NaN for fewer than five θ.
 
     Args:
         method: `tsne` (options: perplexity) or `umap` (options: neighbours, min_dist).
+        start: another picture of the same episodes that t-SNE begins from, shrunk; by default it begins by chance.
     """
     if len(theta) < FEWEST:
         return np.full((len(theta), 2), np.nan)
     if method == "tsne":
         perplexity = min(options["perplexity"], (len(theta) - 1) / 3)
-        projection = TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed)
+        init: Any = "random" if start is None else (start * START / start[:, 0].std()).astype(np.float32)
+        projection = TSNE(metric="cosine", init=init, perplexity=perplexity, random_state=seed)
     else:
         import umap  # slow to import: numba
 
@@ -212,3 +217,38 @@ def pictures(thetas: Thetas, choice: pd.DataFrame, options: Mapping[str, Any]) -
         quality = {"n": len(xy), "trustworthiness": picture_quality(both[states], xy)}
         qualities.append({"model": choice["model"].iloc[0]} | place | quality)
     return pd.concat(points, ignore_index=True), pd.DataFrame(qualities)
+
+
+def pictures_by_layer(thetas: Thetas, choice: pd.DataFrame, options: Mapping[str, Any]) -> pd.DataFrame:
+    """t-SNE of θ less the mean over tasks at the common layer and at every few others, at the first seed: the study's
+    table `embedding_layers.csv`.
+
+    Each picture begins from that of the layer before it, up and down from the common layer, so that a point that moves
+    has neighbours that change. Coordinates count from the middle of a picture, in hundredths.
+
+    Args: as of `pictures`.
+    """
+    common, tasks, seed = int(choice["common_layer"].iloc[0]), thetas.tasks, options["seeds"][0]
+    kinds = choice.set_index("task")
+    head = {"model": choice["model"].iloc[0], "family": kinds["family"][tasks].to_numpy()}
+    head |= {"role": kinds["role"][tasks].to_numpy(), "task": tasks}
+    layers = sorted({common, *range(0, thetas.theta.shape[1], options["layer_step"])})
+    walks = [[layer for layer in layers if layer > common], [layer for layer in layers[::-1] if layer < common]]
+    done = iter(track(range(len(layers)), len(layers), "embed_theta", unit="layer"))
+
+    def picture(layer: int, start: np.ndarray | None) -> np.ndarray:
+        next(done)
+        *_, vectors = raw_and_centred(thetas.theta[:, layer], tasks).values()
+        return embed(vectors, "tsne", options["tsne"], seed, start)
+
+    drawn = {common: picture(common, None)}
+    for walk in walks:
+        before = drawn[common]
+        for layer in walk:
+            before = drawn[layer] = picture(layer, before)
+    tables = []
+    for layer, points in sorted(drawn.items()):
+        xy = (points - points.mean(axis=0)).round(2)
+        place = {"layer": layer, "episode": thetas.episodes, "x": xy[:, 0], "y": xy[:, 1]}
+        tables.append(in_order(pd.DataFrame(head | place), choice["task"]))
+    return pd.concat(tables, ignore_index=True)
