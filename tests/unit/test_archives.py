@@ -6,9 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from bs4 import BeautifulSoup
+from nbconvert.filters import markdown2html
 
 from taskvectors.archives import closest, folder_of, held_tables, joined_config
 from taskvectors.errors import StudyError
+from taskvectors.report.pages import Section, cells_of
 from taskvectors.store.archived import SETTINGS
 from taskvectors.store.crate import write_archive
 from taskvectors.store.tables import read_csv, write_csv
@@ -22,12 +25,12 @@ TASKS = {name: {"family": "f", "ours": True, "table": f"here/{name}.csv"} for na
 def archive(tmp_path):
     """Writes an archive; tables of a model are its accuracies."""
 
-    def write(name, models, tasks=("f",), entries=TASKS, date="2026-01-02", **episodes):
+    def write(name, models, tasks=("f",), entries=TASKS, date="2026-01-02", questions=None, **episodes):
         folder = tmp_path / name
         folder.mkdir(parents=True)
         config = {key: {} for key in SETTINGS} | {
             "models": {model: {"label": model.title()} for model in models},
-            "study": {"models": list(models), "tasks": list(tasks), "seeds": [0]},
+            "study": {"models": list(models), "tasks": list(tasks), "seeds": [0], "questions": questions},
             "tasks": entries,
             "episodes": episodes,
             "conflict": {"pairs": [["a", "b"]]},
@@ -91,6 +94,43 @@ def test_models_of_all_archives_are_side_by_side_and_what_differs_is_said(archiv
     }
     assert [content["date"] for content in provenance["joined"].values()] == ["2026-01-02", "2026-01-03"]
     assert read_csv(tmp_path / "out/resources.csv")["model"].tolist() == config["study"]["models"]
+
+
+def test_questions_are_those_that_every_study_asked(archive):
+    asked = [None, ["geometry", "conflict"], ["conflict", "rivals"]]
+    paths = [archive(f"study{number}", {f"m{number}": [0.5]}, questions=one) for number, one in enumerate(asked)]
+    for chosen, questions in (([0], None), ([0, 1], asked[1]), ([2, 0], asked[2]), ([0, 1, 2], ["conflict"])):
+        config = joined_config([paths[number] for number in chosen])
+        assert config["study"]["questions"] == questions
+        assert ("study: questions" in config["joined"]["differing"]) == (len(chosen) > 1)
+
+
+def test_settings_of_an_archive_are_written_never_executed(archive):
+    """It may come from anybody."""
+    evil = "<img src=x onerror=alert(1)>|[a](javascript:b)|{{ 7 * 7 }}"
+    config = joined_config([archive("one", {"m": [0.5]}, test=evil), archive("t*w*o", {"n": [0.5]}, test=1)])
+    folder = ROOT / "workflow/scripts/taskvectors/report/frame/closing"
+    section = Section("", str(folder / "page.md"), "taskvectors.report.frame.closing.page", [])
+    shown = markdown2html("\n\n".join(cell.source for cell in cells_of(section, {}, config)))
+    row = BeautifulSoup(shown, "html.parser").find("td", string="episodes: test").parent
+    assert [cell.text for cell in row.find_all("td")][1:] == [json.dumps(evil), "1"]
+    assert "<img" not in shown and 'javascript:b"' not in shown and "<em>w</em>" not in shown and "49" not in shown
+
+
+def test_a_page_of_which_provenance_lacks_a_model_is_refused(archive, tmp_path):
+    whole = archive("whole", {"n": [0.5]})
+    part = archive("part", {"m": [0.5]})
+    provenance = json.loads((tmp_path / "part/provenance.json").read_text())
+    del provenance["runs"]["m"]
+    (tmp_path / "part/provenance.json").write_text(json.dumps(provenance))
+    named = {
+        "tables/m/accuracy.csv": "m/accuracy.csv",
+        "provenance.json": "provenance.json",
+        "resources.csv": "resources.csv",
+    }
+    write_archive(part, {name: tmp_path / "part" / file for name, file in named.items()})
+    with pytest.raises(StudyError, match=r"part\.zip: provenance\.json has no runs of m\. Make the archive anew"):
+        unpacked([whole, part], tmp_path / "out")
 
 
 def test_a_task_that_is_another_one_is_said_wherever_its_table_lay(archive):

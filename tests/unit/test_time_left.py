@@ -12,7 +12,7 @@ from taskvectors.time_left import START, TimeLeft, seconds_by_rule, worded
 
 def test_the_time_left_follows_from_the_work_that_is_done():
     now = [100.0]
-    time_left = TimeLeft({"long": 90 - START}, lambda: now[0])
+    time_left = TimeLeft({("long", "m"): 90 - START}, lambda: now[0])
     time_left.begin({"long": 1, "short": 2})
     now[0] += 60
     assert time_left.finished("short") == (
@@ -28,16 +28,27 @@ def test_the_time_left_follows_from_the_work_that_is_done():
 
 def test_a_run_of_some_jobs_takes_their_time_alone():
     now = [0.0]
-    time_left = TimeLeft({"of families": 12 * (44 - START)}, lambda: now[0])
+    time_left = TimeLeft({("of families", "m"): 12 * (44 - START)}, lambda: now[0])
     time_left.begin({"of families": 1, "short": 1}, {"of families": 12})
     now[0] += 10
     assert time_left.finished("short") == f"Study: 1 of 2 jobs done in 10 s, about {worded(10 * 44 / START)} left"
 
 
+def test_a_large_model_takes_longer_than_a_small_one():
+    now = [0.0]
+    seconds = {("rule", "small"): 2 * (10 - START), ("rule", "large"): 2 * (100 - START)}
+    time_left = TimeLeft(seconds, lambda: now[0])
+    time_left.begin({"rule": 4})
+    now[0] += 50
+    small = time_left.finished("rule", "small")
+    assert small == f"Study: 1 of 4 jobs done in 50 s, about {worded(50 * 210 / 10)} left"
+    assert time_left.finished("rule", "large").endswith(f"about {worded(50)} left")
+
+
 @hypothesis.given(st.dictionaries(st.text(), st.tuples(st.integers(1, 9), st.floats(0, 1e6)), min_size=1), st.randoms())
 def test_any_run_counts_to_its_end(rules, random):
     now = [0.0]
-    time_left = TimeLeft({rule: seconds for rule, (_, seconds) in rules.items()}, lambda: now[0])
+    time_left = TimeLeft({(rule, "m"): seconds for rule, (_, seconds) in rules.items()}, lambda: now[0])
     time_left.begin({rule: count for rule, (count, _) in rules.items()})
     jobs = [rule for rule, (count, _) in rules.items() for _ in range(count)]
     random.shuffle(jobs)
@@ -58,7 +69,7 @@ def test_durations_are_readable(seconds, words):
 
 def test_rules_that_load_a_model_have_an_estimate():
     study = read_study([])
-    seconds, (small, large) = seconds_by_rule(map(study.hours, study.models)), map(study.hours, study.models)
-    assert seconds["extract_theta"] == pytest.approx(3600 * (small["extract_theta"] + large["extract_theta"])) and all(
-        re.fullmatch(r"\w+", rule) for rule in seconds
-    )
+    seconds = seconds_by_rule({model: study.hours(model) for model in study.models})
+    for model in study.models:
+        assert seconds["extract_theta", model] == pytest.approx(3600 * study.hours(model)["extract_theta"])
+    assert all(re.fullmatch(r"\w+", rule) and model in study.models for rule, model in seconds)

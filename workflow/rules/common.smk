@@ -82,20 +82,20 @@ class Progress(logging.Handler):
 
     def __init__(self):
         super().__init__()
-        self.rules = {}
+        self.jobs = {}
 
     def emit(self, record):
         match getattr(record, "event", None):
             case LogEvent.RUN_INFO:
                 # Only here, as estimates take a while: many starts run nothing.
                 models = [] if STUDY.archives else STUDY.models
-                self.time_left = TimeLeft(seconds_by_rule(map(STUDY.hours, models)))
+                self.time_left = TimeLeft(seconds_by_rule({model: STUDY.hours(model) for model in models}))
                 counts = {rule: count for rule, count in record.stats.items() if rule != "total"}
                 self.time_left.begin(counts, jobs_of_rules())
             case LogEvent.JOB_INFO:
-                self.rules[record.jobid] = record.rule_name
-            case LogEvent.JOB_FINISHED if record.job_id in self.rules:
-                logger.info(self.time_left.finished(self.rules[record.job_id]))
+                self.jobs[record.jobid] = record.rule_name, (record.wildcards or {}).get("model", "")
+            case LogEvent.JOB_FINISHED if record.job_id in self.jobs:
+                logger.info(self.time_left.finished(*self.jobs[record.job_id]))
 
 
 if workflow.is_main_process and not any(type(one).__name__ == "Progress" for one in logger.handlers):

@@ -29,8 +29,8 @@ def archived_settings(archives: list[str]) -> Config:
 
 
 def joined_config(archives: Sequence[str]) -> Config:
-    """The settings of the first archive, with the models and tasks of all. A model that several archives hold is
-    called by its name and the archive's.
+    """The settings of the first archive, with the models and tasks of all and the questions that all asked. A model
+    that several archives hold is called by its name and the archive's.
 
     The key `joined` says of every model which archive it comes from and its name there (`origins`), and which settings
     differ between archives (`differing`: by key, the value in each archive).
@@ -55,7 +55,11 @@ def joined_config(archives: Sequence[str]) -> Config:
     _refuse_the_same_twice(origins)
     first, every = configs[archives[0]], list(configs.values())
     differing = _differing({names[path]: config for path, config in configs.items()})
-    study = {"models": list(models), "tasks": _union(config["study"]["tasks"] for config in every)}
+    study = {
+        "models": list(models),
+        "tasks": _union(config["study"]["tasks"] for config in every),
+        "questions": _asked_by_all(config["study"].get("questions") for config in every),
+    }
     return {
         **first,
         "study": {**first["study"], **study},
@@ -71,6 +75,12 @@ def _union(lists: Iterable[str | Sequence[Any]]) -> list[Any]:
     for one in lists:
         found += [item for item in ([one] if isinstance(one, str) else one) if item not in found]
     return found
+
+
+def _asked_by_all(questions: Iterable[list[str] | None]) -> list[str] | None:
+    """Of others there are not the tables of every model; None: every question."""
+    lists = [one for one in questions if one is not None]
+    return [name for name in lists[0] if all(name in one for one in lists)] if lists else None
 
 
 def _refuse_the_same_twice(origins: Mapping[str, tuple[str, str]]) -> None:

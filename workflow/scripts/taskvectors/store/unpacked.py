@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from taskvectors.errors import StudyError
 from taskvectors.store.archived import PROVENANCE, member, read_archive
 from taskvectors.store.files import write_bytes, write_json
 from taskvectors.store.tables import parse_csv, write_csv
@@ -49,8 +50,17 @@ def _provenance(origins: Mapping[str, tuple[str, str]], contents: Mapping[str, M
     first = next(iter(every.values()))
     if len(every) == 1:
         return first
+
+    def known(part: str, path: str, model: str) -> Any:
+        try:
+            return every[path][part][model]
+        except (KeyError, TypeError):
+            raise StudyError(
+                f"{path}: provenance.json has no {part} of {model}. Make the archive anew with `make archive`."
+            ) from None
+
     of_models = {
-        part: {name: every[path][part][model] for name, (path, model) in origins.items()}
+        part: {name: known(part, path, model) for name, (path, model) in origins.items()}
         for part in ("weights", "runs")
     }
     return {**first, **of_models, "joined": {Path(path).stem: content for path, content in every.items()}}
