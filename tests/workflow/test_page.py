@@ -129,6 +129,46 @@ def test_rows_are_chosen_by_task_and_by_word_and_saved_as_they_are_shown(finishe
 
 
 @NEEDS_BROWSER
+def test_a_slider_steps_through_layers_and_what_is_drawn_says_what_it_is(finished, tmp_path):
+    """To the mouse, to a finger and to arrow keys."""
+    page = (finished.folder / "reports/study.html").read_text(encoding="utf-8")
+    script = """
+    const tip = document.getElementById("tip"), told = () => tip.style.display === "block" ? tip.textContent : null;
+    const look = (name) => {
+      const panel = document.querySelector(`#by-layer-${name} .panel`), parts = [...panel.querySelectorAll(".told")];
+      const slider = panel.querySelector("input"), steps = JSON.parse(panel.querySelector("script").textContent);
+      const at = () => parts.map((part) => ["cx", "cy", "fill"].map((key) => part.getAttribute(key)).join());
+      const first = at(), opened = Number(slider.value), seen = [];
+      for (const place of [0, steps.layers.length - 1, opened]) {
+        slider.value = place; slider.dispatchEvent(new Event("input"));
+        seen.push([panel.querySelector("output").textContent, at().join() !== first.join(), parts[0].dataset.says]);
+      }
+      parts[1].dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
+      const mouse = [told(), parts[1].dataset.says];
+      document.body.dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
+      const away = told();
+      parts[0].dispatchEvent(new MouseEvent("click", { bubbles: true }));
+      const finger = [told(), parts[0].dataset.says];
+      const press = (key) => panel.querySelector("svg").dispatchEvent(new KeyboardEvent("keydown", { key }));
+      press("ArrowRight"); press("ArrowRight"); press("ArrowLeft");
+      const keys = [told(), parts[0].dataset.says];
+      return { layers: steps.layers, opened, seen, mouse, away, finger, keys, parts: parts.length };
+    };
+    const facts = ["theta_by_layer", "transfer_by_layer"].map(look);
+    """
+    points, cells = found_by(f'addEventListener("load", () => {{ {script} {write("facts")} }});', page, tmp_path)
+    for found in (points, cells):
+        layers, opened = found["layers"], found["opened"]
+        assert [int(layer) for layer, *_ in found["seen"]] == [layers[0], layers[-1], layers[opened]]
+        assert [moved for _, moved, _ in found["seen"]] == [opened != 0, opened != len(layers) - 1, False]
+        assert found["away"] is None and found["parts"] > 5
+        for told, said in (found["mouse"], found["finger"], found["keys"]):
+            assert told == said and "{" not in told
+    assert cells["layers"] == list(range(30)) and "answered as the task of θ" in cells["mouse"][0]
+    assert " → " in points["mouse"][0]
+
+
+@NEEDS_BROWSER
 def test_no_text_of_a_figure_is_cut_or_raw(finished, tmp_path):
     """As a browser lays the files out: every text inside its drawing, none of it in a formula's language."""
     files = sorted((finished.folder / "reports/figures").glob("*.svg"))

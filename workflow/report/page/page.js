@@ -150,7 +150,9 @@ for (const drawing of document.querySelectorAll(".card svg, .by-layer svg")) {
 // Pictures that a slider steps through layers: cells change their shade, points their place.
 for (const panel of document.querySelectorAll(".by-layer .panel")) {
   const steps = JSON.parse(panel.querySelector("script").textContent), parts = [...panel.querySelectorAll(".told")];
-  const [slider, output] = [panel.querySelector("input"), panel.querySelector("output")];
+  const output = panel.querySelector("output"), last = steps.layers.length - 1;
+  const slider = made("input", { type: "range", min: 0, max: last, ariaLabel: `${panel.querySelector("h4").textContent}: layer` });
+  slider.value = steps.layers.indexOf(Number(output.textContent));
   const shade = (cell, place, at) => {
     const [value, beside] = [steps.values[place][at], steps.beside[place][at]];
     cell.setAttribute("fill", value === null ? steps.none : steps.shades[Math.round(value / 10)]);
@@ -166,7 +168,7 @@ for (const panel of document.querySelectorAll(".by-layer .panel")) {
     output.textContent = steps.layers[at];
     parts.forEach((part, place) => (steps.values ? shade : move)(part, place, at));
   });
-  slider.parentElement.hidden = false;
+  output.parentElement.append(slider);
 }
 
 const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));

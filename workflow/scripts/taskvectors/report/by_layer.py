@@ -54,12 +54,9 @@ def _each_panel(content: pd.DataFrame, drawn: Callable[[pd.DataFrame], tuple[str
         svg, moving = drawn(panel)
         svg = svg.replace("<svg", f'<svg role="img" aria-label="{named}"', 1)
         steps = json.dumps({"layers": layers, **moving}, separators=(",", ":")).replace("<", "\\u003c")
-        slider = (
-            f'<label class="step" hidden>layer <output>{layers[first]}</output> of {layers[0]}–{layers[-1]} '
-            f'<input type="range" min="0" max="{len(layers) - 1}" value="{first}" aria-label="{named}: layer"></label>'
-        )
+        step = f'<p class="step">layer <output>{layers[first]}</output> of {layers[0]}–{layers[-1]}</p>'
         yield (
-            f'<div class="panel"><h4>{named}</h4>{slider}<div class="scroll">{svg}</div>'
+            f'<div class="panel"><h4>{named}</h4>{step}<div class="scroll">{svg}</div>'
             f'<script type="application/json">{steps}</script></div>'
         )
 
