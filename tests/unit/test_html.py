@@ -5,7 +5,7 @@ import re
 import hypothesis
 from hypothesis import strategies as st
 
-from taskvectors.report.html import in_steps
+from taskvectors.report.html import alone, in_steps
 
 COORDINATE = st.integers(-99999, 99999).map(lambda hundredths: hundredths / 100)
 POINT = st.tuples(COORDINATE, st.one_of(COORDINATE, st.just(1.5)))
@@ -67,3 +67,11 @@ def test_it_is_short():
         in_steps("M 1.00 2.50 \nL 1.50 2.50 \nL 3.00 2.50 \nL 3.00 2.50 \nQ 3.25 2 0 0 \nz")
         == "m1 2.5l2 0q.25-.5-3-2.5z"
     )
+
+
+def test_parts_of_a_drawing_are_renamed_where_they_are_referred_to():
+    svg = (
+        '<svg><g id="figure_1"><defs><path id="m1a" d="m0 0"/><clipPath id="p#2"><rect/></clipPath></defs>'
+        '<use xlink:href="#m1a"/><g clip-path="url(#p#2)" style="fill: #0072b2; stroke: #ffffff"/><use xlink:href="#m1a"/></g></svg>'
+    )
+    assert alone(svg) == svg.replace("m1a", "z0").replace("p#2", "z1")

@@ -155,7 +155,7 @@ for (const panel of document.querySelectorAll(".by-layer .panel")) {
   slider.value = steps.layers.indexOf(Number(output.textContent));
   const shade = (cell, place, at) => {
     const [value, beside] = [steps.values[place][at], steps.beside[place][at]];
-    cell.setAttribute("fill", value === null ? steps.none : steps.shades[Math.round(value / 10)]);
+    cell.setAttribute("fill", value === null ? steps.none : steps.shades[Math.floor((value + 5) / 10)]);
     const { row, column } = cell.dataset;
     cell.dataset.says = steps.says.replace(/\{(\w+)\}/g, (_, name) => ({ row, column, value, beside })[name]);
   };

@@ -108,6 +108,7 @@ def _drawable(character: str) -> bool:
 
 PLACES = 6  # digits of where an axis lies in its figure
 MOST_LAYOUTS, STILL = 6, 5e-4  # how often a figure is laid out at most, and what share of it no longer moves
+DPI = {".svg": 150}  # of pixels inside a drawing: the page holds all of them
 UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same figure has the same bytes
 
 
@@ -126,7 +127,7 @@ def save(figure: Figure, tables: Mapping[str, pd.DataFrame], paths: Iterable[str
             write_csv(path, source[["table", *(column for column in source if column != "table")]])
             continue
         with atomic(path) as temporary:
-            figure.savefig(temporary, dpi=300, metadata=UNDATED.get(path.suffix))
+            figure.savefig(temporary, dpi=DPI.get(path.suffix, 300), metadata=UNDATED.get(path.suffix))
 
 
 def lay_out(figure: Figure) -> None:

@@ -81,7 +81,7 @@ def _matrix(panel: pd.DataFrame, says: str) -> tuple[str, dict[str, Any]]:
         beside.append(_percent(of_layer["beside"]))
         value = values[-1][first]
         title = says.format(row=row, column=column, value=value, beside=beside[-1][first])
-        shade = PALE if value is None else SHARES[round(value / 10)]
+        shade = PALE if value is None else SHARES[(value + 5) // 10]
         x, y = (left + CELL * names.index(name) for name in (column, row))
         parts.append(
             f'<rect class="told" x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="{shade}" '

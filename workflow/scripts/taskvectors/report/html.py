@@ -31,7 +31,7 @@ def figure_html(path: str, title: str, caption: str, sources: Iterable[str], *, 
     if hover:
         drawing = _with_titles(svg).replace("<svg", f'<svg role="img" aria-label="{named}" {described}', 1)
     else:
-        drawing = f'<img alt="{named}" {described} src="data:image/svg+xml,{quote(svg.replace(chr(10), " "), safe=UNQUOTED)}">'
+        drawing = f'<img alt="{named}" {described} src="data:image/svg+xml,{quote(alone(svg).replace(chr(10), " "), safe=UNQUOTED)}">'
     card = (
         f'<div class="card" style="--width: {width}px" role="group" tabindex="0" aria-label="{named}">{drawing}</div>'
     )
@@ -69,6 +69,18 @@ def slim(svg: str) -> str:
     svg = PATHS.sub(lambda path: f' d="{in_steps(path[1])}"', svg)
     svg = NUMBERS.sub(lambda numbers: re.sub(r"(\.\d\d)\d+", r"\1", numbers[0]), svg)
     return re.sub(r"\n +", "\n", MARKERS.sub(together, svg))
+
+
+def alone(svg: str) -> str:
+    """A drawing with short names for the parts that it refers to; they are unique in it, not in a page."""
+    names = dict.fromkeys(re.findall(r"#([^\"\s)]+)[\")]", svg))
+    short_of = {name: f"{place:x}" for place, name in enumerate(name for name in names if f' id="{name}"' in svg)}
+    svg = re.sub(
+        r' id="([^"]+)"', lambda found: f' id="z{short_of[found[1]]}"' if found[1] in short_of else found[0], svg
+    )
+    return re.sub(
+        r"#([^\"\s)]+)(?=[\")])", lambda found: f"#z{short_of[found[1]]}" if found[1] in short_of else found[0], svg
+    )
 
 
 def in_steps(path: str) -> str:
