@@ -17,6 +17,9 @@ endif
 SNAKEMAKE := python -m snakemake
 # Of a study of yours: make study CONFIG=config/mine.yaml, and the same for plan, archive, check-results and report.
 OVERLAY = $(if $(CONFIG),--configfile $(CONFIG))
+SHIPPED := data/archive
+# An archive by its file, or by its name among those that the repository ships.
+archive = $(if $(filter $(1),$(basename $(notdir $(wildcard $(SHIPPED)/*.zip)))),$(SHIPPED)/$(1).zip,$(1))
 
 .PHONY: study try explore plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark docs lint format pins report clean
 
@@ -41,25 +44,25 @@ explore: .venv/explore/installed
 plan: .venv/installed
 	@python workflow/plan.py $(CONFIG)
 
-# Every figure and the report from archived tables: no weights, no network. Of another archive: make figures ARCHIVE=mine.zip
+# Every figure and the report from archived tables: no weights, no network. Of the full study: make figures ARCHIVE=full; of
+# another: make figures ARCHIVE=mine.zip
 figures: .venv/installed
-	$(SNAKEMAKE) --cores $(CORES) --configfile config/archive.yaml $(if $(ARCHIVE),--config archive="$(ARCHIVE)")
+	$(SNAKEMAKE) --cores $(CORES) --configfile config/archive.yaml $(if $(ARCHIVE),--config archive="$(call archive,$(ARCHIVE))")
 	@echo "Open reports/study.html"
 
 archive: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES) $(OVERLAY) -- reports/archive.zip
 
-# The repository's own archive, after a run of the default study: its tables, and what README shows.
+# The repository's own archives, after a run of the default study, or of the full one: make ship CONFIG=config/full.yaml
 ship: archive
-	mkdir -p data/archive
-	cp reports/archive_tables.zip data/archive/default.zip
-	$(MAKE) pictures
+	mkdir -p $(SHIPPED)
+	cp reports/archive_tables.zip $(SHIPPED)/$(if $(CONFIG),$(basename $(notdir $(CONFIG))),default).zip
 
-# README's pictures, from the figures and the page that are there.
+# README's pictures, from the figures and the page that are there: those of the full study.
 pictures:
-	cp $(addprefix reports/figures/,accuracy_bars.png transfer.png rivals_plane.png) data/archive/
+	cp $(addprefix reports/figures/,accuracy_bars.png transfer.png rivals_plane.png) $(SHIPPED)
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
-	  --window-size=1280,1300 --screenshot=data/archive/page.png reports/study.html
+	  --window-size=1280,1300 --screenshot=$(SHIPPED)/page.png reports/study.html
 
 # This study beside the archived one: equal, equal up to rounding, within interval or different.
 check-results: .venv/installed

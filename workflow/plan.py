@@ -26,8 +26,6 @@ from taskvectors.estimates import half_widths
 from taskvectors.store.archived import archived_config, read_archive
 from taskvectors.study import Study, read_study
 
-SHIPPED = Path(__file__).parents[1] / "data/archive/default.zip"
-
 
 class Jobs(logging.Handler):
     """Rule and model (None for jobs of all models) of every job that Snakemake says it would run."""
@@ -87,13 +85,16 @@ def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> list[dict[str,
 
 
 def expected(study: Study) -> list[dict[str, str]]:
-    """One row per claim: what its interval is like in the shipped study, and what to expect in this one."""
-    if not SHIPPED.exists():
+    """One row per claim: what its interval is like in the shipped study of the nearest settings, and what to expect in
+    this one."""
+    try:
+        shipped = study.shipped
+    except StudyError:  # a workflow without archives
         return []
-    table = read_archive(SHIPPED)["tables/conclusions.csv"].decode()
+    table = read_archive(shipped)["tables/conclusions.csv"].decode()
     rows = csv.DictReader(io.StringIO(table))
     judged_on = {(one.name, name): size for one in study.questions for name, size in one.judged_on.items()}
-    widths = half_widths(rows, judged_on, archived_config(SHIPPED), study.config)
+    widths = half_widths(rows, judged_on, archived_config(shipped), study.config)
     return [
         {
             "claim": statement,

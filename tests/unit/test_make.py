@@ -81,6 +81,19 @@ def test_figures_are_of_the_archive_that_is_named(make):
     of_archive = [*SNAKEMAKE, "--configfile", "config/archive.yaml"]
     assert make("figures") == [[*of_archive, None]]
     assert make("figures", "ARCHIVE=my own.zip") == [[*of_archive, "--config", "archive=my own.zip", None]]
+    (make.folder / "data/archive").mkdir(parents=True)
+    (make.folder / "data/archive/full.zip").touch()
+    for named, file in (("full", "data/archive/full.zip"), ("full.zip", "full.zip"), ("[a.zip, b.zip]", "[a.zip, b.zip]")):
+        assert make("figures", f"ARCHIVE={named}") == [[*of_archive, "--config", f"archive={file}", None]]
+
+
+def test_the_archive_that_is_shipped_has_the_name_of_its_configuration(make):
+    (make.folder / "reports").mkdir()
+    packed = make.folder / "reports/archive_tables.zip"
+    for config, name in ((None, "default"), ("config/full.yaml", "full")):
+        packed.write_text(name, encoding="utf-8")
+        make("ship", *([f"CONFIG={config}"] if config else []))
+        assert (make.folder / f"data/archive/{name}.zip").read_text(encoding="utf-8") == name
 
 
 def test_the_notebook_is_the_readers_once_it_is_there(make):
