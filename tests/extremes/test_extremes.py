@@ -4,6 +4,7 @@ model lacks.
 The predictions are made up; everything made of them is the study's own code.
 """
 
+import re
 import warnings
 from itertools import combinations
 from pathlib import Path
@@ -28,6 +29,7 @@ from taskvectors.questions.geometry.tables import (
     embed,
     geometry_at_layer,
     picture_quality,
+    pictures_by_layer,
     raw_and_centred,
 )
 from taskvectors.questions.gradient.names import CONTROLS_OF
@@ -49,8 +51,10 @@ from taskvectors.questions.rivals.tables import doses as dose_table
 from taskvectors.questions.robustness.tables import robustness
 from taskvectors.report.conclusions import conclusions
 from taskvectors.report.html import escaped, table_html
+from taskvectors.report.page import VIEWS
 from taskvectors.report.pages import page_table
 from taskvectors.store.tables import read_csv, read_csvs, write_csv
+from taskvectors.store.thetas import Thetas
 from taskvectors.study import read_study
 
 LAYERS, HIDDEN, DEMONSTRATIONS = 3, 8, 2
@@ -314,6 +318,39 @@ def gradient_observations(rng, tasks, episodes, outcome):
     return table.assign(layer=1, share=0.5, left_out=None).astype({"step": "Int64"})
 
 
+def picture_tables(head, theta, of, choice, episodes):
+    """Pictures of θ, and what they are drawn of."""
+    at_first = raw_and_centred(theta[:, 0], of)
+    distances = pd.concat(
+        [distance_histogram(vectors, of).assign(states=states, **head) for states, vectors in at_first.items()]
+    )
+    points, qualities = [], []
+    for states, seed in [(states, 1) for states in at_first] + [(list(at_first)[-1], 2)]:
+        xy = embed(at_first[states], "tsne", {"perplexity": 5}, seed)
+        place = {"method": "tsne", "states": states, "seed": seed, "layer": 0}
+        points.append(pd.DataFrame({"task": of, "x": xy[:, 0], "y": xy[:, 1]}).assign(**head, **place))
+        qualities.append({"model": head["model"], **place, "trustworthiness": picture_quality(at_first[states], xy)})
+    numbers = np.tile(np.arange(episodes), len(of) // episodes)
+    thetas = Thetas(
+        [(task, "test", 0, int(number)) for task, number in zip(of, numbers, strict=True)],
+        theta,
+        np.zeros(theta.shape[:2]),
+        theta,
+    )
+    options = {"seeds": [1], "tsne": {"perplexity": 5}, "layer_step": 2}
+    by_layer = pictures_by_layer(thetas, main_tasks(choice), options)
+    shown = pd.DataFrame(
+        {"model": head["model"], "task": of, "episode": numbers, "label": "x → <b>y</b>; z →", "answer": "007"}
+    )
+    return {
+        "distances": distances,
+        "embedding": pd.concat(points),
+        "embedding_quality": pd.DataFrame(qualities),
+        "embedding_layers": by_layer,
+        "embedding_episodes": shown,
+    }
+
+
 def model_tables(model, rng, tasks, episodes, outcome):
     """Every table of one model, made by the functions that the rules call."""
     kinds = {task: {"family": FAMILY[task], "role": "limit" if FAMILY[task] == "limits" else "main"} for task in tasks}
@@ -366,17 +403,7 @@ def model_tables(model, rng, tasks, episodes, outcome):
             for states, vectors in raw_and_centred(theta[:, layer], of).items()
         ]
     )
-    at_first = raw_and_centred(theta[:, 0], of)
-    found["distances"] = pd.concat(
-        [distance_histogram(vectors, of).assign(states=states, **head) for states, vectors in at_first.items()]
-    )
-    points, qualities = [], []
-    for states, seed in [(states, 1) for states in at_first] + [(list(at_first)[-1], 2)]:
-        xy = embed(at_first[states], "tsne", {"perplexity": 5}, seed)
-        place = {"method": "tsne", "states": states, "seed": seed, "layer": 0}
-        points.append(pd.DataFrame({"task": of, "x": xy[:, 0], "y": xy[:, 1]}).assign(**head, **place))
-        qualities.append({"model": model, **place, "trustworthiness": picture_quality(at_first[states], xy)})
-    found |= {"embedding": pd.concat(points), "embedding_quality": pd.DataFrame(qualities)}
+    found |= picture_tables(head, theta, of, choice, episodes)
     ranks = {"answer_rank_best": 1, "answer_rank_median": 5, "other_answer_rank_median": 9, "name_rank": None}
     found["decoded_ranks"] = pd.DataFrame(
         [{**head, "task": task, "layer": layer, "vocabulary": 1000, "answers": 2, "name_word": None, **ranks}
@@ -554,6 +581,9 @@ def test_every_table_of_the_report_is_made_and_escaped(study):
     for name, entry in shown.items():
         if set(entry["tables"]) <= set(tables):
             table = page_table(name, entry, tables, config)
+            if entry["view"] and not table.empty:
+                drawn = VIEWS[entry["view"]](table, entry)
+                assert not re.search("<b>|NaN|nan", drawn) and drawn.count('class="panel"') > 0, name
             assert "<b>Task" not in table_html(table, name, entry["caption"], entry["tables"]), name
     missing = {name for name, entry in shown.items() if not set(entry["tables"]) <= set(tables)}
     assert missing == {"decoded_tokens", "filter"}  # of a tokenizer; the workflow's own tests show them

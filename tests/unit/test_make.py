@@ -83,7 +83,11 @@ def test_figures_are_of_the_archive_that_is_named(make):
     assert make("figures", "ARCHIVE=my own.zip") == [[*of_archive, "--config", "archive=my own.zip", None]]
     (make.folder / "data/archive").mkdir(parents=True)
     (make.folder / "data/archive/full.zip").touch()
-    for named, file in (("full", "data/archive/full.zip"), ("full.zip", "full.zip"), ("[a.zip, b.zip]", "[a.zip, b.zip]")):
+    for named, file in (
+        ("full", "data/archive/full.zip"),
+        ("full.zip", "full.zip"),
+        ("[a.zip, b.zip]", "[a.zip, b.zip]"),
+    ):
         assert make("figures", f"ARCHIVE={named}") == [[*of_archive, "--config", f"archive={file}", None]]
 
 
