@@ -18,8 +18,6 @@ SNAKEMAKE := python -m snakemake
 # Of a study of yours: make study CONFIG=config/mine.yaml, and the same for plan, archive, check-results and report.
 OVERLAY = $(if $(CONFIG),--configfile $(CONFIG))
 SHIPPED := data/archive
-# An archive by its file, or by its name among those that the repository ships.
-archive = $(if $(filter $(1),$(basename $(notdir $(wildcard $(SHIPPED)/*.zip)))),$(SHIPPED)/$(1).zip,$(1))
 
 .PHONY: study try explore plan figures archive ship pictures check-results test test-fast test-slow test-slurm benchmark docs lint format pins report clean
 
@@ -47,7 +45,7 @@ plan: .venv/installed
 # Every figure and the report from archived tables: no weights, no network. Of the full study: make figures ARCHIVE=full; of
 # another: make figures ARCHIVE=mine.zip
 figures: .venv/installed
-	$(SNAKEMAKE) --cores $(CORES) --configfile config/archive.yaml $(if $(ARCHIVE),--config archive="$(call archive,$(ARCHIVE))")
+	$(SNAKEMAKE) --cores $(CORES) --configfile config/archive.yaml $(if $(ARCHIVE),--config archive="$$(test -f "$(SHIPPED)/$(ARCHIVE).zip" && echo "$(SHIPPED)/$(ARCHIVE).zip" || echo "$(ARCHIVE)")")
 	@echo "Open reports/study.html"
 
 archive: .venv/installed
@@ -56,7 +54,7 @@ archive: .venv/installed
 # The repository's own archives, after a run of the default study, or of the full one: make ship CONFIG=config/full.yaml
 ship: archive
 	mkdir -p $(SHIPPED)
-	cp reports/archive_tables.zip $(SHIPPED)/$(if $(CONFIG),$(basename $(notdir $(CONFIG))),default).zip
+	cp reports/archive_tables.zip $(SHIPPED)/$(or $(basename $(notdir $(lastword $(CONFIG)))),default).zip
 
 # README's pictures, from the figures and the page that are there: those of the full study.
 pictures:

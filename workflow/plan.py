@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent / "scripts"))
 from taskvectors import sizing
 from taskvectors.errors import StudyError
 from taskvectors.estimates import half_widths
-from taskvectors.store.archived import archived_config, read_archive
+from taskvectors.store.archived import archived_config, member, read_archive
 from taskvectors.study import Study, read_study
 
 
@@ -87,11 +87,10 @@ def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> list[dict[str,
 def expected(study: Study) -> list[dict[str, str]]:
     """One row per claim: what its interval is like in the shipped study of the nearest settings, and what to expect in
     this one."""
-    try:
-        shipped = study.shipped
-    except StudyError:  # a workflow without archives
+    if not any((study.root / "data/archive").glob("*.zip")):
         return []
-    table = read_archive(shipped)["tables/conclusions.csv"].decode()
+    shipped = study.shipped
+    table = member(shipped, read_archive(shipped), "tables/conclusions.csv").decode()
     rows = csv.DictReader(io.StringIO(table))
     judged_on = {(one.name, name): size for one in study.questions for name, size in one.judged_on.items()}
     widths = half_widths(rows, judged_on, archived_config(shipped), study.config)
@@ -121,7 +120,7 @@ def main(overlays: list[Path]) -> None:
         "load.\nSettings: `compute` in config/config.yaml. Nothing was run."
     )
     if rows := expected(study):
-        print("\nWhat the claims can tell: half-widths of 95% intervals, estimated from the shipped study.\n")
+        print(f"\nWhat the claims can tell: half-widths of 95% intervals, estimated from {study.shipped}.\n")
         print(
             tabulate(rows, headers="keys", tablefmt="plain", disable_numparse=True, maxcolwidths=[80, None, None, None])
         )

@@ -118,6 +118,20 @@ def test_a_matrix_shows_the_layer_that_it_begins_with_and_holds_all():
     assert (x, y) == (other_y, other_x) and x > y
 
 
+def test_names_in_wide_letters_have_the_room_they_need():
+    def room(name):
+        page = BeautifulSoup(matrix_html(cells({(name, "B"): [0.5, 0.5]}), SAYS), "html.parser")
+        return float(page.select("svg > rect")[0]["x"])
+
+    assert room("英語からフランス語") > 9 * 9.5 > room("ninechars")
+    assert room("UPPER CASE") > room("upper case")
+
+
+def test_what_was_not_measured_at_a_layer_is_a_dash():
+    page = BeautifulSoup(matrix_html(cells({("A", "B"): [0.5, np.nan]}), SAYS), "html.parser")
+    assert page.select_one("rect.told").title.text == "A in B: –%, 50%"
+
+
 def test_points_lie_inside_their_picture_up_is_up_and_colours_are_of_families(thetas):
     table = pictures_by_layer(thetas, CHOICE, OPTIONS)
     content = pd.DataFrame(

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from taskvectors.catalogue import imported
-from taskvectors.entries import LIBRARY, read_questions
+from taskvectors.entries import LIBRARY, VIEWS, read_questions
 from taskvectors.errors import StudyError
+from taskvectors.report import page as report_page
 from taskvectors.report.pages import Section, cells_of, methods_of, page_table, plain_table
 from taskvectors.study import read_study
 
@@ -109,6 +110,37 @@ def test_a_typo_is_refused_by_file_and_line(tmp_path, old, new, message):
     assert GOOD.count(old) == 1
     said = refused(tmp_path, GOOD.replace(old, new))
     assert message in said and "question.yaml" in said
+
+
+SAYS = '"{row} in {column}: {value}, {beside}"'
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("view: matrx, title: T", "means: view: there is no matrx; known are matrix, points."),
+        ("view: points", "means: view and title go together."),
+        ("title: T", "means: view and title go together."),
+        ("view: matrix, title: T", "means: says: this view has the places {beside}, {column}, {row}, {value}."),
+        ('view: matrix, title: T, says: "{Row}"', "means: says: this view has the places {beside}, {column}"),
+        (f"view: points, title: T, says: {SAYS}", "means: says: only a matrix has it."),
+        (f"view: matrix, title: T, says: {SAYS}", None),
+        ("view: points, title: T", None),
+    ],
+)
+def test_a_view_is_known_and_has_what_it_needs(tmp_path, keys, message):
+    entry = (
+        GOOD.split("shown:\n", maxsplit=1)[0] + f"shown:\n  means: {{caption: Means., tables: [accuracy], {keys}}}\n"
+    )
+    if message:
+        assert message in refused(tmp_path, entry)
+    else:
+        library(tmp_path, entry)
+        assert questions(tmp_path)[0].shown["means"]["title"] == "T"
+
+
+def test_views_are_those_that_the_page_draws():
+    assert set(VIEWS) == set(report_page.VIEWS)
 
 
 def test_an_empty_entry_is_refused(tmp_path):

@@ -291,7 +291,7 @@ def test_what_an_older_archive_lacks_is_left_out_with_a_word(elsewhere):
     questions = study.questions
     figures = Path("reports/figures")
     shown = (questions.figures, figures, questions.report_tables, questions.absent, study.config)
-    page = Page({}, {}, *shown, {}, "", "", {}, {})
+    page = Page({}, *shown, {}, "", {}, {}, {})
     assert (
         page.figure("formation")
         == '<p class="missing" id="formation">Left out: the archive lacks <code>formation.csv</code>.</p>'

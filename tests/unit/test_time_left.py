@@ -12,15 +12,15 @@ from taskvectors.time_left import START, TimeLeft, seconds_by_rule, worded
 
 def test_the_time_left_follows_from_the_work_that_is_done():
     now = [100.0]
-    time_left = TimeLeft({("long", "m"): 90 - START}, lambda: now[0])
-    time_left.begin({"long": 1, "short": 2})
+    time_left = TimeLeft({("long", "m"): 90 - START}, clock=lambda: now[0])
+    time_left.begin({("long", "m"): 1, ("short", ""): 2})
     now[0] += 60
     assert time_left.finished("short") == (
         f"Study: 1 of 3 jobs done in 60 s, about {worded(60 * (90 + START) / START)} left"
     )
     now[0] += 60
     assert (
-        time_left.finished("long")
+        time_left.finished("long", "m")
         == f"Study: 2 of 3 jobs done in 2 min, about {worded(120 * START / (90 + START))} left"
     )
     assert time_left.finished("short") == "Study: 3 of 3 jobs done in 2 min"
@@ -28,33 +28,40 @@ def test_the_time_left_follows_from_the_work_that_is_done():
 
 def test_a_run_of_some_jobs_takes_their_time_alone():
     now = [0.0]
-    time_left = TimeLeft({("of families", "m"): 12 * (44 - START)}, lambda: now[0])
-    time_left.begin({"of families": 1, "short": 1}, {"of families": 12})
+    time_left = TimeLeft({("of families", "m"): 12 * (44 - START)}, {"of families": 12}, lambda: now[0])
+    time_left.begin({("of families", "m"): 1, ("short", ""): 1})
     now[0] += 10
     assert time_left.finished("short") == f"Study: 1 of 2 jobs done in 10 s, about {worded(10 * 44 / START)} left"
 
 
-def test_a_large_model_takes_longer_than_a_small_one():
-    now = [0.0]
-    seconds = {("rule", "small"): 2 * (10 - START), ("rule", "large"): 2 * (100 - START)}
-    time_left = TimeLeft(seconds, lambda: now[0])
-    time_left.begin({"rule": 4})
-    now[0] += 50
-    small = time_left.finished("rule", "small")
-    assert small == f"Study: 1 of 4 jobs done in 50 s, about {worded(50 * 210 / 10)} left"
-    assert time_left.finished("rule", "large").endswith(f"about {worded(50)} left")
+@pytest.mark.parametrize("models", [["small"], ["large"], ["small", "large"]])
+def test_jobs_take_the_time_of_their_model_in_a_run_of_all_and_of_some(models):
+    """Of some: as where a study goes on, or a second model came to it."""
+    now, each = [0.0], {"small": 10.3, "large": 101.7}
+    time_left = TimeLeft({("rule", model): 20 * (each[model] - START) for model in each}, {"rule": 20}, lambda: now[0])
+    jobs = [model for model in models for _ in range(20)]
+    time_left.begin({("rule", model): 20 for model in models})
+    for place, model in enumerate(jobs[:-1], start=1):
+        now[0] += each[model]
+        line = time_left.finished("rule", model)
+        if "left" in line:  # from where it can be told
+            assert line.endswith(f"about {worded(sum(each[one] for one in jobs[place:]))} left")
+    assert "left" in line
 
 
-@hypothesis.given(st.dictionaries(st.text(), st.tuples(st.integers(1, 9), st.floats(0, 1e6)), min_size=1), st.randoms())
+@hypothesis.given(
+    st.dictionaries(st.tuples(st.text(), st.text()), st.tuples(st.integers(1, 9), st.floats(0, 1e6)), min_size=1),
+    st.randoms(),
+)
 def test_any_run_counts_to_its_end(rules, random):
     now = [0.0]
-    time_left = TimeLeft({(rule, "m"): seconds for rule, (_, seconds) in rules.items()}, lambda: now[0])
-    time_left.begin({rule: count for rule, (count, _) in rules.items()})
-    jobs = [rule for rule, (count, _) in rules.items() for _ in range(count)]
+    time_left = TimeLeft({job: seconds for job, (_, seconds) in rules.items()}, clock=lambda: now[0])
+    time_left.begin({job: count for job, (count, _) in rules.items()})
+    jobs = [job for job, (count, _) in rules.items() for _ in range(count)]
     random.shuffle(jobs)
-    for number, rule in enumerate(jobs, start=1):
+    for number, job in enumerate(jobs, start=1):
         now[0] += random.random() * 100
-        line = time_left.finished(rule)
+        line = time_left.finished(*job)
         assert line.startswith(f"Study: {number} of {len(jobs)} jobs done in ")
         assert ("left" in line) <= (number < len(jobs))
 

@@ -149,10 +149,13 @@ def test_a_slider_steps_through_layers_and_what_is_drawn_says_what_it_is(finishe
       const away = told();
       parts[0].dispatchEvent(new MouseEvent("click", { bubbles: true }));
       const finger = [told(), parts[0].dataset.says];
+      document.body.dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
       const press = (key) => panel.querySelector("svg").dispatchEvent(new KeyboardEvent("keydown", { key }));
-      press("ArrowRight"); press("ArrowRight"); press("ArrowLeft");
-      const keys = [told(), parts[0].dataset.says];
-      return { layers: steps.layers, opened, seen, mouse, away, finger, keys, parts: parts.length };
+      press("ArrowRight"); press("ArrowRight"); press("ArrowRight"); press("ArrowLeft");
+      const keys = [told(), parts[1].dataset.says], chosen = [...panel.querySelectorAll(".chosen")].map((part) => parts.indexOf(part));
+      press("Escape");
+      const left = [told(), panel.querySelectorAll(".chosen").length];
+      return { layers: steps.layers, opened, seen, mouse, away, finger, keys, chosen, left, parts: parts.length };
     };
     const facts = ["theta_by_layer", "transfer_by_layer"].map(look);
     """
@@ -161,7 +164,7 @@ def test_a_slider_steps_through_layers_and_what_is_drawn_says_what_it_is(finishe
         layers, opened = found["layers"], found["opened"]
         assert [int(layer) for layer, *_ in found["seen"]] == [layers[0], layers[-1], layers[opened]]
         assert [moved for _, moved, _ in found["seen"]] == [opened != 0, opened != len(layers) - 1, False]
-        assert found["away"] is None and found["parts"] > 5
+        assert found["away"] is None and found["parts"] > 5 and found["chosen"] == [1] and found["left"] == [None, 0]
         for told, said in (found["mouse"], found["finger"], found["keys"]):
             assert told == said and "{" not in told
     assert cells["layers"] == list(range(30)) and "answered as the task of θ" in cells["mouse"][0]

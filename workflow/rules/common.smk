@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 
 import snakemake.benchmark
@@ -71,10 +72,14 @@ MODEL_THREADS = (
 config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.questions.all_tables.items()}}
 
 
-def jobs_of_rules():
-    """How many jobs the rules of models have in the whole study."""
-    families = {rule.name: any("{family}" in str(file) for file in rule.output) for rule in workflow.rules}
-    return {name: len(STUDY.models) * (len(STUDY.families) if of_family else 1) for name, of_family in families.items()}
+def parts_of_rules():
+    """How many jobs a rule has for each model in the whole study."""
+    of_families = [rule.name for rule in workflow.rules if any("{family}" in str(file) for file in rule.output)]
+    return dict.fromkeys(of_families, len(STUDY.families))
+
+
+def model_of(wildcards):
+    return (wildcards or {}).get("model", "")
 
 
 class Progress(logging.Handler):
@@ -89,11 +94,12 @@ class Progress(logging.Handler):
             case LogEvent.RUN_INFO:
                 # Only here, as estimates take a while: many starts run nothing.
                 models = [] if STUDY.archives else STUDY.models
-                self.time_left = TimeLeft(seconds_by_rule({model: STUDY.hours(model) for model in models}))
-                counts = {rule: count for rule, count in record.stats.items() if rule != "total"}
-                self.time_left.begin(counts, jobs_of_rules())
+                seconds = seconds_by_rule({model: STUDY.hours(model) for model in models})
+                self.time_left = TimeLeft(seconds, parts_of_rules())
+                jobs = workflow.dag.needrun_jobs()
+                self.time_left.begin(Counter((job.rule.name, model_of(job.wildcards_dict)) for job in jobs))
             case LogEvent.JOB_INFO:
-                self.jobs[record.jobid] = record.rule_name, (record.wildcards or {}).get("model", "")
+                self.jobs[record.jobid] = record.rule_name, model_of(record.wildcards)
             case LogEvent.JOB_FINISHED if record.job_id in self.jobs:
                 logger.info(self.time_left.finished(*self.jobs[record.job_id]))
 

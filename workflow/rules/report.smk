@@ -48,6 +48,7 @@ rule study_notebook:
             "absent": STUDY.questions.absent,
             "written": STUDY.questions.all_tables,
             "sections": {question.name: question.section for question in STUDY.questions},
+            "links": {name: of_all_models(name) for name in STUDY.questions.shown_tables},
         },
     message:
         "Report: executing the notebook"

@@ -106,6 +106,9 @@ function stops() {
   }
 }
 addEventListener("load", stops);
+addEventListener("beforeprint", () => {
+  for (const files of document.querySelectorAll(".sources")) files.open = true;
+});
 addEventListener("resize", stops);
 
 // What a point or cell says: under the mouse, where a finger taps, and as arrow keys go through a drawing.
@@ -121,7 +124,7 @@ const say = (element, x, y) => {
   if (!element) return;
   tip.textContent = element.dataset.says;
   tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - tip.offsetWidth - 4))}px`;
-  tip.style.top = `${Math.min(y + 14, innerHeight - tip.offsetHeight - 4)}px`;
+  tip.style.top = `${Math.max(4, Math.min(y + 14, innerHeight - tip.offsetHeight - 4))}px`;
 };
 for (const kind of ["pointermove", "click"]) {
   document.addEventListener(kind, (event) => say(saying(event.target), event.clientX, event.clientY));
@@ -130,21 +133,25 @@ for (const drawing of document.querySelectorAll(".card svg, .by-layer svg")) {
   const parts = [...drawing.querySelectorAll("[data-says]")];
   if (!parts.length) continue;
   let at = -1;
+  const leave = () => {
+    parts[at]?.classList.remove("chosen");
+    say(null);
+  };
   drawing.tabIndex = 0;
+  drawing.setAttribute("aria-label", `${drawing.getAttribute("aria-label")}. Arrow keys lead through it.`);
   drawing.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") leave();
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    parts[at]?.classList.remove("chosen");
-    at = (at + step + parts.length) % parts.length;
+    leave();
+    at = at < 0 ? 0 : (at + step + parts.length) % parts.length;
     parts[at].classList.add("chosen");
+    parts[at].scrollIntoView({ block: "nearest", inline: "nearest" });
     const box = parts[at].getBoundingClientRect();
     say(parts[at], box.right, box.bottom);
   });
-  drawing.addEventListener("blur", () => {
-    parts[at]?.classList.remove("chosen");
-    say(null);
-  });
+  drawing.addEventListener("blur", leave);
 }
 
 // Pictures that a slider steps through layers: cells change their shade, points their place.
@@ -157,7 +164,7 @@ for (const panel of document.querySelectorAll(".by-layer .panel")) {
     const [value, beside] = [steps.values[place][at], steps.beside[place][at]];
     cell.setAttribute("fill", value === null ? steps.none : steps.shades[Math.floor((value + 5) / 10)]);
     const { row, column } = cell.dataset;
-    cell.dataset.says = steps.says.replace(/\{(\w+)\}/g, (_, name) => ({ row, column, value, beside })[name]);
+    cell.dataset.says = steps.says.replace(/\{(\w+)\}/g, (_, name) => ({ row, column, value, beside })[name] ?? "–");
   };
   const move = (point, _, at) => {
     point.setAttribute("cx", steps.x[at][point.dataset.place]);
@@ -166,6 +173,7 @@ for (const panel of document.querySelectorAll(".by-layer .panel")) {
   slider.addEventListener("input", () => {
     const at = Number(slider.value);
     output.textContent = steps.layers[at];
+    slider.ariaValueText = `layer ${steps.layers[at]}`;
     parts.forEach((part, place) => (steps.values ? shade : move)(part, place, at));
   });
   output.parentElement.append(slider);

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import yaml
@@ -23,6 +24,8 @@ LIBRARY = Path(__file__).parent
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has it
 FOLDERS = ("questions/*/question.yaml", "report/frame/*/section.yaml")
 PAGE = "page.md"
+# What the page can show in place of a table, and what its text (`says`) has places for.
+VIEWS: dict[str, set[str]] = {"matrix": {"row", "column", "value", "beside"}, "points": set()}
 PLACED = re.compile(r"""\{\{ *(figure|table)\(["'](\w+)["']\) *\}\}""")  # in a page
 # Keys of a question and of its entries, with their types. An optional key that is left out is empty.
 REQUIRED, OPTIONAL = (
@@ -191,7 +194,8 @@ def _check(question: Question, known: Mapping[str, Collection[str]]) -> None:
     lines = _lines(file.read_text(encoding="utf-8"))
     for part in ("figures", "shown"):
         for name, entry in getattr(question, part).items():
-            for fault in _unknown(entry, known):
+            faults = [*_unknown(entry, known), *(_wrong_view(entry) if part == "shown" else ())]
+            for fault in faults:
                 raise StudyError(f"{file}, line {lines[part, name]}: {name}: {fault}")
     for name in question.figures:
         if not (question.folder / f"figures/{name}.py").is_file():
@@ -213,6 +217,19 @@ def _unknown(entry: Entry, known: Mapping[str, Collection[str]]) -> Iterator[str
                 yield f"{key}: {one} is not known; known are {', '.join(known[key])}."
     for one in set(entry["published"]) & set(entry["tables"]):
         yield f"{one} is under tables and published: the source table could not distinguish them."
+
+
+def _wrong_view(entry: Entry) -> Iterator[str]:
+    view = entry["view"]
+    if view and view not in VIEWS:
+        yield f"view: there is no {view}; known are {', '.join(VIEWS)}."
+        return
+    if bool(view) != bool(entry["title"]):
+        yield "view and title go together."
+    places = {place for _, place, _, _ in Formatter().parse(entry["says"]) if place is not None}
+    if places != VIEWS.get(view, set()):
+        wanted = ", ".join(f"{{{place}}}" for place in sorted(VIEWS.get(view, set())))
+        yield f"says: this view has the places {wanted}." if wanted else "says: only a matrix has it."
 
 
 def _check_page(question: Question, file: Path) -> None:

@@ -10,55 +10,48 @@ LONGER = {"weights": 40.0, "embed_theta": 50.0, "episodes": 10.0, "study_noteboo
 ENOUGH = 0.03  # the share of the work from which on the time left can be estimated
 
 
+Job = tuple[str, str]  # rule and model; no model where a job is of all
+
+
 @dataclass
 class TimeLeft:
     """Counts the jobs of a run; the time left follows from the work that is done, by the estimates of `make plan`.
 
     Attributes:
         seconds: estimated, by rule and model, of all jobs in the whole study; what is not here takes little.
+        parts: by rule, how many jobs of a model the whole study has; 1 where it is not said.
         clock: seconds since any point.
     """
 
-    seconds: Mapping[tuple[str, str], float]
+    seconds: Mapping[Job, float]
+    parts: Mapping[str, int] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
-    _counts: dict[str, int] = field(default_factory=dict)
-    _whole: dict[str, int] = field(default_factory=dict)
-    _done: list[float] = field(default_factory=list)
+    _jobs: dict[Job, int] = field(default_factory=dict)
+    _done: list[Job] = field(default_factory=list)
     _start: float = 0.0
 
-    def begin(self, counts: Mapping[str, int], whole: Mapping[str, int] | None = None) -> None:
-        """A run begins.
-
-        Args:
-            counts: jobs to run, by rule.
-            whole: jobs that the whole study has; by default as many.
-        """
-        self._counts, self._done, self._start = dict(counts), [], self.clock()
-        self._whole = dict(counts) | dict(whole or {})
+    def begin(self, jobs: Mapping[Job, int]) -> None:
+        """A run of so many jobs begins."""
+        self._jobs, self._done, self._start = dict(jobs), [], self.clock()
 
     def finished(self, rule: str, model: str = "") -> str:
         """A job is done. Returns: a line for the user."""
-        self._done.append(self._seconds(rule, model))
-        done, jobs = len(self._done), max(sum(self._counts.values()), len(self._done))
+        self._done.append((rule, model))
+        done, jobs = len(self._done), max(sum(self._jobs.values()), len(self._done))
         took = self.clock() - self._start
         line = f"Study: {done} of {jobs} jobs done in {worded(took)}"
-        # Which models a run that goes on where another ended is about is not known before its jobs begin.
-        all_of_it = sum(count * self._seconds(rule) for rule, count in self._counts.items())
-        share = sum(self._done) / max(all_of_it, 1e-9)
+        work = sum(count * self._seconds(job) for job, count in self._jobs.items())
+        share = sum(map(self._seconds, self._done)) / max(work, 1e-9)
         if done == jobs or not ENOUGH <= share < 1:
             return line
         return f"{line}, about {worded(took * (1 - share) / share)} left"
 
-    def _seconds(self, rule: str, model: str = "") -> float:
-        """Of a job, of its model or, if that is not named, on average."""
-        models = {of for _, of in self.seconds}
-        named = {model} & models or models
-        share = len(named) / max(len(models), 1)  # of the rule's jobs
-        estimated = sum(self.seconds.get((rule, of), 0.0) for of in named)
-        return START + LONGER.get(rule, 0.0) + estimated / max(share * self._whole.get(rule, 1), 1)
+    def _seconds(self, job: Job) -> float:
+        rule, _ = job
+        return START + LONGER.get(rule, 0.0) + self.seconds.get(job, 0.0) / max(self.parts.get(rule, 1), 1)
 
 
-def seconds_by_rule(hours: Mapping[str, Mapping[str, float]]) -> dict[tuple[str, str], float]:
+def seconds_by_rule(hours: Mapping[str, Mapping[str, float]]) -> dict[Job, float]:
     """Estimated seconds of all jobs of every rule and model.
 
     Args:

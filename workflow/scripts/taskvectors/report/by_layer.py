@@ -8,6 +8,7 @@ import html
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from unicodedata import east_asian_width
 
 import pandas as pd
 
@@ -64,7 +65,7 @@ def _each_panel(content: pd.DataFrame, drawn: Callable[[pd.DataFrame], tuple[str
 def _matrix(panel: pd.DataFrame, says: str) -> tuple[str, dict[str, Any]]:
     """The drawing, and of every cell its shares by layer, in percent."""
     names = list(dict.fromkeys([*panel["row"], *panel["column"]]))
-    left = round(LETTER * max(map(len, names))) + 8
+    left = round(LETTER * max(map(_width, names))) + 8
     side = left + CELL * len(names)
     parts = [f'<svg class="matrix" width="{side}" height="{side}" viewBox="0 0 {side} {side}">']
     parts.append(f'<rect x="{left}" y="{left}" width="{side - left}" height="{side - left}" fill="{PALE}"/>')
@@ -80,7 +81,9 @@ def _matrix(panel: pd.DataFrame, says: str) -> tuple[str, dict[str, Any]]:
         values.append(_percent(of_layer["value"]))
         beside.append(_percent(of_layer["beside"]))
         value = values[-1][first]
-        title = says.format(row=row, column=column, value=value, beside=beside[-1][first])
+        numbers = {"value": value, "beside": beside[-1][first]}
+        written = {name: "–" if number is None else number for name, number in numbers.items()}
+        title = says.format(row=row, column=column, **written)
         shade = PALE if value is None else SHARES[(value + 5) // 10]
         x, y = (left + CELL * names.index(name) for name in (column, row))
         parts.append(
@@ -94,6 +97,11 @@ def _matrix(panel: pd.DataFrame, says: str) -> tuple[str, dict[str, Any]]:
         "shades": SHARES,
         "none": PALE,
     }
+
+
+def _width(name: str) -> float:
+    """Of a name, in letters: capitals are wider, and those of Chinese, Japanese and Korean twice as wide."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1.25 if letter.isupper() else 1 for letter in name)
 
 
 def _percent(shares: pd.Series) -> list[int | None]:

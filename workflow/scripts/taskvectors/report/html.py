@@ -15,6 +15,7 @@ from taskvectors.names import POINTS
 from taskvectors.report.cells import Config
 
 PAGES = "reports"  # where the page lies
+WRITTEN = ("results/", f"{PAGES}/")  # folders that the study writes to
 LONG = 40  # rows of a table that scrolls by itself; shorter ones are shown whole
 
 
@@ -150,21 +151,18 @@ def by_layer_html(picture: str, name: str, title: str, caption: str, sources: It
 
 def _caption(caption: str, name: str, sources: Iterable[str]) -> str:
     link = f'<a class="anchor" href="#{name}" aria-label="Link to {name}">#</a>'
-    files = ", ".join(f'<a href="{html.escape(address(file))}">{html.escape(short(file))}</a>' for file in sources)
+    files = ", ".join(map(_linked, sources))
     described = f'<span id="about-{name}">{html.escape(caption)}</span>'
     listed = f'<details class="sources"><summary>data</summary>{files}</details>' if files else ""
     return f"<figcaption>{described}{link}{listed}</figcaption>"
 
 
-def address(file: str) -> str:
-    """A file of the study, as the page links to it: both lie in one folder."""
-    return quote(os.path.relpath(file, PAGES), safe="/")
-
-
-def short(file: str) -> str:
-    """A file without the folder of results: `gemma-3-270m/accuracy.csv`, `conclusions.csv`, `figures/transfer.csv`."""
-    folder, name = Path(file).parent.name, Path(file).name
-    return name if folder in ("results", "tables") else f"{folder}/{name}"
+def _linked(file: str) -> str:
+    """A file by its path in the study's folder; a link, from the page's place in it, if the study writes it."""
+    if not file.startswith(WRITTEN):
+        return f"<code>{html.escape(file)}</code>"
+    address = quote(os.path.relpath(file, PAGES), safe="/")
+    return f'<a href="{html.escape(address)}">{html.escape(file)}</a>'
 
 
 def table_html(table: pd.DataFrame, name: str, caption: str, sources: Iterable[str], *, prose: bool = False) -> str:

@@ -22,14 +22,14 @@ from taskvectors.store.files import atomic
 
 PARAMETERS = """\
 # Of rule study_notebook: files of every table by name, entries of figures and tables, settings, and two more files.
-tables, figures, shown, absent, config, written, sections = {}, {}, {}, {}, {}, {}, {}
+tables, figures, shown, absent, config, written, sections, links = {}, {}, {}, {}, {}, {}, {}, {}
 drawn = provenance = schematic_file = ""
 """
 SETUP = """\
 from IPython.display import HTML
 from taskvectors.report.page import Page
 
-page = Page.read(tables, figures, drawn, shown, absent, config, provenance, schematic_file, written, sections)
+page = Page.read(tables, figures, drawn, shown, absent, config, provenance, schematic_file, written, sections, links)
 
 
 def figure(name):

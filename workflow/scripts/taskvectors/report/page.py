@@ -11,7 +11,15 @@ import pandas as pd
 from taskvectors.observations.rows import Tables
 from taskvectors.report.by_layer import matrix_html, points_html
 from taskvectors.report.cells import Config
-from taskvectors.report.html import by_layer_html, figure_html, missing_html, schematic_html, table_html, verdicts_html
+from taskvectors.report.html import (
+    PAGES,
+    by_layer_html,
+    figure_html,
+    missing_html,
+    schematic_html,
+    table_html,
+    verdicts_html,
+)
 from taskvectors.report.pages import page_table
 from taskvectors.report.provenance_tables import files_table, provenance_table, weights_table
 from taskvectors.store.tables import read_csvs
@@ -30,43 +38,42 @@ class Page:
 
     Attributes:
         tables: of all models together, by name; published ones as `paper/<name>`.
-        files_of: the files of every table, by name.
         figures: entries of the figures that this study has.
         drawn: the folder that they are in.
         shown: entries of the tables that this study shows, with the `module` that makes each.
         absent: figures and tables left out, and the tables that an archive lacks for them.
         config: of the study.
-        provenance: of the study; `provenance_file` is where it stands.
+        provenance: of the study.
         schematic_file: a drawing of how θ is read and patched.
         written: entries of all tables that the study writes.
         sections: short names of questions.
+        links: the files of every table, as the study calls them, wherever they lie.
     """
 
     tables: Tables
-    files_of: Mapping[str, Sequence[str]]
     figures: Entries
     drawn: Path
     shown: Entries
     absent: Mapping[str, Sequence[str]]
     config: Config
     provenance: Mapping[str, Any]
-    provenance_file: str
     schematic_file: str
     written: Entries
     sections: Mapping[str, str]
+    links: Mapping[str, Sequence[str]]
 
     @staticmethod
     def read(
         files: Mapping[str, Sequence[str]], figures: Entries, drawn: str, shown: Entries,
         absent: Mapping[str, Sequence[str]], config: Config, provenance: str, schematic_file: str, written: Entries,
-        sections: Mapping[str, str],
+        sections: Mapping[str, str], links: Mapping[str, Sequence[str]],
     ) -> "Page":  # fmt: skip
         """The page of these files: those of every table, by name, and the provenance."""
         tables = {name: read_csvs(of_name) for name, of_name in files.items()}
         content = json.loads(Path(provenance).read_text(encoding="utf-8"))
         return Page(
-            tables, files, figures, Path(drawn), shown, absent, config, content, provenance, schematic_file, written, sections
-        )  # fmt: skip
+            tables, figures, Path(drawn), shown, absent, config, content, schematic_file, written, sections, links
+        )
 
     def figure(self, name: str) -> str:
         """A figure; nothing if the study has none of that name, and a word if an archive lacks its tables."""
@@ -74,7 +81,7 @@ class Page:
             return missing_html(name, self.absent[name])
         if name not in self.figures:
             return ""
-        entry, sources = self.figures[name], [str(self.drawn / f"{name}.csv")]
+        entry, sources = self.figures[name], [f"{PAGES}/figures/{name}.csv"]
         return figure_html(
             str(self.drawn / f"{name}.svg"), entry["title"], entry["caption"], sources, hover=entry["hover"]
         )
@@ -87,8 +94,8 @@ class Page:
         content = page_table(name, entry, self.tables, self.config)
         if content.empty:
             return ""
-        names = [*entry["tables"], *(f"paper/{table}" for table in entry["published"])]
-        files = [file for table in names for file in self.files_of[table]]
+        files = [file for table in entry["tables"] for file in self.links[table]]
+        files += [f"data/paper/{table}.csv" for table in entry["published"]]
         if entry["view"]:
             picture = VIEWS[entry["view"]](content, entry)
             return by_layer_html(picture, f"by-layer-{name}", entry["title"], entry["caption"], files)
@@ -112,6 +119,6 @@ class Page:
         captions = ("Code, software and hardware of this study.", "Checksums of the weights and tokenizers.")
         tables = {"provenance": provenance_table(self.provenance), "weights": weights_table(self.provenance)}
         return "".join(
-            table_html(table, name, caption, [self.provenance_file])
+            table_html(table, name, caption, ["provenance.json"])
             for (name, table), caption in zip(tables.items(), captions, strict=True)
         )

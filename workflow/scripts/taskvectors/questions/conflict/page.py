@@ -72,6 +72,8 @@ def transfer_table(tables: Tables, config: Config) -> pd.DataFrame:
 def transfer_by_layer(tables: Tables, config: Config) -> pd.DataFrame:
     """The transfer matrix at every layer, of bare queries and with demonstrations, beginning with the common layer."""
     table = tables["transfer"].dropna(subset=["layer"])
+    if WITHOUT not in set(table["demonstrations"]):
+        return pd.DataFrame()  # there is no matrix but of the pairs
     order = {task: place for place, task in enumerate(config["tasks"])}
     table = table.sort_values(["theta_task", "query_task"], key=lambda names: names.map(order), kind="stable")
     table = table.sort_values(["model", "demonstrations"], key=lambda names: names.map(_places(config)), kind="stable")

@@ -10,6 +10,9 @@ from taskvectors.observations.rows import Tables
 from taskvectors.questions.geometry.tables import FOLDS, NEIGHBOURS, STARTS
 from taskvectors.report.cells import Config, labelled, model_labels, span
 
+SHOWN = 50  # episodes of a task, as points of a picture that says what each reads
+LONGEST = 300  # letters of a prompt
+
 
 def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
     return {
@@ -59,6 +62,7 @@ def theta_by_layer(tables: Tables, config: Config) -> pd.DataFrame:
     """Where θ of every test episode lies at every few layers, and what its prompt reads."""
     key = ["model", "task", "episode"]
     points = tables["embedding_layers"].dropna(subset=["x"])
+    points = points[points.groupby(["model", "task", "layer"])["episode"].rank() <= SHOWN]
     points = points.merge(tables["embedding_episodes"], on=key, how="left", validate="many_to_one")
     tasks = points["task"].map({name: entry["label"] for name, entry in config["tasks"].items()})
     first = tables["layer_choice"].groupby("model")["common_layer"].first()
@@ -69,11 +73,16 @@ def theta_by_layer(tables: Tables, config: Config) -> pd.DataFrame:
             "layer": points["layer"],
             "family": points["family"],
             "point": points["task"] + " " + points["episode"].astype(str),
-            "says": tasks + ": " + points["label"] + " " + points["answer"],
+            "says": tasks + ": " + points["label"].map(_shortened) + " " + points["answer"],
             "x": points["x"],
             "y": points["y"],
         }
     )
+
+
+def _shortened(label: str) -> str:
+    """The end of a prompt, with the query, and as much before it as a reader takes in."""
+    return label if len(label) <= LONGEST else f"… {label[-LONGEST:]}"
 
 
 TABLES = {
