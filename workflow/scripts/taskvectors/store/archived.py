@@ -3,6 +3,7 @@
 Figures and report can be rebuilt from it without weights (`config/archive.yaml`).
 """
 
+import csv
 import json
 import zipfile
 from collections.abc import Mapping
@@ -76,6 +77,10 @@ def member(path: str | Path, contents: Mapping[str, bytes], name: str) -> bytes:
     return contents[name]
 
 
+def _first_line(content: bytes) -> str:
+    return content.partition(b"\n")[0].decode(errors="replace").rstrip("\r")
+
+
 def archived_tables(path: str | Path) -> dict[str, list[str]]:
     """The tables of models that an archive holds, as `<model>/<table>`, with their columns.
 
@@ -83,7 +88,8 @@ def archived_tables(path: str | Path) -> dict[str, list[str]]:
         StudyError: see `read_archive`.
     """
     return {
-        name.removeprefix("tables/").removesuffix(".csv"): content.decode(errors="replace").split("\n")[0].split(",")
+        # A header may be in quotes: see `write_csv`.
+        name.removeprefix("tables/").removesuffix(".csv"): next(csv.reader([_first_line(content)]), [])
         for name, content in read_archive(path).items()
         if name.startswith("tables/")
     }
