@@ -52,9 +52,10 @@ def schematic_html(path: str) -> str:
 UNQUOTED = " =:/;,.()-+!*?@$[]{}"  # in an address inside double quotes, beside letters and digits
 NUMBERS = re.compile(r' (?:x|y|points)="[^"]*"')
 PATHS = re.compile(r' d="([MLQCz\d\s.-]*)"')
+PLACES = re.compile(r"<use [^>]*>")  # of a marker or letter; a tenth of a point is less than a pixel
 MARKERS = re.compile(
-    r'(<use xlink:href="(?P<shape>#\w+)" x="[^"]+" y="[^"]+") style="(?P<style>[^"]*)"/>\s*'
-    r'(?:<use xlink:href="(?P=shape)" x="[^"]+" y="[^"]+" style="(?P=style)"/>\s*)+'
+    r'(<use href="(?P<shape>#\w+)" x="[^"]+" y="[^"]+") style="(?P<style>[^"]*)"/>\s*'
+    r'(?:<use href="(?P=shape)" x="[^"]+" y="[^"]+" style="(?P=style)"/>\s*)+'
 )
 
 
@@ -69,6 +70,7 @@ def slim(svg: str) -> str:
 
     svg = PATHS.sub(lambda path: f' d="{in_steps(path[1])}"', svg)
     svg = NUMBERS.sub(lambda numbers: re.sub(r"(\.\d\d)\d+", r"\1", numbers[0]), svg)
+    svg = PLACES.sub(lambda place: re.sub(r"(\.\d)\d+", r"\1", place[0]).replace("xlink:href", "href"), svg)
     return re.sub(r"\n +", "\n", MARKERS.sub(together, svg))
 
 

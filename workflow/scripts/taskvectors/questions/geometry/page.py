@@ -10,7 +10,7 @@ from taskvectors.observations.rows import Tables
 from taskvectors.questions.geometry.tables import FOLDS, NEIGHBOURS, STARTS
 from taskvectors.report.cells import Config, labelled, model_labels, span
 
-SHOWN = 50  # episodes of a task, as points of a picture that says what each reads
+SHOWN = 25  # episodes of a task, as points of a picture that says what each reads
 LONGEST = 300  # letters of a prompt
 
 
