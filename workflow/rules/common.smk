@@ -111,9 +111,15 @@ if workflow.is_main_process and not any(type(one).__name__ == "Progress" for one
 onsuccess:
     if not STUDY.archives and Path("reports/study.html").exists():
         overlay = f' CONFIG="{" ".join(map(str, workflow.configfiles))}"' if workflow.configfiles else ""
+        # In a folder of its own make would not find the study.
+        packing = (
+            f"make archive{overlay}"
+            if STUDY.root == Path.cwd()
+            else "the same command with `-- reports/archive.zip`"
+        )
         print(
-            f"The page is {Path('reports/study.html').resolve()}, which opens in any browser. Figures are in reports/figures, "
-            f"tables in results. To pack them: make archive{overlay}",
+            f"The page is {Path('reports/study.html').resolve()}, which opens in any browser. Figures are beside it in figures, "
+            f"tables in {Path('results').resolve()}. To pack them: {packing}",
             file=sys.stderr,
         )
 
