@@ -8,7 +8,7 @@ import pytest
 
 from prose import STUDY as OURS
 from prose import methods, prose, section
-from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN
+from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN, TOO_SMALL
 from taskvectors.questions.ladder.names import CONSTANT, ELSEWHERE, MAP, NONE
 from taskvectors.questions.limits.claims import HOLDS
 from taskvectors.report.cells import takes
@@ -53,6 +53,7 @@ def study(models: int, verdicts=None, held=None):
         "statement": "A claim.",
         "measure": "m",
         "threshold": 0.2,
+        "no_effect": 0.0,
     }
     verdicts = {"vector_does_task": SHOWN} | (verdicts or {})
     question = {"necessary": "necessity", "recognises_task": "recognition"}
@@ -87,6 +88,22 @@ def lead(tables, config) -> str:
 
 def answer(tables, config) -> str:
     return prose("main_result", tables, config | {"study": {"models": []}})
+
+
+@pytest.mark.parametrize(
+    ("low", "tasks", "needs"),
+    [
+        (0.02, "θ alone makes the model do the tasks in part.", "the model needs it in part."),
+        (0.0, "little of the tasks, perhaps nothing.", "the model needs it little, perhaps not at all."),
+        (-0.01, "little of the tasks, perhaps nothing.", "the model needs it little, perhaps not at all."),
+    ],
+)
+def test_too_small_is_no_part_where_it_may_be_nothing(low, tasks, needs):
+    """As of a model with random weights."""
+    tables, config = study(1, {"vector_does_task": TOO_SMALL, "necessary": TOO_SMALL})
+    tables["conclusions"] = tables["conclusions"].assign(value=0.03, value_low=low, value_high=0.06)
+    text = " ".join(lead(tables, config).split())
+    assert tasks in text and needs in text
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ from taskvectors.observations.claims import NO_BASIS, OPEN, REFUTED, SHOWN, TOO_
 from taskvectors.observations.rows import Tables, able_tasks
 from taskvectors.report.cells import Config, decimal, how_many, in_brackets, listed, takes
 
+PERHAPS_NONE = "perhaps none"  # too small, and the interval holds what no effect would be
 HOLDS_CLAIM = "holds_"  # begins the names of claims about harder tasks
 SUFFICES = {
     SHOWN: "θ alone makes the model do the tasks",
     TOO_SMALL: "θ alone makes the model do the tasks in part",
+    PERHAPS_NONE: "θ alone makes the model do little of the tasks, perhaps nothing",
     OPEN: "whether θ alone makes the model do the tasks is open",
     REFUTED: "θ alone does not make the model do the tasks",
     NO_BASIS: "there is no basis to say whether θ alone makes the model do the tasks",
@@ -25,6 +27,7 @@ AS_MUCH = {
 CHANNEL = {
     SHOWN: "with the demonstrations there, the model needs it",
     TOO_SMALL: "with the demonstrations there, the model needs it in part",
+    PERHAPS_NONE: "with the demonstrations there, the model needs it little, perhaps not at all",
     OPEN: "whether the model needs it where the demonstrations are there is open",
     REFUTED: "with the demonstrations there, the model does without it",
 }
@@ -64,7 +67,9 @@ def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
 
 def _sentences(conclusions: pd.DataFrame, config: Config) -> Iterator[str]:
     """What was found with one model, by the verdicts."""
-    verdicts = conclusions.set_index("claim")["verdict"]
+    rows = conclusions.set_index("claim")
+    nothing = (rows["verdict"] == TOO_SMALL) & ~(rows["value_low"] > rows["no_effect"])
+    verdicts = rows["verdict"].mask(nothing, PERHAPS_NONE)
     suffices = verdicts["vector_does_task"]
     as_much = AS_MUCH.get(verdicts.get("as_demonstrations", ""), "")
     yield _sentence(SUFFICES[suffices] + (f", {as_much}" if suffices == SHOWN and as_much else ""))
