@@ -15,6 +15,9 @@ export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 # As a module: the script of that name begins with the path of its interpreter, which a long path or the shell's characters break.
 SNAKEMAKE := python -m snakemake
+# From the command line alone: a user's shell may have variables of these names.
+CONFIG :=
+ARCHIVE :=
 # Of a study of yours: make study CONFIG=config/mine.yaml, and the same for plan, archive, check-results and report.
 OVERLAY = $(if $(CONFIG),--configfile $(CONFIG))
 SHIPPED := data/archive

@@ -84,12 +84,8 @@ def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> list[dict[str,
     return rows
 
 
-def expected(study: Study) -> list[dict[str, str]]:
-    """One row per claim: what its interval is like in the shipped study of the nearest settings, and what to expect in
-    this one."""
-    if not any((study.root / "data/archive").glob("*.zip")):
-        return []
-    shipped = study.shipped
+def expected(study: Study, shipped: str) -> list[dict[str, str]]:
+    """One row per claim: what its interval is like in a shipped study, and what to expect in this one."""
     table = member(shipped, read_archive(shipped), "tables/conclusions.csv").decode()
     rows = csv.DictReader(io.StringIO(table))
     judged_on = {(one.name, name): size for one in study.questions for name, size in one.judged_on.items()}
@@ -119,8 +115,9 @@ def main(overlays: list[Path]) -> None:
         f"at {compute['gpu']['teraflops']} sustained teraflops on a GPU and {compute['cpu_teraflops']} on a CPU, a minute a job to "
         "load.\nSettings: `compute` in config/config.yaml. Nothing was run."
     )
-    if rows := expected(study):
-        print(f"\nWhat the claims can tell: half-widths of 95% intervals, estimated from {study.shipped}.\n")
+    shipped = study.shipped if any((study.root / "data/archive").glob("*.zip")) else None
+    if shipped and (rows := expected(study, shipped)):
+        print(f"\nWhat the claims can tell: half-widths of 95% intervals, estimated from {shipped}.\n")
         print(
             tabulate(rows, headers="keys", tablefmt="plain", disable_numparse=True, maxcolwidths=[80, None, None, None])
         )

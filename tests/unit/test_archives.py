@@ -133,6 +133,18 @@ def test_a_page_of_which_provenance_lacks_a_model_is_refused(archive, tmp_path):
         unpacked([whole, part], tmp_path / "out")
 
 
+def test_columns_are_read_from_a_header_in_quotes(archive, tmp_path):
+    """As of a table of tokens, where one is a carriage return."""
+    plain = archive("plain", {"m": [0.5]})
+    table = pd.DataFrame({"model": ["m"], "task": "a", "token": "\r", "logit": 1.5})
+    write_csv(tmp_path / "plain/m/accuracy.csv", table)
+    assert (tmp_path / "plain/m/accuracy.csv").read_bytes().startswith(b'"model",')
+    files = {f"tables/{name}": tmp_path / "plain" / name for name in ("m/accuracy.csv",)}
+    files |= {name: tmp_path / "plain" / name for name in ("provenance.json", "resources.csv")}
+    write_archive(plain, files)
+    assert held_tables(joined_config([plain])) == {"m/accuracy": list(table)}
+
+
 def test_a_task_that_is_another_one_is_said_wherever_its_table_lay(archive):
     moved = {name: {**entry, "table": entry["table"].replace("here", "/there")} for name, entry in TASKS.items()}
     other = {**moved, "a": {**moved["a"], "table": "x/c.csv"}}

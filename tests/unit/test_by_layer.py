@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,11 @@ from sklearn.manifold import TSNE
 from taskvectors.data.episodes import Episode
 from taskvectors.drawing.colours import FAMILIES, FURTHER, SHARES, family_colours
 from taskvectors.names import CENTRED
+from taskvectors.questions.conflict.page import transfer_by_layer
 from taskvectors.questions.geometry.episodes import shown_episodes
 from taskvectors.questions.geometry.tables import embed, pictures_by_layer, raw_and_centred
 from taskvectors.report.by_layer import PALE, SIDE, matrix_html, points_html
+from taskvectors.report.cells import distinct_labels
 from taskvectors.store.thetas import ARRAYS, Thetas
 
 TASKS, EPISODES, LAYERS, HIDDEN = ("a", "b", "c"), 8, 7, 6
@@ -107,7 +110,7 @@ def cells(values, first=1):
 def test_a_matrix_shows_the_layer_that_it_begins_with_and_holds_all():
     values = {("A & <b>", "B"): [0.0, 0.25, 1.0], ("B", "A & <b>"): [0.125, np.nan, 0.04]}
     page = BeautifulSoup(matrix_html(cells(values), SAYS), "html.parser")
-    drawn = page.select("rect.told")
+    drawn = page.select("rect.labelled")
     assert [cell["fill"] for cell in drawn] == [SHARES[3], PALE]
     assert drawn[0].title.text == "A & <b> in B: 25%, 50%"
     steps = json.loads(page.script.text)
@@ -116,6 +119,23 @@ def test_a_matrix_shows_the_layer_that_it_begins_with_and_holds_all():
     places = {(cell["data-row"], cell["data-column"]): (float(cell["x"]), float(cell["y"])) for cell in drawn}
     (x, y), (other_x, other_y) = places["A & <b>", "B"], places["B", "A & <b>"]
     assert (x, y) == (other_y, other_x) and x > y
+
+
+def test_tasks_and_models_of_one_label_stay_two():
+    entries = {"one": {"label": "Same"}, "two": {"label": "Same"}, "three": {"label": "Other"}}
+    assert distinct_labels(entries) == {"one": "Same (one)", "two": "Same (two)", "three": "Other"}
+    row = {"demonstrations": "none", "as_theta": 0.5, "as_query": 0.1, "query_task": "three"}
+    transfer = pd.DataFrame(
+        [
+            {**row, "model": model, "theta_task": task, "layer": layer}
+            for model, task, layer in product(("one", "two"), ("one", "two"), (0, 1))
+        ]
+    )
+    choice = pd.DataFrame({"model": ["one", "two"], "common_layer": 1})
+    content = transfer_by_layer({"transfer": transfer, "layer_choice": choice}, {"models": entries, "tasks": entries})
+    page = BeautifulSoup(matrix_html(content, SAYS), "html.parser")
+    assert [panel.h4.text for panel in page.select(".panel")] == ["Same (one): bare query", "Same (two): bare query"]
+    assert {cell["data-row"] for cell in page.select("rect.labelled")} == {"Same (one)", "Same (two)"}
 
 
 def test_names_in_wide_letters_have_the_room_they_need():
@@ -129,7 +149,7 @@ def test_names_in_wide_letters_have_the_room_they_need():
 
 def test_what_was_not_measured_at_a_layer_is_a_dash():
     page = BeautifulSoup(matrix_html(cells({("A", "B"): [0.5, np.nan]}), SAYS), "html.parser")
-    assert page.select_one("rect.told").title.text == "A in B: –%, 50%"
+    assert page.select_one("rect.labelled").title.text == "A in B: –%, 50%"
 
 
 def test_points_lie_inside_their_picture_up_is_up_and_colours_are_of_families(thetas):
@@ -142,7 +162,7 @@ def test_points_lie_inside_their_picture_up_is_up_and_colours_are_of_families(th
         }
     )  # fmt: skip
     page = BeautifulSoup(points_html(content), "html.parser")
-    steps, points = json.loads(page.script.text), page.select("circle.told")
+    steps, points = json.loads(page.script.text), page.select("circle.labelled")
     assert len(points) == len(TASKS) * EPISODES and all(
         0 <= place <= SIDE for layer in steps["x"] + steps["y"] for place in layer
     )

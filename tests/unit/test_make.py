@@ -34,7 +34,8 @@ def make(tmp_path, request):
         os.utime(folder / file, (1e9 + place, 1e9 + place))
 
     def run(*arguments: str) -> list[list[str]]:
-        clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "PYTHONPATH")}
+        clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "PYTHONPATH", "CORES")}
+        clean |= {"CONFIG": "of another program", "ARCHIVE": "of another program"}  # as a user's shell may have
         done = subprocess.run(
             ["make", "--no-print-directory", *arguments],
             cwd=folder,

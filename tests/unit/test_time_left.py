@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from taskvectors.study import read_study
-from taskvectors.time_left import START, TimeLeft, seconds_by_rule, worded
+from taskvectors.time_left import START, TimeLeft, seconds_of_jobs, worded
 
 
 def test_the_time_left_follows_from_the_work_that_is_done():
@@ -76,7 +76,7 @@ def test_durations_are_readable(seconds, words):
 
 def test_rules_that_load_a_model_have_an_estimate():
     study = read_study([])
-    seconds = seconds_by_rule({model: study.hours(model) for model in study.models})
+    seconds = seconds_of_jobs({model: study.hours(model) for model in study.models})
     for model in study.models:
         assert seconds["extract_theta", model] == pytest.approx(3600 * study.hours(model)["extract_theta"])
     assert all(re.fullmatch(r"\w+", rule) and model in study.models for rule, model in seconds)

@@ -135,7 +135,7 @@ def test_a_slider_steps_through_layers_and_what_is_drawn_says_what_it_is(finishe
     script = """
     const tip = document.getElementById("tip"), told = () => tip.style.display === "block" ? tip.textContent : null;
     const look = (name) => {
-      const panel = document.querySelector(`#by-layer-${name} .panel`), parts = [...panel.querySelectorAll(".told")];
+      const panel = document.querySelector(`#by-layer-${name} .panel`), parts = [...panel.querySelectorAll(".labelled")];
       const slider = panel.querySelector("input"), steps = JSON.parse(panel.querySelector("script").textContent);
       const at = () => parts.map((part) => ["cx", "cy", "fill"].map((key) => part.getAttribute(key)).join());
       const first = at(), opened = Number(slider.value), seen = [];

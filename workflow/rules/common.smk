@@ -27,7 +27,7 @@ from taskvectors.errors import StudyError, advice_for_killed
 from taskvectors.store.sources import digests
 from taskvectors.study import study_of
 from taskvectors.surroundings import settle
-from taskvectors.time_left import TimeLeft, seconds_by_rule
+from taskvectors.time_left import TimeLeft, seconds_of_jobs
 
 settle(os.environ, sys.argv[1:], Path.cwd())
 # Snakemake writes the interpreter's path into its commands unquoted: blanks, brackets, ampersands and quotes would be
@@ -94,7 +94,7 @@ class Progress(logging.Handler):
             case LogEvent.RUN_INFO:
                 # Only here, as estimates take a while: many starts run nothing.
                 models = [] if STUDY.archives else STUDY.models
-                seconds = seconds_by_rule({model: STUDY.hours(model) for model in models})
+                seconds = seconds_of_jobs({model: STUDY.hours(model) for model in models})
                 self.time_left = TimeLeft(seconds, parts_of_rules())
                 jobs = workflow.dag.needrun_jobs()
                 self.time_left.begin(Counter((job.rule.name, model_of(job.wildcards_dict)) for job in jobs))

@@ -113,7 +113,7 @@ addEventListener("resize", stops);
 
 // What a point or cell says: under the mouse, where a finger taps, and as arrow keys go through a drawing.
 const tip = document.getElementById("tip");
-for (const element of document.querySelectorAll('.card svg g[id^="point"], .by-layer .told')) {
+for (const element of document.querySelectorAll('.card svg g[id^="point"], .by-layer .labelled')) {
   const title = element.querySelector("title");
   element.dataset.says = title.textContent;
   title.remove(); // the browser would show it a second time
@@ -156,7 +156,7 @@ for (const drawing of document.querySelectorAll(".card svg, .by-layer svg")) {
 
 // Pictures that a slider steps through layers: cells change their shade, points their place.
 for (const panel of document.querySelectorAll(".by-layer .panel")) {
-  const steps = JSON.parse(panel.querySelector("script").textContent), parts = [...panel.querySelectorAll(".told")];
+  const steps = JSON.parse(panel.querySelector("script").textContent), parts = [...panel.querySelectorAll(".labelled")];
   const output = panel.querySelector("output"), last = steps.layers.length - 1;
   const slider = made("input", { type: "range", min: 0, max: last, ariaLabel: `${panel.querySelector("h4").textContent}: layer` });
   slider.value = steps.layers.indexOf(Number(output.textContent));

@@ -9,7 +9,6 @@ START = 6.0  # seconds that any job takes, about: an interpreter, its imports
 LONGER = {"weights": 40.0, "embed_theta": 50.0, "episodes": 10.0, "study_notebook": 10.0}
 ENOUGH = 0.03  # the share of the work from which on the time left can be estimated
 
-
 Job = tuple[str, str]  # rule and model; no model where a job is of all
 
 
@@ -51,7 +50,7 @@ class TimeLeft:
         return START + LONGER.get(rule, 0.0) + self.seconds.get(job, 0.0) / max(self.parts.get(rule, 1), 1)
 
 
-def seconds_by_rule(hours: Mapping[str, Mapping[str, float]]) -> dict[Job, float]:
+def seconds_of_jobs(hours: Mapping[str, Mapping[str, float]]) -> dict[Job, float]:
     """Estimated seconds of all jobs of every rule and model.
 
     Args:

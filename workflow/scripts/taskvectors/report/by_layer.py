@@ -17,6 +17,8 @@ from taskvectors.drawing.colours import SHARES, family_colours
 CELL, LETTER = 15, 5.4  # pixels of a cell, and of a letter of a name, on average
 SIDE, POINT = 380, 2.6  # pixels of a picture of points, and of a point
 PALE = "#e2e5e8"  # of a cell without a value
+# Of a panel, its layers, and the place among them that the picture begins with: a drawing, and what changes by layer.
+Drawn = Callable[[pd.DataFrame, list[int], int], tuple[str, dict[str, Any]]]
 
 
 def matrix_html(content: pd.DataFrame, says: str) -> str:
@@ -27,7 +29,7 @@ def matrix_html(content: pd.DataFrame, says: str) -> str:
             column, value and beside (shares from 0 to 1).
         says: of a cell, with the places {row}, {column}, {value} and {beside}.
     """
-    return _panels(content, lambda panel: _matrix(panel, says))
+    return _panels(content, lambda panel, layers, first: _matrix(panel, layers, first, says))
 
 
 def points_html(content: pd.DataFrame) -> str:
@@ -41,18 +43,20 @@ def points_html(content: pd.DataFrame) -> str:
     legend = "".join(
         f'<span><i style="background: {colour}"></i>{html.escape(name)}</span>' for name, colour in colours.items()
     )
-    return f'<p class="legend">{legend}</p>' + _panels(content, lambda panel: _points(panel, colours))
+    return f'<p class="legend">{legend}</p>' + _panels(
+        content, lambda panel, layers, first: _points(panel, layers, first, colours)
+    )
 
 
-def _panels(content: pd.DataFrame, drawn: Callable[[pd.DataFrame], tuple[str, dict[str, Any]]]) -> str:
+def _panels(content: pd.DataFrame, drawn: Drawn) -> str:
     return f'<div class="panels">{"".join(_each_panel(content, drawn))}</div>'
 
 
-def _each_panel(content: pd.DataFrame, drawn: Callable[[pd.DataFrame], tuple[str, dict[str, Any]]]) -> Iterator[str]:
+def _each_panel(content: pd.DataFrame, drawn: Drawn) -> Iterator[str]:
     for title, panel in content.groupby("panel", sort=False):
         named, layers = html.escape(str(title)), sorted(panel["layer"].unique().tolist())
         first = layers.index(panel["first"].iloc[0])
-        svg, moving = drawn(panel)
+        svg, moving = drawn(panel, layers, first)
         svg = svg.replace("<svg", f'<svg role="img" aria-label="{named}"', 1)
         steps = json.dumps({"layers": layers, **moving}, separators=(",", ":")).replace("<", "\\u003c")
         step = f'<p class="step">layer <output>{layers[first]}</output> of {layers[0]}–{layers[-1]}</p>'
@@ -62,7 +66,7 @@ def _each_panel(content: pd.DataFrame, drawn: Callable[[pd.DataFrame], tuple[str
         )
 
 
-def _matrix(panel: pd.DataFrame, says: str) -> tuple[str, dict[str, Any]]:
+def _matrix(panel: pd.DataFrame, layers: list[int], first: int, says: str) -> tuple[str, dict[str, Any]]:
     """The drawing, and of every cell its shares by layer, in percent."""
     names = list(dict.fromkeys([*panel["row"], *panel["column"]]))
     left = round(LETTER * max(map(_width, names))) + 8
@@ -74,8 +78,6 @@ def _matrix(panel: pd.DataFrame, says: str) -> tuple[str, dict[str, Any]]:
         parts.append(f'<text x="{left - 5}" y="{middle:g}" text-anchor="end">{label}</text>')
         parts.append(f'<text transform="translate({middle:g} {left - 5}) rotate(-90)">{label}</text>')
     values, beside = list[list[int | None]](), list[list[int | None]]()
-    layers = sorted(panel["layer"].unique())
-    first = layers.index(panel["first"].iloc[0])
     for (row, column), cell in panel.groupby(["row", "column"], sort=False):
         of_layer = cell.set_index("layer").reindex(layers)
         values.append(_percent(of_layer["value"]))
@@ -87,7 +89,7 @@ def _matrix(panel: pd.DataFrame, says: str) -> tuple[str, dict[str, Any]]:
         shade = PALE if value is None else SHARES[(value + 5) // 10]
         x, y = (left + CELL * names.index(name) for name in (column, row))
         parts.append(
-            f'<rect class="told" x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="{shade}" '
+            f'<rect class="labelled" x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="{shade}" '
             f'data-row="{html.escape(str(row))}" data-column="{html.escape(str(column))}"><title>{html.escape(title)}</title></rect>'
         )
     return "".join([*parts, "</svg>"]), {
@@ -108,16 +110,14 @@ def _percent(shares: pd.Series) -> list[int | None]:
     return [None if pd.isna(share) else round(100 * share) for share in shares]
 
 
-def _points(panel: pd.DataFrame, colours: dict[str, str]) -> tuple[str, dict[str, Any]]:
+def _points(panel: pd.DataFrame, layers: list[int], first: int, colours: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """The drawing, and where every point lies at every layer, in pixels."""
-    layers = sorted(panel["layer"].unique())
     wide = panel.pivot(index="point", columns="layer", values=["x", "y"]).reindex(panel["point"].unique())
     reach = wide.abs().to_numpy().max() * 1.04
     x, y = (
         [((wide[axis][layer] * sign / reach + 1) * SIDE / 2).round().astype(int).tolist() for layer in layers]
         for axis, sign in (("x", 1), ("y", -1))
     )
-    first = layers.index(panel["first"].iloc[0])
     parts = [f'<svg class="points" width="{SIDE}" height="{SIDE}" viewBox="0 0 {SIDE} {SIDE}">']
     once = panel.drop_duplicates("point").set_index("point")
     for family, members in once.groupby("family", sort=False):
@@ -125,7 +125,7 @@ def _points(panel: pd.DataFrame, colours: dict[str, str]) -> tuple[str, dict[str
         for point, says in members["says"].items():
             place = wide.index.get_loc(point)
             parts.append(
-                f'<circle class="told" data-place="{place}" cx="{x[first][place]}" cy="{y[first][place]}" r="{POINT}">'
+                f'<circle class="labelled" data-place="{place}" cx="{x[first][place]}" cy="{y[first][place]}" r="{POINT}">'
                 f"<title>{html.escape(says)}</title></circle>"
             )
         parts.append("</g>")

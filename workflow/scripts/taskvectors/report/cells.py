@@ -1,5 +1,6 @@
 """Cells of the page's tables and numbers of its sentences: labels, intervals, ranges."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -95,6 +96,15 @@ def means_of(table: pd.DataFrame) -> pd.DataFrame:
 
 def model_labels(table: pd.DataFrame, config: Config) -> pd.Series:
     return table["model"].map({name: entry["label"] for name, entry in config["models"].items()})
+
+
+def distinct_labels(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The label of every model or task, with its name behind it where two have the same label."""
+    count = Counter(entry["label"] for entry in entries.values())
+    return {
+        name: entry["label"] if count[entry["label"]] == 1 else f"{entry['label']} ({name})"
+        for name, entry in entries.items()
+    }
 
 
 def models_together(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from taskvectors.names import KEPT, WITHOUT
 from taskvectors.observations.rows import Tables, at_chosen_layer
-from taskvectors.report.cells import Config, model_labels, with_interval
+from taskvectors.report.cells import Config, distinct_labels, model_labels, with_interval
 
 PROMPTS = {WITHOUT: "bare query", KEPT: "query's own demonstrations kept"}
 LAYERS = {"task": "layer", "all tasks": "common_layer"}  # whose layer, and the column of layer_choice.csv
@@ -77,11 +77,11 @@ def transfer_by_layer(tables: Tables, config: Config) -> pd.DataFrame:
     order = {task: place for place, task in enumerate(config["tasks"])}
     table = table.sort_values(["theta_task", "query_task"], key=lambda names: names.map(order), kind="stable")
     table = table.sort_values(["model", "demonstrations"], key=lambda names: names.map(_places(config)), kind="stable")
-    labels = {name: entry["label"] for name, entry in config["tasks"].items()}
+    models, labels = distinct_labels(config["models"]), distinct_labels(config["tasks"])
     first = tables["layer_choice"].groupby("model")["common_layer"].first()
     return pd.DataFrame(
         {
-            "panel": model_labels(table, config) + ": " + table["demonstrations"].map(PROMPTS),
+            "panel": table["model"].map(models) + ": " + table["demonstrations"].map(PROMPTS),
             "first": table["model"].map(first),
             "layer": table["layer"].astype(int),
             "row": table["theta_task"].map(labels),

@@ -8,7 +8,7 @@ import pandas as pd
 from taskvectors.names import ALL, CENTRED
 from taskvectors.observations.rows import Tables
 from taskvectors.questions.geometry.tables import FOLDS, NEIGHBOURS, STARTS
-from taskvectors.report.cells import Config, labelled, model_labels, span
+from taskvectors.report.cells import Config, distinct_labels, labelled, model_labels, span
 
 SHOWN = 25  # episodes of a task, as points of a picture that says what each reads
 LONGEST = 300  # letters of a prompt
@@ -68,7 +68,7 @@ def theta_by_layer(tables: Tables, config: Config) -> pd.DataFrame:
     first = tables["layer_choice"].groupby("model")["common_layer"].first()
     return pd.DataFrame(
         {
-            "panel": model_labels(points, config),
+            "panel": points["model"].map(distinct_labels(config["models"])),
             "first": points["model"].map(first),
             "layer": points["layer"],
             "family": points["family"],
