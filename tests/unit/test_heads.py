@@ -93,6 +93,18 @@ def test_the_mask_of_heads_is_of_their_slices():
     assert not head_mask(6, 3, []).any()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_heads_that_attend_to_no_other_token_are_distinguished(dtype):
+    """As in the lowest block of Qwen2.5, where a head gives the token before 5e-7 of its attention."""
+    lm = tiny("llama")
+    attention = lm.blocks[0].self_attn
+    with torch.no_grad():
+        keys = attention.k_proj.weight.unflatten(0, (-1, 8))
+        attention.q_proj.weight.copy_(1000 * keys.repeat_interleave(4 // len(keys), dim=0).flatten(0, 1))
+    lm.model.to(dtype)
+    assert head_count(lm) == 4
+
+
 def test_a_model_whose_heads_lie_across_each_other_is_refused():
     """The same width, dealt among heads in another order: replacing a slice would replace a bit of every head."""
     lm = tiny("llama")

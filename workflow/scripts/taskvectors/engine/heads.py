@@ -20,7 +20,8 @@ from taskvectors.models.language_model import LanguageModel, block_hidden, refus
 
 Head = tuple[int, int]  # layer, number in its layer
 SAME = 1e-3  # relative difference up to which two states are the same
-CHANGED = 1000.0  # by so much values are changed to see which slices change: beyond any rounding
+CHANGED = 1000.0  # by so much values are changed to see which slices change
+NOTICED = 100.0  # what a slice must change by: beyond rounding; less than all, where attention is shared with a sink
 
 
 @torch.inference_mode()
@@ -34,16 +35,21 @@ def head_count(lm: LanguageModel) -> int:
     heads = getattr(lm.model.config.get_text_config(), "num_attention_heads", None)
     if not isinstance(heads, int):
         raise refused(lm.model, "its configuration does not say one number of attention heads")
-    ids = torch.zeros(1, 2, dtype=torch.long, device=lm.device)
-    groups = prefill(lm, ids.tolist()).layers[0].values.shape[1]
-    cache = prefill(lm, ids.repeat(1 + groups, 1).tolist())
-    for group in range(groups):
-        cache.layers[0].values[1 + group, group] += CHANGED
-    mixed = _heads_of_pass(lm, ids[:, :1].repeat(1 + groups, 1), cache)
+    groups = prefill(lm, [[0]]).layers[0].values.shape[1]
+    cache: Any = lm.empty_cache()
+    keep = cache.layers[0].update
+
+    def update(*arguments: Any, **options: Any) -> tuple[Tensor, Tensor]:
+        keys, values = keep(*arguments, **options)
+        return keys, torch.cat([values[:1], values[1:] + CHANGED * torch.eye(groups).to(values)[:, :, None, None]])
+
+    cache.layers[0].update = update
+    # One token: whatever heads attend to, they attend to it alone.
+    mixed = _heads_of_pass(lm, torch.zeros(1 + groups, 1, dtype=torch.long, device=lm.device), cache)
     if heads % groups or any(layer.shape[-1] % heads for layer in mixed):
         raise refused(lm.model, f"its {heads} attention heads do not divide what its blocks mix")
     lowest = mixed[0]  # above it all heads see what the lower ones changed
-    changed = ((lowest[1:] - lowest[:1]).abs() > 1).unflatten(1, (heads, -1)).any(dim=-1)
+    changed = ((lowest[1:] - lowest[:1]).abs() > NOTICED).unflatten(1, (heads, -1)).any(dim=-1)
     if not torch.equal(changed.cpu(), torch.eye(groups, dtype=torch.bool).repeat_interleave(heads // groups, dim=1)):
         raise refused(lm.model, "its attention heads cannot be distinguished in what its blocks mix")
     return heads
