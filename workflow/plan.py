@@ -6,6 +6,7 @@ Snakemake would run; nothing is run, loaded or downloaded.
 
 import csv
 import io
+import json
 import logging
 import sys
 from pathlib import Path
@@ -22,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent / "scripts"))
 
 from taskvectors import sizing
 from taskvectors.errors import StudyError
-from taskvectors.estimates import half_widths
-from taskvectors.store.archived import archived_config, member, read_archive
+from taskvectors.estimates import half_widths, scaled_hours
+from taskvectors.store.archived import PROVENANCE, archived_config, member, read_archive
 from taskvectors.study import Study, read_study
 
 
@@ -54,8 +55,9 @@ def planned(overlays: list[Path]) -> list[tuple[str, str | None]]:
     return jobs.planned
 
 
-def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> list[dict[str, Any]]:
-    """One row per model: what its jobs ask for, at most at once, and the estimated hours of all of them."""
+def by_model(study: Study, jobs: list[tuple[str, str | None]], measured: dict[str, float]) -> list[dict[str, Any]]:
+    """One row per model: what its jobs ask for, at most at once, and the estimated hours of all of them; `measured`
+    are those of a shipped study."""
     compute = study.config["compute"]
     rates = {"hours, GPU": compute["gpu"]["teraflops"], "hours, CPU": compute["cpu_teraflops"]}
     rows = []
@@ -79,9 +81,20 @@ def by_model(study: Study, jobs: list[tuple[str, str | None]]) -> list[dict[str,
                 **{
                     name: f"{sizing.hours(entry, tokens, rate) + len(loading) / 60:.1f}" for name, rate in rates.items()
                 },
+                "hours, measured": f"{measured[model]:.1f}" if model in measured else "–",
             }
         )
     return rows
+
+
+def measured_hours(study: Study, shipped: str, jobs: list[tuple[str, str | None]]) -> tuple[dict[str, float], str]:
+    """By model the hours that jobs would take on the machine of a shipped study, and that machine."""
+    contents = read_archive(shipped)
+    resources = csv.DictReader(io.StringIO(member(shipped, contents, "resources.csv").decode()))
+    known = Study(archived_config(shipped), study.root)
+    hardware = json.loads(contents[PROVENANCE])["hardware"]
+    machine = ", ".join([hardware["cpu"], f"{hardware['cores']} cores", *hardware["gpus"]])
+    return scaled_hours(resources, known.tokens, study.tokens, jobs), machine
 
 
 def expected(study: Study, shipped: str) -> list[dict[str, str]]:
@@ -108,19 +121,23 @@ def main(overlays: list[Path]) -> None:
         print("Nothing to be done: all results are there and up to date.")
         return
     compute = study.config["compute"]
-    print(tabulate(by_model(study, jobs), headers="keys", tablefmt="plain", disable_numparse=True, stralign="right"))
+    shipped = study.shipped if any((study.root / "data/archive").glob("*.zip")) else None
+    measured, machine = measured_hours(study, shipped, jobs) if shipped else ({}, "")
+    rows = by_model(study, jobs, measured)
+    print(tabulate(rows, headers="keys", tablefmt="plain", disable_numparse=True, stralign="right"))
     print(
         f"\n{len(jobs)} jobs in all. GPU memory: weights and a pass of {sizing.TOKENS} tokens; GPUs of "
         f"{compute['gpu']['memory_gb']} GB are requested.\nHours: estimated from parameters and tokens, jobs one after another, "
         f"at {compute['gpu']['teraflops']} sustained teraflops on a GPU and {compute['cpu_teraflops']} on a CPU, a minute a job to "
-        "load.\nSettings: `compute` in config/config.yaml. Nothing was run."
+        "load."
     )
-    shipped = study.shipped if any((study.root / "data/archive").glob("*.zip")) else None
-    if shipped and (rows := expected(study, shipped)):
+    if measured:
+        print(f"Hours, measured: what the jobs of {shipped} took, by tokens ({machine}).")
+    print("Settings: `compute` in config/config.yaml. Nothing was run.")
+    if shipped and (claims := expected(study, shipped)):
         print(f"\nWhat the claims can tell: half-widths of 95% intervals, estimated from {shipped}.\n")
-        print(
-            tabulate(rows, headers="keys", tablefmt="plain", disable_numparse=True, maxcolwidths=[80, None, None, None])
-        )
+        widths = [80, None, None, None]
+        print(tabulate(claims, headers="keys", tablefmt="plain", disable_numparse=True, maxcolwidths=widths))
 
 
 if __name__ == "__main__":

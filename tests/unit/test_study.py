@@ -3,14 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from conftest import ROOT
 from taskvectors import sizing
 from taskvectors.errors import StudyError
-from taskvectors.estimates import half_widths
+from taskvectors.estimates import half_widths, scaled_hours
 from taskvectors.models.memory import memory_at_hand
 from taskvectors.report.page import Page
 from taskvectors.store.archived import CHECKSUMS, read_archive
@@ -170,6 +172,29 @@ def test_gpus_hold_the_weights_and_a_pass(parameters, dtype, gpus):
     entry = {"parameters": int(parameters), "dtype": dtype, "device": "auto"}
     assert sizing.gpus(entry, 80) == gpus and sizing.gpus({**entry, "device": "cpu"}, 80) == 0
     assert sizing.memory_mb({**entry, "device": "cuda"}) > sizing.weight_bytes(entry) / 1e6
+
+
+def test_a_folder_says_how_many_parameters_it_holds(elsewhere):
+    """In as many files as there are; what an entry says comes first."""
+    (elsewhere / "mine").mkdir()
+    parts = [{"a": np.zeros((3, 5), np.float16), "b": np.ones(4, np.float32)}, {"c": np.zeros((2, 1))}]
+    for number, part in enumerate(parts):
+        save_file(part, elsewhere / f"mine/model-{number}.safetensors", metadata={"format": "pt"})
+    overlay = {"study": {"models": ["mine"]}, "models": {"mine": {"label": "Mine", "folder": "mine"}}}
+    assert sizing.parameters(study_of(overlay).models["mine"]) == 15 + 4 + 2
+    overlay["models"]["mine"]["parameters"] = 7
+    assert sizing.parameters(study_of(overlay).models["mine"]) == 7
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 9, b"\x02" + bytes(7) + b"[]", b"\x08" + bytes(7) + b'{"a": 1}', b"version https"]
+)
+def test_a_file_that_is_no_model_says_nothing_of_its_parameters(elsewhere, content):
+    """As of Git LFS: that it is none, its preparation says."""
+    (elsewhere / "mine").mkdir()
+    (elsewhere / "mine/model.safetensors").write_bytes(content)
+    overlay = {"study": {"models": ["mine"]}, "models": {"mine": {"label": "Mine", "folder": "mine"}}}
+    assert sizing.parameters(study_of(overlay).models["mine"]) == sizing.UNKNOWN
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -357,6 +382,20 @@ def test_half_widths_fall_with_the_square_root_of_episodes():
         "function_vector": ("S.", -0.1, pytest.approx(0.2), pytest.approx(0.1)),
         "top_heads": ("S.", -0.1, pytest.approx(0.2), pytest.approx(0.2)),
     }
+
+
+def test_hours_follow_from_what_jobs_took_elsewhere():
+    """By tokens where a rule loads the model, by jobs elsewhere; what is not listed takes little. Of a model that was
+    not there, or that a rule loads which was not, nothing can be said."""
+    took = [("m", "sweep", 2, 3600), ("m", "download", 1, 1800), ("m", "embed", 3, 1080), ("n", "sweep", 2, 7200)]
+    rows = [dict(zip(("model", "rule", "jobs", "seconds"), map(str, row), strict=True)) for row in took]
+    jobs = [("sweep", "m"), ("sweep", "m"), ("embed", "m"), ("tables", "m"), ("page", None)]
+    hours = scaled_hours(rows, {"sweep": 10.0}, {"sweep": 25.0}, jobs)
+    assert hours == {"m": pytest.approx(2.5 + 0.1)}
+    hours = scaled_hours(rows, {"sweep": 10.0}, {"sweep": 10.0}, [*jobs, ("sweep", "n"), ("sweep", "unknown")])
+    assert hours == {"m": pytest.approx(1.1), "n": pytest.approx(2.0)}
+    assert scaled_hours(rows, {"sweep": 10.0}, {"sweep": 10.0, "descend": 1.0}, [("descend", "m"), *jobs]) == {}
+    assert scaled_hours(rows, {}, {"sweep": 10.0}, jobs) == {}
 
 
 def test_every_claim_with_an_interval_has_a_size():

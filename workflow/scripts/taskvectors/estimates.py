@@ -3,6 +3,8 @@
 For the time that jobs request, and for `make plan`.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -40,6 +42,31 @@ def tokens_read(reads: Mapping[str, str], config: Mapping[str, Any], tasks: int,
         "heads": HEADS,
     }
     return {rule: float(_value(expression, {**config, **quantities})) for rule, expression in reads.items()}
+
+
+def scaled_hours(
+    resources: Iterable[Mapping[str, str]], known: Mapping[str, float], tokens: Mapping[str, float],
+    jobs: Iterable[tuple[str, str | None]],
+) -> dict[str, float]:  # fmt: skip
+    """Hours that jobs would take, one after another, on the machine of a known study, by model; none of a model of
+    which a job loads it that the known study did not have.
+
+    Args:
+        resources: rows of `resources.csv` of the known study.
+        known: tokens that its rules read (see `tokens_read`).
+        tokens: the same of the other study.
+        jobs: rule and model of every job of the other. Of a rule that loads a model, all jobs are counted together.
+    """
+    took = {(row["model"], row["rule"]): row for row in resources}
+    hours: dict[str, float] = {}
+    for (rule, model), count in Counter(jobs).items():
+        if (row := took.get((str(model), rule))) and rule in tokens:
+            times = tokens[rule] / known[rule] if known.get(rule) else math.nan
+        else:  # what is not listed takes little, unless it loads the model
+            times = count / int(row["jobs"]) if row else math.nan if rule in tokens else 0.0
+        hours[str(model)] = hours.get(str(model), 0.0) + times * (float(row["seconds"]) / 3600 if row else 1)
+    models = {model for model, _ in took}
+    return {model: each for model, each in hours.items() if model in models and not math.isnan(each)}
 
 
 def half_widths(
