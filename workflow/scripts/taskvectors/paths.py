@@ -1,5 +1,7 @@
 """The user's paths in a configuration: where they are written, and what `~` and variables in them mean."""
 
+import json
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ from taskvectors.settings import TABLE_KEYS, read_yaml
 from taskvectors.store.files import files_of
 
 VARIABLES = re.compile(r"\$(\w+|\{\w+\})")
+LONGEST_HEADER = 100_000_000  # bytes of a safetensors file, by its format
 Keys = tuple[str | int, ...]  # from the top of a configuration to a value
 
 
@@ -156,6 +159,24 @@ def check_folders(models: Mapping[str, Mapping[str, Any]], files: Sequence[str |
                 f"{where(('models', name, 'folder'), files)}: {folder} holds no model (*.safetensors). Name a folder written by "
                 "save_pretrained."
             )
+
+
+def count_parameters(models: Iterable[dict[str, Any]]) -> None:
+    """Of a model in a folder whose entry does not say its number of parameters: those that its files hold."""
+    for entry in models:
+        if entry.get("folder") and entry.get("source") != "random" and not entry.get("parameters"):
+            entry["parameters"] = sum(map(_parameters_of_file, files_of(entry["folder"], "*.safetensors"))) or None
+
+
+def _parameters_of_file(file: Path) -> int:
+    """From the header of a safetensors file: its length in eight bytes, then JSON. Nothing is said of a file that has
+    none: preparing the weights refuses it."""
+    try:
+        with file.open("rb") as opened:
+            header = json.loads(opened.read(min(int.from_bytes(opened.read(8), "little"), LONGEST_HEADER)))
+        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return 0
 
 
 def check_given(source: str | None, tasks: Iterable[str], files: Sequence[str | Path]) -> None:

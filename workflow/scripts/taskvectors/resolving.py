@@ -2,19 +2,15 @@
 weights."""
 
 import difflib
-import json
-import math
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from taskvectors import settings
 from taskvectors.errors import StudyError
-from taskvectors.store.files import files_of
 
 Entry = Mapping[str, Any]  # of a model, a task, a table or a figure
 MADE_OF = ("inverse_of", "copy_of", "bijection_of", "other_direction")  # keys of tasks that name another task
-LONGEST_HEADER = 100_000_000  # bytes of a safetensors file, by its format
 COMPOSED = "composed_of"  # names two
 
 
@@ -88,25 +84,6 @@ def name_random_models(config: dict[str, Any]) -> None:
                 f"models: {names[place]} is the name of {name} with random weights. Rename one of the two."
             )
         config["models"][names[place]] = {**entry, "label": f"{entry['label']} (random weights)"}
-
-
-def count_parameters(config: dict[str, Any]) -> None:
-    """Of a model in a folder whose entry does not say its number of parameters: those that its files hold."""
-    for name in config["study"]["models"]:
-        entry = config["models"][name]
-        if entry.get("folder") and entry.get("source") != "random" and not entry.get("parameters"):
-            entry["parameters"] = sum(map(_parameters_of_file, files_of(entry["folder"], "*.safetensors"))) or None
-
-
-def _parameters_of_file(file: Path) -> int:
-    """From the header of a safetensors file: its length in eight bytes, then JSON. Nothing is said of a file that has
-    none: preparing the weights refuses it."""
-    try:
-        with file.open("rb") as opened:
-            header = json.loads(opened.read(min(int.from_bytes(opened.read(8), "little"), LONGEST_HEADER)))
-        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return 0
 
 
 def tables_of_entry(entry: Entry) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from taskvectors.paths import (
     check_own_path,
     check_rows,
     check_tables,
+    count_parameters,
     expand_paths,
     located_archives,
 )
@@ -30,7 +31,6 @@ from taskvectors.question_settings import REPRESENTATIONS, check_representations
 from taskvectors.resolving import (
     add_tables_of_folders,
     check_known,
-    count_parameters,
     locate_tables,
     name_random_models,
     parts_of,
@@ -362,7 +362,7 @@ def study_of(
         study = Study(config, root)
         check_tables(study.tasks, config["tasks"], ITEMS, files)
         check_folders(study.models, files)
-        count_parameters(config)
+        count_parameters(config["models"][name] for name in study.models)
         check_given(config["episodes"]["source"], study.tasks, files)
         if rows:
             own = {name: study.tasks[name] for name in overlay.get("tasks", {}) if name in study.tasks}
