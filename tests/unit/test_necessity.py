@@ -20,6 +20,7 @@ from taskvectors.questions.main_result.measure import extract
 from taskvectors.questions.necessity.claims import CLAIMS, claims
 from taskvectors.questions.necessity.measure import means_of_tasks, necessity
 from taskvectors.questions.necessity.names import MEAN, OTHER_PART, RANDOM_PART, REGULAR, REMOVED, TASK_PART, ZERO_SHOT
+from taskvectors.questions.necessity.page import numbers
 from taskvectors.questions.necessity.tables import necessity as necessity_table
 
 CHOICE = pd.DataFrame({"task": list(TASKS), "common_layer": LAYER})
@@ -171,3 +172,17 @@ def test_where_demonstrations_add_nothing_there_is_no_basis():
     none = necessity_table(observations, "m", KINDS, 1, [], 0)
     found = {name: finding for name, _, finding in claims({"necessity": none, "layer_choice": choice}, {})}
     assert found["necessary"].verdict(CLAIMS["necessary"].threshold) == NO_BASIS
+
+
+@pytest.mark.parametrize(("random_part", "harms"), [(0, True), (12, False), (20, False)])
+def test_the_page_says_where_a_random_change_harms_more(random_part, harms):
+    every = {REGULAR: [1] * 20, ZERO_SHOT: [0] * 20, V0: [0] * 20, THETA: [1] * 20, OTHER_PART: [1] * 20}
+    every |= {TASK_PART: [1] * 12 + [0] * 8, RANDOM_PART: [1] * random_part + [0] * (20 - random_part)}
+    observations = pd.concat([made_up(every, task) for task in TASKS], ignore_index=True)
+    table = necessity_table(observations, "m", KINDS, 1, list(TASKS), 0)
+    choice = pd.DataFrame({"model": "m", "task": list(TASKS), "able": True, "common_layer": 1, "role": "main"})
+    conclusions = pd.DataFrame({"model": ["m"], "claim": ["necessary"], "verdict": [SHOWN]})
+    tables = {"necessity": table, "layer_choice": choice, "conclusions": conclusions}
+    (model,) = numbers(tables, {"models": {"m": {"label": "M"}}})["models"]
+    assert bool(model["random_harms"]) is harms
+    assert model["other_part"]["accuracy"] == 1 and model["task_part"]["accuracy"] == pytest.approx(0.6)

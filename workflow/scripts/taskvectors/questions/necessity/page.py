@@ -8,7 +8,7 @@ import pandas as pd
 from taskvectors.names import THETA, V0
 from taskvectors.observations.claims import OPEN, REFUTED, SHOWN, TOO_SMALL
 from taskvectors.observations.rows import Tables
-from taskvectors.questions.necessity.names import CHANGES, RANDOM_PART, REGULAR, TASK_PART, ZERO_SHOT
+from taskvectors.questions.necessity.names import CHANGES, OTHER_PART, RANDOM_PART, REGULAR, TASK_PART, ZERO_SHOT
 from taskvectors.report.cells import Config, means_of, model_labels, with_interval
 
 SENTENCES = {
@@ -35,9 +35,11 @@ def numbers(tables: Tables, config: Config) -> Mapping[str, Any]:
 def _of_model(means: pd.DataFrame, layer: int, verdict: str) -> dict[str, Any]:
     at = means[means["layer"].isna() | (means["layer"] == layer)].set_index("change")
     names = {"regular": REGULAR, "zero_shot": ZERO_SHOT, "v0": V0, "theta": THETA}
-    names |= {"task_part": TASK_PART, "random_part": RANDOM_PART}
+    names |= {"task_part": TASK_PART, "other_part": OTHER_PART, "random_part": RANDOM_PART}
     rows = {name: at.loc[change] if change in at.index else None for name, change in names.items()}
-    return rows | {"finding": SENTENCES.get(verdict, "there is no basis for a finding")}
+    task, control = rows["task_part"], rows["random_part"]
+    harms = task is not None and control is not None and control["accuracy"] < task["accuracy"]
+    return rows | {"random_harms": harms, "finding": SENTENCES.get(verdict, "there is no basis for a finding")}
 
 
 def necessity_table(tables: Tables, config: Config) -> pd.DataFrame:
