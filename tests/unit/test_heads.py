@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from architectures import small_model
 from reference import ARCHITECTURES, everything_in_float64, plain_final, ragged, tiny
 from torch import nn
 
@@ -12,6 +13,7 @@ from taskvectors.engine.definition import Intervention, plain_answer
 from taskvectors.engine.heads import head_count, head_mask, indirect_effects, put_in, read_heads
 from taskvectors.engine.patch import AS_IT_IS, answers_and_states, patched_states
 from taskvectors.errors import StudyError
+from taskvectors.models.language_model import LanguageModel, find_blocks
 
 EXACT = {"atol": 1e-9, "rtol": 1e-9}
 
@@ -24,6 +26,12 @@ def in_float64():
 
 def prompts_of(seed: int = 1) -> list[list[int]]:
     return [ids for (ids,) in ragged(seed, episodes=5, prompts=1)]
+
+
+def language_model(model_type: str) -> LanguageModel:
+    """Of a type that is not in `ARCHITECTURES`."""
+    model = small_model(model_type)
+    return LanguageModel(model, None, find_blocks(model))
 
 
 def plain_heads(lm, ids: list[int]) -> list[torch.Tensor]:
@@ -105,6 +113,19 @@ def test_heads_that_attend_to_no_other_token_are_distinguished(dtype):
     assert head_count(lm) == 4
 
 
+def test_heads_that_give_a_sink_nearly_all_attention_are_distinguished():
+    lm = language_model("gpt_oss")
+    with torch.no_grad():
+        lm.blocks[0].self_attn.sinks.fill_(4.0)  # a token gets about 2%
+    assert head_count(lm) == 4
+
+
+def test_a_model_whose_cache_holds_no_values_of_heads_is_refused():
+    """Latent attention: values of all heads are made from one small vector."""
+    with pytest.raises(StudyError, match="does not hold the values of attention heads"):
+        head_count(language_model("deepseek_v3"))
+
+
 def test_a_model_whose_heads_lie_across_each_other_is_refused():
     """The same width, dealt among heads in another order: replacing a slice would replace a bit of every head."""
     lm = tiny("llama")
@@ -129,6 +150,10 @@ def test_a_model_whose_heads_lie_across_each_other_is_refused():
 
 def test_a_number_of_heads_that_does_not_divide_the_width_is_refused(monkeypatch):
     lm = tiny("llama")
+    lm.model.config.num_attention_heads_per_layer = [4, 8, 4, 8, 4]
+    with pytest.raises(StudyError, match="does not say one number of attention heads"):
+        head_count(lm)
+    lm.model.config.num_attention_heads_per_layer = [5] * 5
     lm.model.config.num_attention_heads = 5
     with pytest.raises(StudyError, match="5 attention heads do not divide"):
         head_count(lm)

@@ -21,7 +21,7 @@ from taskvectors.models.language_model import LanguageModel, block_hidden, refus
 Head = tuple[int, int]  # layer, number in its layer
 SAME = 1e-3  # relative difference up to which two states are the same
 CHANGED = 1000.0  # by so much values are changed to see which slices change
-NOTICED = 100.0  # what a slice must change by: beyond rounding; less than all, where attention is shared with a sink
+NOTICED = 1.0  # what a slice changes by: beyond rounding; far less than all, as a head may give a sink its attention
 
 
 @torch.inference_mode()
@@ -29,11 +29,13 @@ def head_count(lm: LanguageModel) -> int:
     """Heads of every block.
 
     Raises:
-        StudyError: if slices of what blocks mix are not heads. It is tried: where the values of one group of heads
-            change, the slices of that group change, and no others.
+        StudyError: if slices of what blocks mix are not heads. It is tried in the lowest block: where the values of
+            one group of heads change, the slices of that group change, and no others. In which order a group's
+            slices lie is not tried; all orders are the same heads.
     """
-    heads = getattr(lm.model.config.get_text_config(), "num_attention_heads", None)
-    if not isinstance(heads, int):
+    config = lm.model.config.get_text_config()
+    heads = getattr(config, "num_attention_heads", None)
+    if not isinstance(heads, int) or {*(getattr(config, "num_attention_heads_per_layer", None) or [heads])} != {heads}:
         raise refused(lm.model, "its configuration does not say one number of attention heads")
     groups = prefill(lm, [[0]]).layers[0].values.shape[1]
     cache: Any = lm.empty_cache()
@@ -50,6 +52,8 @@ def head_count(lm: LanguageModel) -> int:
         raise refused(lm.model, f"its {heads} attention heads do not divide what its blocks mix")
     lowest = mixed[0]  # above it all heads see what the lower ones changed
     changed = ((lowest[1:] - lowest[:1]).abs() > NOTICED).unflatten(1, (heads, -1)).any(dim=-1)
+    if not changed.any():
+        raise refused(lm.model, "its cache does not hold the values of attention heads")
     if not torch.equal(changed.cpu(), torch.eye(groups, dtype=torch.bool).repeat_interleave(heads // groups, dim=1)):
         raise refused(lm.model, "its attention heads cannot be distinguished in what its blocks mix")
     return heads
