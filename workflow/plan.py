@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +24,29 @@ sys.path.insert(0, str(Path(__file__).parent / "scripts"))
 
 from taskvectors import sizing
 from taskvectors.errors import StudyError
-from taskvectors.estimates import half_widths, scaled_hours
+from taskvectors.estimates import Planned, half_widths, scaled_hours, tokens_of
 from taskvectors.store.archived import PROVENANCE, archived_config, member, read_archive
 from taskvectors.study import Study, read_study
 
 
 class Jobs(logging.Handler):
-    """Rule and model (None for jobs of all models) of every job that Snakemake says it would run."""
+    """Every job that Snakemake says it would run."""
 
-    def __init__(self) -> None:
+    def __init__(self, families: int) -> None:
         super().__init__()
-        self.planned: list[tuple[str, str | None]] = []
+        self.families = families
+        self.planned: list[Planned] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "event", None) == LogEvent.JOB_INFO:
-            self.planned.append((record.rule_name, (record.wildcards or {}).get("model")))  # type: ignore[attr-defined]
+            wildcards = record.wildcards or {}  # type: ignore[attr-defined]
+            share = 1 / self.families if "family" in wildcards else 1.0
+            self.planned.append(Planned(record.rule_name, wildcards.get("model"), share))  # type: ignore[attr-defined]
 
 
-def planned(overlays: list[Path]) -> list[tuple[str, str | None]]:
-    """The jobs that would run: rule and model of each."""
-    jobs = Jobs()
+def planned(overlays: list[Path], families: int) -> list[Planned]:
+    """The jobs that would run, of a study with so many families of tasks."""
+    jobs = Jobs(families)
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(nodes=1),
@@ -55,23 +59,23 @@ def planned(overlays: list[Path]) -> list[tuple[str, str | None]]:
     return jobs.planned
 
 
-def by_model(study: Study, jobs: list[tuple[str, str | None]], measured: dict[str, float]) -> list[dict[str, Any]]:
-    """One row per model: what its jobs ask for, at most at once, and the estimated hours of all of them; `measured`
-    are those of a shipped study."""
+def by_model(study: Study, jobs: list[Planned], measured: dict[str, float]) -> list[dict[str, Any]]:
+    """One row per model: what its jobs ask for, at most at once, and the hours of all of them: estimated, and as a
+    shipped study took."""
     compute = study.config["compute"]
     rates = {"hours, GPU": compute["gpu"]["teraflops"], "hours, CPU": compute["cpu_teraflops"]}
     rows = []
     for model, entry in study.models.items():
-        rules = [rule for rule, of in jobs if of == model]
-        loading = [rule for rule in rules if rule in study.tokens]
-        tokens = sum(count for rule, count in study.tokens.items() if rule in loading)
+        own = [job for job in jobs if job.model == model]
+        loading = [job.rule for job in own if job.rule in study.tokens]
+        tokens = tokens_of(own, study.tokens)
         weights, activations = sizing.weight_bytes(entry) / 1e9, sizing.activation_bytes(entry) / 1e9
         assumed = "" if entry.get("parameters") else " (assumed)"
         rows.append(
             {
                 "model": entry["label"],
                 "parameters": f"{sizing.parameters(entry) / 1e9:.2f} B{assumed}",
-                "jobs": len(rules),
+                "jobs": len(own),
                 "load the model": len(loading),
                 "GPUs a job": study.gpus(model) if loading else 0,
                 "GPU memory": f"{weights + activations:.1f} GB",
@@ -81,20 +85,29 @@ def by_model(study: Study, jobs: list[tuple[str, str | None]], measured: dict[st
                 **{
                     name: f"{sizing.hours(entry, tokens, rate) + len(loading) / 60:.1f}" for name, rate in rates.items()
                 },
-                "hours, measured": f"{measured[model]:.1f}" if model in measured else "–",
+                "hours, as shipped": f"{measured[model]:.1f}" if model in measured else "–",
             }
         )
     return rows
 
 
-def measured_hours(study: Study, shipped: str, jobs: list[tuple[str, str | None]]) -> tuple[dict[str, float], str]:
-    """By model the hours that jobs would take on the machine of a shipped study, and that machine."""
+def hours_as_shipped(study: Study, shipped: str, jobs: list[Planned]) -> tuple[dict[str, float], str]:
+    """By model the hours that jobs would take on the machine of a shipped study, and that machine; of a model that is
+    loaded as it was there."""
     contents = read_archive(shipped)
     resources = csv.DictReader(io.StringIO(member(shipped, contents, "resources.csv").decode()))
     known = Study(archived_config(shipped), study.root)
     hardware = json.loads(contents[PROVENANCE])["hardware"]
     machine = ", ".join([hardware["cpu"], f"{hardware['cores']} cores", *hardware["gpus"]])
-    return scaled_hours(resources, known.tokens, study.tokens, jobs), machine
+    hours = scaled_hours(resources, known.tokens, study.tokens, jobs)
+    return {name: each for name, each in hours.items() if alike(study.models[name], known.models[name])}, machine
+
+
+def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two entries of models are of the same weights in the same dtype on the same device."""
+    blind = ("label", "licence", "parameters")
+    first, second = ({key: value for key, value in entry.items() if key not in blind} for entry in (one, other))
+    return first == second
 
 
 def expected(study: Study, shipped: str) -> list[dict[str, str]]:
@@ -116,13 +129,13 @@ def expected(study: Study, shipped: str) -> list[dict[str, str]]:
 
 def main(overlays: list[Path]) -> None:
     study = read_study(overlays)
-    jobs = planned(overlays)
+    jobs = planned(overlays, len(study.families))
     if not jobs:
         print("Nothing to be done: all results are there and up to date.")
         return
     compute = study.config["compute"]
     shipped = study.shipped if any((study.root / "data/archive").glob("*.zip")) else None
-    measured, machine = measured_hours(study, shipped, jobs) if shipped else ({}, "")
+    measured, machine = hours_as_shipped(study, shipped, jobs) if shipped else ({}, "")
     rows = by_model(study, jobs, measured)
     print(tabulate(rows, headers="keys", tablefmt="plain", disable_numparse=True, stralign="right"))
     print(
@@ -132,7 +145,10 @@ def main(overlays: list[Path]) -> None:
         "load."
     )
     if measured:
-        print(f"Hours, measured: what the jobs of {shipped} took, by tokens ({machine}).")
+        print(
+            f"Hours, as shipped: what the jobs of {shipped} took, by the tokens read here, added up ({machine}). Jobs that run "
+            "at once take less."
+        )
     print("Settings: `compute` in config/config.yaml. Nothing was run.")
     if shipped and (claims := expected(study, shipped)):
         print(f"\nWhat the claims can tell: half-widths of 95% intervals, estimated from {shipped}.\n")

@@ -150,6 +150,10 @@ own plain forward pass: the states after every block, the logits, a prompt patch
 `PYTHONPATH=workflow/scripts python tests/unit/architectures.py`. The same check is made whenever a model is loaded, so that one
 that is not in this table is not wrong either: it is exact, or refused by name.
 
+What is asked of attention heads (function vectors, `heads.csv`) is left out, with the reason, where heads cannot be distinguished
+in what a block mixes: with latent attention (`deepseek_v3` and its kin), a norm before the mixing layer (`bitnet`), or numbers of
+heads that differ by layer.
+
 **Exact** ({sum(verdict == EXACT for verdict, _ in found.values())}): {exact}.
 
 Refused ({sum(verdict == REFUSED for verdict, _ in found.values())}), with the reason:

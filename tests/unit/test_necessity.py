@@ -174,7 +174,7 @@ def test_where_demonstrations_add_nothing_there_is_no_basis():
     assert found["necessary"].verdict(CLAIMS["necessary"].threshold) == NO_BASIS
 
 
-@pytest.mark.parametrize(("random_part", "harms"), [(0, True), (12, False), (20, False)])
+@pytest.mark.parametrize(("random_part", "harms"), [(0, True), (11, False), (12, False), (20, False)])
 def test_the_page_says_where_a_random_change_harms_more(random_part, harms):
     every = {REGULAR: [1] * 20, ZERO_SHOT: [0] * 20, V0: [0] * 20, THETA: [1] * 20, OTHER_PART: [1] * 20}
     every |= {TASK_PART: [1] * 12 + [0] * 8, RANDOM_PART: [1] * random_part + [0] * (20 - random_part)}

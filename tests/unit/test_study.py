@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from conftest import ROOT
 from taskvectors import sizing
 from taskvectors.errors import StudyError
-from taskvectors.estimates import half_widths, scaled_hours
+from taskvectors.estimates import Planned, half_widths, scaled_hours, tokens_of
 from taskvectors.models.memory import memory_at_hand
 from taskvectors.report.page import Page
 from taskvectors.store.archived import CHECKSUMS, read_archive
@@ -182,12 +182,21 @@ def test_a_folder_says_how_many_parameters_it_holds(elsewhere):
         save_file(part, elsewhere / f"mine/model-{number}.safetensors", metadata={"format": "pt"})
     overlay = {"study": {"models": ["mine"]}, "models": {"mine": {"label": "Mine", "folder": "mine"}}}
     assert sizing.parameters(study_of(overlay).models["mine"]) == 15 + 4 + 2
+    (elsewhere / "mine/model-2.safetensors").write_bytes(b"no model")
+    assert sizing.parameters(study_of(overlay).models["mine"]) == sizing.UNKNOWN  # a part of a model is not its size
     overlay["models"]["mine"]["parameters"] = 7
     assert sizing.parameters(study_of(overlay).models["mine"]) == 7
 
 
+SHAPES = ("[1.5]", "[-5]", "[NaN]", "[Infinity]", "[1e3]", "[0]", "[99999999, 99999999]", '["a"]', "null", "[true]")
+HEADERS = [
+    len(text).to_bytes(8, "little") + text.encode() for text in (f'{{"a": {{"shape": {shape}}}}}' for shape in SHAPES)
+]
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff" * 9, b"\x02" + bytes(7) + b"[]", b"\x08" + bytes(7) + b'{"a": 1}', b"version https"]
+    "content",
+    [b"", b"\xff" * 9, b"\x02" + bytes(7) + b"[]", b"\x08" + bytes(7) + b'{"a": 1}', b"version https", *HEADERS],
 )
 def test_a_file_that_is_no_model_says_nothing_of_its_parameters(elsewhere, content):
     """As of Git LFS: that it is none, its preparation says."""
@@ -386,15 +395,20 @@ def test_half_widths_fall_with_the_square_root_of_episodes():
 
 def test_hours_follow_from_what_jobs_took_elsewhere():
     """By tokens where a rule loads the model, by jobs elsewhere; what is not listed takes little. Of a model that was
-    not there, or that a rule loads which was not, nothing can be said."""
+    not there, or that a rule loads which was not, nothing can be said. A part of a rule's jobs takes its share."""
     took = [("m", "sweep", 2, 3600), ("m", "download", 1, 1800), ("m", "embed", 3, 1080), ("n", "sweep", 2, 7200)]
     rows = [dict(zip(("model", "rule", "jobs", "seconds"), map(str, row), strict=True)) for row in took]
-    jobs = [("sweep", "m"), ("sweep", "m"), ("embed", "m"), ("tables", "m"), ("page", None)]
+    sweeps = [Planned("sweep", "m", 0.5), Planned("sweep", "m", 0.5)]
+    jobs = [*sweeps, Planned("embed", "m"), Planned("tables", "m"), Planned("page", None)]
     hours = scaled_hours(rows, {"sweep": 10.0}, {"sweep": 25.0}, jobs)
     assert hours == {"m": pytest.approx(2.5 + 0.1)}
-    hours = scaled_hours(rows, {"sweep": 10.0}, {"sweep": 10.0}, [*jobs, ("sweep", "n"), ("sweep", "unknown")])
+    hours = scaled_hours(
+        rows, {"sweep": 10.0}, {"sweep": 10.0}, [*jobs, Planned("sweep", "n"), Planned("sweep", "other")]
+    )
     assert hours == {"m": pytest.approx(1.1), "n": pytest.approx(2.0)}
-    assert scaled_hours(rows, {"sweep": 10.0}, {"sweep": 10.0, "descend": 1.0}, [("descend", "m"), *jobs]) == {}
+    assert scaled_hours(rows, {"sweep": 10.0}, {"sweep": 10.0}, jobs[1:]) == {"m": pytest.approx(0.6)}
+    assert tokens_of(jobs, {"sweep": 10.0, "other": 3.0}) == 10 and tokens_of(jobs[1:], {"sweep": 10.0}) == 5
+    assert scaled_hours(rows, {"sweep": 10.0}, {"sweep": 10.0, "descend": 1.0}, [Planned("descend", "m"), *jobs]) == {}
     assert scaled_hours(rows, {}, {"sweep": 10.0}, jobs) == {}
 
 

@@ -66,6 +66,11 @@ def test_the_papers_study_is_planned_with_what_each_model_asks_for(project):
     assert "65.1 + 14.5" in rows["LLaMA 30B"] and not (project.folder / "results/llama-30b").exists()
     assert " 2 " in rows["LLaMA 30B"] and " 2 " not in rows["LLaMA 13B"]  # GPUs of 80 GB
     assert all(line.split()[-1] == "–" for line in rows.values())  # hours: no shipped study has these models
+    full = plan(project, "config/full.yaml").stdout
+    (qwen,) = (line for line in full.splitlines() if line.startswith("Qwen2.5-Coder"))
+    assert (
+        0.5 < float(qwen.split()[-1]) < 20 and "Hours, as shipped: what the jobs of data/archive/full.zip took" in full
+    )
     result = plan(project, "nowhere.yaml")
     assert result.returncode != 0 and "nowhere.yaml" in result.stderr and "Traceback" not in result.stderr
 

@@ -35,7 +35,9 @@ rule weights:
     params:
         *code_of("weights.py"),
         source=lambda wildcards, input: STUDY.models[wildcards.model].get("folder") or next(iter(input), None),
-        parameters=of_model("parameters"),
+        parameters=lambda wildcards: (
+            None if STUDY.models[wildcards.model].get("folder") else of_model("parameters")(wildcards)
+        ),
         dtype=of_model("dtype"),
         random=lambda wildcards: of_model("shape")(wildcards) if STUDY.random(wildcards.model) else None,
     message:

@@ -4,9 +4,8 @@ For the time that jobs request, and for `make plan`.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -44,27 +43,49 @@ def tokens_read(reads: Mapping[str, str], config: Mapping[str, Any], tasks: int,
     return {rule: float(_value(expression, {**config, **quantities})) for rule, expression in reads.items()}
 
 
+class Planned(NamedTuple):
+    """A job that would run.
+
+    Attributes:
+        rule: of it.
+        model: that it is of; None where it is of all.
+        share: of what its rule does for the model: a rule may have a job for every family of tasks.
+    """
+
+    rule: str
+    model: str | None
+    share: float = 1.0
+
+
+def tokens_of(jobs: Iterable[Planned], tokens: Mapping[str, float]) -> float:
+    """Tokens that jobs read, of those that their rules read in the whole study (see `tokens_read`)."""
+    return sum(job.share * tokens.get(job.rule, 0.0) for job in jobs)
+
+
 def scaled_hours(
     resources: Iterable[Mapping[str, str]], known: Mapping[str, float], tokens: Mapping[str, float],
-    jobs: Iterable[tuple[str, str | None]],
+    jobs: Iterable[Planned],
 ) -> dict[str, float]:  # fmt: skip
-    """Hours that jobs would take, one after another, on the machine of a known study, by model; none of a model of
-    which a job loads it that the known study did not have.
+    """Hours that jobs would take on the machine of a known study, added up, by model; none of a model of which a job
+    loads it that the known study did not have.
 
     Args:
         resources: rows of `resources.csv` of the known study.
         known: tokens that its rules read (see `tokens_read`).
         tokens: the same of the other study.
-        jobs: rule and model of every job of the other. Of a rule that loads a model, all jobs are counted together.
+        jobs: of the other.
     """
     took = {(row["model"], row["rule"]): row for row in resources}
     hours: dict[str, float] = {}
-    for (rule, model), count in Counter(jobs).items():
-        if (row := took.get((str(model), rule))) and rule in tokens:
-            times = tokens[rule] / known[rule] if known.get(rule) else math.nan
-        else:  # what is not listed takes little, unless it loads the model
-            times = count / int(row["jobs"]) if row else math.nan if rule in tokens else 0.0
-        hours[str(model)] = hours.get(str(model), 0.0) + times * (float(row["seconds"]) / 3600 if row else 1)
+    for rule, model, share in jobs:
+        row, loads = took.get((str(model), rule)), rule in tokens
+        if row is None:  # what is not listed takes little, unless it loads the model
+            seconds = math.nan if loads else 0.0
+        elif loads:
+            seconds = float(row["seconds"]) * share * tokens[rule] / (known.get(rule) or math.nan)
+        else:
+            seconds = float(row["seconds"]) / int(row["jobs"])
+        hours[str(model)] = hours.get(str(model), 0.0) + seconds / 3600
     models = {model for model, _ in took}
     return {model: each for model, each in hours.items() if model in models and not math.isnan(each)}
 

@@ -19,6 +19,7 @@ from taskvectors.store.files import files_of
 
 VARIABLES = re.compile(r"\$(\w+|\{\w+\})")
 LONGEST_HEADER = 100_000_000  # bytes of a safetensors file, by its format
+MOST_PARAMETERS = 10**15  # as in the schema
 Keys = tuple[str | int, ...]  # from the top of a configuration to a value
 
 
@@ -165,16 +166,21 @@ def count_parameters(models: Iterable[dict[str, Any]]) -> None:
     """Of a model in a folder whose entry does not say its number of parameters: those that its files hold."""
     for entry in models:
         if entry.get("folder") and entry.get("source") != "random" and not entry.get("parameters"):
-            entry["parameters"] = sum(map(_parameters_of_file, files_of(entry["folder"], "*.safetensors"))) or None
+            counts = [_parameters_of_file(file) for file in files_of(entry["folder"], "*.safetensors")]
+            entry["parameters"] = sum(counts) if counts and all(counts) else None
 
 
 def _parameters_of_file(file: Path) -> int:
-    """From the header of a safetensors file: its length in eight bytes, then JSON. Nothing is said of a file that has
-    none: preparing the weights refuses it."""
+    """From the header of a safetensors file: its length in eight bytes, then JSON; 0 of a file that has none, which
+    preparing the weights refuses."""
     try:
         with file.open("rb") as opened:
             header = json.loads(opened.read(min(int.from_bytes(opened.read(8), "little"), LONGEST_HEADER)))
-        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+        sizes = [size for name, tensor in header.items() if name != "__metadata__" for size in tensor["shape"]]
+        if not all(type(size) is int and size >= 0 for size in sizes):
+            return 0
+        count = sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+        return count if count <= MOST_PARAMETERS else 0
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return 0
 

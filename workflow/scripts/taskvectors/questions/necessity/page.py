@@ -37,9 +37,11 @@ def _of_model(means: pd.DataFrame, layer: int, verdict: str) -> dict[str, Any]:
     names = {"regular": REGULAR, "zero_shot": ZERO_SHOT, "v0": V0, "theta": THETA}
     names |= {"task_part": TASK_PART, "other_part": OTHER_PART, "random_part": RANDOM_PART}
     rows = {name: at.loc[change] if change in at.index else None for name, change in names.items()}
-    task, control = rows["task_part"], rows["random_part"]
-    harms = task is not None and control is not None and control["accuracy"] < task["accuracy"]
-    return rows | {"random_harms": harms, "finding": SENTENCES.get(verdict, "there is no basis for a finding")}
+    task = rows["task_part"]
+    return rows | {
+        "random_harms": task is not None and task["to_random_low"] > 0,
+        "finding": SENTENCES.get(verdict, "there is no basis for a finding"),
+    }
 
 
 def necessity_table(tables: Tables, config: Config) -> pd.DataFrame:
