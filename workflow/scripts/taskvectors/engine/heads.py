@@ -130,12 +130,14 @@ def indirect_effects(
         for layer, mean in enumerate(means)
         for head in range(heads)
     ]
-    bare, *replaced = patched_states(lm, prompts, [AS_IT_IS, *each], names).unbind(dim=1)
-    of_rows = answers.repeat_interleave(len(each))
-    effects = probabilities(lm, torch.stack(replaced, dim=1).flatten(0, 1), of_rows).unflatten(
-        0, (len(prompts), lm.layers, heads)
-    )
-    return effects - probabilities(lm, bare, answers)[:, None, None]
+    states = patched_states(lm, prompts, [AS_IT_IS, *each], names)
+    # An episode at a time, into one tensor: small results that are held between logits split the memory that these
+    # leave, so that later ones do not fit (18,000 rows of 152,000 logits in bfloat16 took 20 GB).
+    effects = torch.empty(len(prompts), len(each), dtype=torch.promote_types(lm.dtype, torch.float32))
+    for episode, (of_episode, answer) in enumerate(zip(states, answers, strict=True)):
+        likely = probabilities(lm, of_episode, answer.expand(len(of_episode)))
+        effects[episode] = likely[1:] - likely[0]
+    return effects.unflatten(1, (lm.layers, heads))
 
 
 def put_in(heads: Sequence[Sequence[Head]], means: list[Tensor], count: int) -> tuple[Intervention, ...]:
