@@ -1,6 +1,7 @@
 """What clusters and laptops do to a study: damage, kills, full disks, two Snakemakes. Nothing wrong is taken for
 finished."""
 
+import base64
 import os
 import random
 import re
@@ -70,6 +71,16 @@ def test_a_second_snakemake_in_the_folder_is_refused_and_the_first_completes(fin
     for name in ("linguistic", "knowledge"):
         made, expected = (study.folder / MODEL / f"episodes/{name}.jsonl" for study in (changed, finished))
         assert made.read_bytes() == expected.read_bytes()
+
+
+def test_what_a_killed_job_left_undone_is_done_though_its_tables_of_before_lie_there(changed):
+    """Its setting was changed; Snakemake has deleted its output, and what it knew of it."""
+    output = f"{MODEL}/predictions/robustness.parquet"
+    (changed.folder / output).unlink()
+    (known,) = (changed.folder / ".snakemake/metadata").rglob(base64.urlsafe_b64encode(output.encode()).decode())
+    known.unlink()
+    changed.edit("config/config.yaml", "wrong: [40, 100]", "wrong: [100]")
+    assert {"robustness", "robustness_tables", "figure_robustness", "provenance"} <= set(changed.planned())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
