@@ -133,7 +133,9 @@ def test_the_numbers_of_readme_are_those_of_the_full_study():
     accuracy = table(f"tables/{QWEN}/accuracy.csv").set_index(["task", "method"])["accuracy"]
     bijection = [f"{accuracy['upper_lower', method]:.2f}".removeprefix("0") for method in ("regular", "hypothesis")]
     assert f"({bijection[0]} with demonstrations, {bijection[1]} with θ)" in text
-    assert f"{short(values['needs_map_upper_lower', QWEN])} more than a constant" in text
+    rungs = table(f"tables/{QWEN}/ladder.csv").set_index(["task", "rung"])["accuracy"]
+    reached = [short(rungs["upper_lower", rung].item()) for rung in ("full_map", "constant")]
+    assert f"the query's own state reaches {reached[0]} where a constant reaches {reached[1]}" in text
     took = table("resources.csv")
     assert f"{took['seconds'].sum() / 3600:.1f} hours of jobs" in text
     assert f"up to {took['peak_memory_mb'].max() / 1000:.0f} GB of memory" in text
