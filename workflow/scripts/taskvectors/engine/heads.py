@@ -30,8 +30,8 @@ def head_count(lm: LanguageModel) -> int:
 
     Raises:
         StudyError: if slices of what blocks mix are not heads. It is tried in the lowest block: where the values of
-            one group of heads change, the slices of that group change, and no others. In which order a group's
-            slices lie is not tried; all orders are the same heads.
+            one group of heads change, the slices of that group change, and no others. Where the heads of a group lie
+            among its slices is not tried.
     """
     config = lm.model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", None)
