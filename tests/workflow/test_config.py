@@ -62,10 +62,11 @@ def test_the_papers_study_is_planned_with_what_each_model_asks_for(project):
     result = plan(project, "config/paper.yaml")
     assert result.returncode == 0, result.stderr
     rows = {" ".join(line.split()[:2]): line for line in result.stdout.splitlines() if " GB " in line}
-    assert len([name for name in rows if name.split()[0] in ("LLaMA", "GPT-J", "Pythia")]) == 7
+    models = {name: line for name, line in rows.items() if name.split()[0] in ("LLaMA", "GPT-J", "Pythia")}
+    assert len(models) == 7
     assert "65.1 + 14.5" in rows["LLaMA 30B"] and not (project.folder / "results/llama-30b").exists()
     assert " 2 " in rows["LLaMA 30B"] and " 2 " not in rows["LLaMA 13B"]  # GPUs of 80 GB
-    assert all(line.split()[-1] == "–" for line in rows.values())  # hours: no shipped study has these models
+    assert all(line.split()[-1] == "–" for line in models.values())  # hours: no shipped study has these models
     full = plan(project, "config/full.yaml").stdout
     (qwen,) = (line for line in full.splitlines() if line.startswith("Qwen2.5-Coder"))
     assert (
