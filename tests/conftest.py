@@ -27,7 +27,7 @@ hypothesis.settings.register_profile("study", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("study")
 
 ROOT = Path(__file__).parents[1]
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".snakemake", "__pycache__", ".*_cache")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".snakemake", "__pycache__", "try", ".*_cache")
 SMOKE = "config/smoke.yaml"
 MISTRAL = "mistral-common==1.13.1"  # carries the SentencePiece model of Mistral 7B v0.1, made as LLaMA's is
 MISTRAL_SHA256 = "98b4d0755b8d90bf4691fa8f1b70cb3b4a8cd4dc1653c4ed08ef3d1c7d2c29af"
