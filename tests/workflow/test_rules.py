@@ -29,15 +29,40 @@ PACKAGES |= {"seaborn": "seaborn-base", "IPython": "ipykernel", "mpl_toolkits": 
 
 
 @pytest.fixture(scope="module")
-def rules():
-    """Every rule of the default study as Snakemake sees it."""
+def workflow():
+    """The default study as Snakemake sees it."""
     os.environ.pop("PYTHONNOUSERSITE", None)
     executable = sys.executable  # the workflow quotes it for Snakemake, whose process this one is not
     with contextlib.chdir(ROOT), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=Path("Snakefile"))
-        found = {rule.name: rule for rule in workflow._workflow.rules}
+        found = workflow._workflow
+        assert found.rules  # they are read here
     sys.executable = executable
     return found
+
+
+@pytest.fixture(scope="module")
+def rules(workflow):
+    """Every rule, by name."""
+    return {rule.name: rule for rule in workflow.rules}
+
+
+def test_a_rule_of_families_is_known_as_one(workflow, rules):
+    """Snakemake writes constraints into patterns: `{family,a|b}`. Time left, records of jobs and provenance ask."""
+    of_families = {name for name, rule in rules.items() if any("{family" in str(file) for file in rule.output)}
+    assert {"episodes", "extract_theta", "sweep_layers", "patch_variants"} <= of_families
+    names = workflow.globals
+    assert names["parts_of_rules"]() == dict.fromkeys(of_families, len(names["STUDY"].families))
+    assert {name for name, parts in names["OWN_RULES"].items() if parts} == of_families
+
+
+def test_provenance_waits_for_what_rules_that_load_the_model_leave(workflow, rules):
+    stamped, tokens = workflow.globals["STAMPED"], workflow.globals["STUDY"].tokens
+    assert all(set(re.findall(r"{(.*?)}", file)) <= {"model", "family"} for file in stamped)
+    left = [str(file) for rule in tokens for file in rules[rule].output]
+    names = {Path(file).name.split("{")[0] for file in left if file.endswith((".parquet", ".safetensors"))}
+    assert {"extract_theta.", "robustness.parquet", "effects.parquet"} <= names
+    assert {Path(file).name.split("{")[0] for file in stamped} == names
 
 
 def test_jobs_do_not_see_packages_of_the_users_own_folder(rules):

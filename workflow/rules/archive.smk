@@ -4,7 +4,7 @@
 OWN = [rule for rule in workflow.rules if Path(rule.snakefile).is_relative_to(STUDY.root / "workflow")]
 # Rules that leave records of jobs, by the names of their logs, which stay in another workflow; and whether they have a
 # job for every family.
-OWN_RULES = {Path(str(log)).name.split(".")[0]: "{family}" in str(log) for rule in OWN for log in rule.log}
+OWN_RULES = {Path(str(log)).name.split(".")[0]: by_family(rule) for rule in OWN for log in rule.log}
 # What jobs of a model that this study asks for leave, with a stamp. Where provenance is written anew, Snakemake so makes
 # again what is missing: the output of a job that was killed, whose tables of before still lie there.
 ASKED = {rule for question in STUDY.questions for rule in question.reads}
@@ -12,7 +12,7 @@ STAMPED = [
     file[file.index("results/{model}/") :]  # without the place of a storage
     for rule in OWN
     if ASKED & {Path(str(log)).name.split(".")[0] for log in rule.log}
-    for file in (re.sub(r"{(\w+),[^{}]*}", r"{\1}", str(output)) for output in rule.output)  # without constraints
+    for file in map(strip_wildcard_constraints, map(str, rule.output))
     if "results/{model}/" in file and file.endswith((".parquet", ".safetensors"))
 ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import snakemake.benchmark
 from snakemake.exceptions import WorkflowError
+from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -72,10 +73,14 @@ MODEL_THREADS = (
 config = {**STUDY.config, "captions": {name: entry["caption"] for name, entry in STUDY.questions.all_tables.items()}}
 
 
+def by_family(rule):
+    """Whether a rule has a job for every family of tasks."""
+    return "family" in (rule.wildcard_names or ())
+
+
 def parts_of_rules():
-    """How many jobs a rule has for each model in the whole study."""
-    of_families = [rule.name for rule in workflow.rules if any("{family}" in str(file) for file in rule.output)]
-    return dict.fromkeys(of_families, len(STUDY.families))
+    """How many jobs a rule has for each model in the whole study, if they are several."""
+    return {rule.name: len(STUDY.families) for rule in workflow.rules if by_family(rule)}
 
 
 def model_of(wildcards):
