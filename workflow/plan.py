@@ -9,9 +9,9 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from snakemake.api import SnakemakeApi
 from snakemake.exceptions import WorkflowError
@@ -64,11 +64,11 @@ def by_model(study: Study, jobs: list[Planned], measured: dict[str, float]) -> l
     shipped study took."""
     compute = study.config["compute"]
     rates = {"hours, GPU": compute["gpu"]["teraflops"], "hours, CPU": compute["cpu_teraflops"]}
-    rows = []
+    rows, of_rules = [], study.tokens
     for model, entry in study.models.items():
         own = [job for job in jobs if job.model == model]
-        loading = [job.rule for job in own if job.rule in study.tokens]
-        tokens = tokens_of(own, study.tokens)
+        loading = [job.rule for job in own if job.rule in of_rules]
+        tokens = tokens_of(own, of_rules)
         weights, activations = sizing.weight_bytes(entry) / 1e9, sizing.activation_bytes(entry) / 1e9
         assumed = "" if entry.get("parameters") else " (assumed)"
         rows.append(
@@ -91,31 +91,49 @@ def by_model(study: Study, jobs: list[Planned], measured: dict[str, float]) -> l
     return rows
 
 
-def hours_as_shipped(study: Study, shipped: str, jobs: list[Planned]) -> tuple[dict[str, float], str]:
-    """By model the hours that jobs would take on the machine of a shipped study, and that machine; of a model that is
-    loaded as it was there."""
-    contents = read_archive(shipped)
-    resources = csv.DictReader(io.StringIO(member(shipped, contents, "resources.csv").decode()))
-    known = Study(archived_config(shipped), study.root)
-    hardware = json.loads(contents[PROVENANCE])["hardware"]
+class Shipped(NamedTuple):
+    """A finished study that comes with the workflow: its archive, what that holds, and its settings."""
+
+    path: str
+    contents: dict[str, bytes]
+    study: Study
+
+    def rows(self, table: str) -> Iterator[dict[str, str]]:
+        return csv.DictReader(io.StringIO(member(self.path, self.contents, table).decode()))
+
+
+def shipped_like(study: Study) -> Shipped | None:
+    """The shipped study of the nearest settings; none in a workflow without archives."""
+    if not any((study.root / "data/archive").glob("*.zip")):
+        return None
+    path = study.shipped
+    return Shipped(path, read_archive(path), Study(archived_config(path), study.root))
+
+
+def hours_as_shipped(study: Study, shipped: Shipped, jobs: list[Planned]) -> tuple[dict[str, float], str]:
+    """By model the hours that jobs would take on the machine of a shipped study, and that machine.
+
+    A model is left out if its weights, dtype or device are not those of the shipped study.
+    """
+    hardware = json.loads(shipped.contents[PROVENANCE])["hardware"]
     machine = ", ".join([hardware["cpu"], f"{hardware['cores']} cores", *hardware["gpus"]])
-    hours = scaled_hours(resources, known.tokens, study.tokens, jobs)
-    return {name: each for name, each in hours.items() if alike(study.models[name], known.models[name])}, machine
+    hours = scaled_hours(shipped.rows("resources.csv"), shipped.study.tokens, study.tokens, jobs)
+    there = shipped.study.models
+    return {name: each for name, each in hours.items() if alike(study.models[name], there[name])}, machine
 
 
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two entries of models are of the same weights in the same dtype on the same device."""
-    blind = ("label", "licence", "parameters")
-    first, second = ({key: value for key, value in entry.items() if key not in blind} for entry in (one, other))
+    ignored = ("label", "licence", "parameters")
+    first, second = ({key: value for key, value in entry.items() if key not in ignored} for entry in (one, other))
     return first == second
 
 
-def expected(study: Study, shipped: str) -> list[dict[str, str]]:
+def expected(study: Study, shipped: Shipped) -> list[dict[str, str]]:
     """One row per claim: what its interval is like in a shipped study, and what to expect in this one."""
-    table = member(shipped, read_archive(shipped), "tables/conclusions.csv").decode()
-    rows = csv.DictReader(io.StringIO(table))
+    rows = shipped.rows("tables/conclusions.csv")
     judged_on = {(one.name, name): size for one in study.questions for name, size in one.judged_on.items()}
-    widths = half_widths(rows, judged_on, archived_config(shipped), study.config)
+    widths = half_widths(rows, judged_on, shipped.study.config, study.config)
     return [
         {
             "claim": statement,
@@ -134,7 +152,7 @@ def main(overlays: list[Path]) -> None:
         print("Nothing to be done: all results are there and up to date.")
         return
     compute = study.config["compute"]
-    shipped = study.shipped if any((study.root / "data/archive").glob("*.zip")) else None
+    shipped = shipped_like(study)
     measured, machine = hours_as_shipped(study, shipped, jobs) if shipped else ({}, "")
     rows = by_model(study, jobs, measured)
     print(tabulate(rows, headers="keys", tablefmt="plain", disable_numparse=True, stralign="right"))
@@ -144,14 +162,14 @@ def main(overlays: list[Path]) -> None:
         f"at {compute['gpu']['teraflops']} sustained teraflops on a GPU and {compute['cpu_teraflops']} on a CPU, a minute a job to "
         "load."
     )
-    if measured:
+    if shipped and measured:
         print(
-            f"Hours, as shipped: what the jobs of {shipped} took, by the tokens read here, added up ({machine}). Jobs that run "
+            f"Hours, as shipped: what the jobs of {shipped.path} took, by the tokens read here, added up ({machine}). Jobs that run "
             "at once take less."
         )
     print("Settings: `compute` in config/config.yaml. Nothing was run.")
     if shipped and (claims := expected(study, shipped)):
-        print(f"\nWhat the claims can tell: half-widths of 95% intervals, estimated from {shipped}.\n")
+        print(f"\nWhat the claims can tell: half-widths of 95% intervals, estimated from {shipped.path}.\n")
         widths = [80, None, None, None]
         print(tabulate(claims, headers="keys", tablefmt="plain", disable_numparse=True, maxcolwidths=widths))
 

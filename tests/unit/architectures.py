@@ -151,8 +151,8 @@ own plain forward pass: the states after every block, the logits, a prompt patch
 that is not in this table is not wrong either: it is exact, or refused by name.
 
 What is asked of attention heads (function vectors, `heads.csv`) is left out, with the reason, where heads cannot be distinguished
-in what a block mixes: with latent attention (`deepseek_v3` and its kin), a norm before the mixing layer (`bitnet`), or numbers of
-heads that differ by layer.
+in what a block mixes: with latent attention (`deepseek_v3` and similar models), a norm before the mixing layer (`bitnet`), or
+numbers of heads that differ by layer.
 
 **Exact** ({sum(verdict == EXACT for verdict, _ in found.values())}): {exact}.
 

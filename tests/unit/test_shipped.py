@@ -115,6 +115,8 @@ def test_what_readme_says_was_found_is_what_the_full_study_shows():
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert "Of the 12 harder tasks that Qwen does beyond chance, θ does not hold 8" in text
     assert "it holds 2, and 2 are open" in text
+    assert "θ of another episode does as much, and so does a constant per task" in text
+    assert "in place of the query's own state (shown for all)" in text and "(shown; open for the other tasks)" in text
 
 
 def test_the_numbers_of_readme_are_those_of_the_full_study():

@@ -14,6 +14,7 @@ from taskvectors import sizing
 from taskvectors.errors import StudyError
 from taskvectors.estimates import Planned, half_widths, scaled_hours, tokens_of
 from taskvectors.models.memory import memory_at_hand
+from taskvectors.paths import MOST_PARAMETERS
 from taskvectors.report.page import Page
 from taskvectors.store.archived import CHECKSUMS, read_archive
 from taskvectors.store.crate import CRATE, write_archive
@@ -204,6 +205,12 @@ def test_a_file_that_is_no_model_says_nothing_of_its_parameters(elsewhere, conte
     (elsewhere / "mine/model.safetensors").write_bytes(content)
     overlay = {"study": {"models": ["mine"]}, "models": {"mine": {"label": "Mine", "folder": "mine"}}}
     assert sizing.parameters(study_of(overlay).models["mine"]) == sizing.UNKNOWN
+
+
+def test_a_counted_number_has_the_bound_of_a_given_one():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    of_a_model = schema["properties"]["models"]["additionalProperties"]["properties"]
+    assert of_a_model["parameters"]["maximum"] == MOST_PARAMETERS
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -47,9 +47,9 @@ class Planned(NamedTuple):
     """A job that would run.
 
     Attributes:
-        rule: of it.
-        model: that it is of; None where it is of all.
-        share: of what its rule does for the model: a rule may have a job for every family of tasks.
+        rule: its name.
+        model: the model that it computes with; None for a job on all models.
+        share: the part of the rule's work for this model: a rule may have a job for every family of tasks.
     """
 
     rule: str
@@ -66,8 +66,9 @@ def scaled_hours(
     resources: Iterable[Mapping[str, str]], known: Mapping[str, float], tokens: Mapping[str, float],
     jobs: Iterable[Planned],
 ) -> dict[str, float]:  # fmt: skip
-    """Hours that jobs would take on the machine of a known study, added up, by model; none of a model of which a job
-    loads it that the known study did not have.
+    """Hours that jobs would take on the machine of a known study, added up, by model.
+
+    A model is left out if the known study did not have it, or if a job loads it whose rule did not run there.
 
     Args:
         resources: rows of `resources.csv` of the known study.

@@ -163,7 +163,7 @@ def check_folders(models: Mapping[str, Mapping[str, Any]], files: Sequence[str |
 
 
 def count_parameters(models: Iterable[dict[str, Any]]) -> None:
-    """Of a model in a folder whose entry does not say its number of parameters: those that its files hold."""
+    """Where the entry of a model in a folder does not say its number of parameters, write down what its files hold."""
     for entry in models:
         if entry.get("folder") and entry.get("source") != "random" and not entry.get("parameters"):
             counts = [_parameters_of_file(file) for file in files_of(entry["folder"], "*.safetensors")]
@@ -171,15 +171,18 @@ def count_parameters(models: Iterable[dict[str, Any]]) -> None:
 
 
 def _parameters_of_file(file: Path) -> int:
-    """From the header of a safetensors file: its length in eight bytes, then JSON; 0 of a file that has none, which
-    preparing the weights refuses."""
+    """The header of a safetensors file gives the shapes: eight bytes for its length, then JSON.
+
+    Read without the library, as Snakemake alone may plan a study. A file without a header counts 0; the rule that
+    prepares the weights refuses it.
+    """
     try:
         with file.open("rb") as opened:
             header = json.loads(opened.read(min(int.from_bytes(opened.read(8), "little"), LONGEST_HEADER)))
-        sizes = [size for name, tensor in header.items() if name != "__metadata__" for size in tensor["shape"]]
-        if not all(type(size) is int and size >= 0 for size in sizes):
+        shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
+        if not all(type(size) is int and size >= 0 for shape in shapes for size in shape):
             return 0
-        count = sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+        count = sum(map(math.prod, shapes))
         return count if count <= MOST_PARAMETERS else 0
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return 0

@@ -21,7 +21,7 @@ from taskvectors.models.language_model import LanguageModel, block_hidden, refus
 Head = tuple[int, int]  # layer, number in its layer
 SAME = 1e-3  # relative difference up to which two states are the same
 CHANGED = 1000.0  # by so much values are changed to see which slices change
-NOTICED = 1.0  # what a slice changes by: beyond rounding; far less than all, as a head may give a sink its attention
+NOTICED = 1.0  # a slice has changed if it differs by more: beyond rounding, but a sink may take most of the attention
 
 
 @torch.inference_mode()
@@ -131,8 +131,8 @@ def indirect_effects(
         for head in range(heads)
     ]
     states = patched_states(lm, prompts, [AS_IT_IS, *each], names)
-    # An episode at a time, into one tensor: small results that are held between logits split the memory that these
-    # leave, so that later ones do not fit (18,000 rows of 152,000 logits in bfloat16 took 20 GB).
+    # One episode at a time, into one tensor. Small results that stay between logits split the freed memory, so that
+    # the next logits do not fit in it: 18,000 rows of 152,000 logits in bfloat16 took 20 GB.
     effects = torch.empty(len(prompts), len(each), dtype=torch.promote_types(lm.dtype, torch.float32))
     for episode, (of_episode, answer) in enumerate(zip(states, answers, strict=True)):
         likely = probabilities(lm, of_episode, answer.expand(len(of_episode)))
